@@ -1,0 +1,1 @@
+"""Documents, passages and annotations: what goes into newsmark and what people say about it."""

@@ -1,0 +1,97 @@
+"""How far annotators agree on the same documents, per label."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from annotation.annotations import Annotation, Span, labels_of_passages
+from annotation.documents import Document
+from annotation.labels import LabelScheme
+from annotation.passages import split_passages
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of two annotators on one label, over all documents that both annotated.
+
+    Attributes:
+        first_count: passages to which the first annotator gives the label.
+        second_count: the same of the second.
+        passage_kappa: Cohen's kappa over passages; NaN where neither ever gives the label.
+        passage_f1: F1 of the one's passages against the other's (symmetric); NaN likewise.
+        exact_f1: F1 over spans with the same start, end and kind.
+        overlap_f1: F1 over spans that share at least one character.
+    """
+
+    label: str
+    first_count: int
+    second_count: int
+    passage_kappa: float
+    passage_f1: float
+    exact_f1: float
+    overlap_f1: float
+
+
+def measure_agreement(documents: Iterable[Document], annotations: Sequence[Annotation], scheme: LabelScheme) -> dict[tuple[str, str], list[Agreement]]:
+    """Compare every two annotators, the ground truth left out.
+
+    Returns:
+        For each pair of annotators that share a document, one ``Agreement`` a label.
+    """
+    by_id = {document.id: document for document in documents}
+    names = sorted({annotation.annotator for annotation in annotations if not annotation.ground_truth})
+    result = {}
+    for first, second in combinations(names, 2):
+        pairs = _shared(annotations, first, second)
+        if pairs:
+            result[first, second] = [_compare(label, pairs, by_id, scheme) for label in scheme.label_names]
+    return result
+
+
+def topic_f1(annotations: Sequence[Annotation], first: str, second: str) -> float:
+    """F1 of one annotator's pairs of document and topic against the other's, over the documents that both annotated."""
+    pairs = _shared(annotations, first, second)
+    both = sum(len(set(one.topics) & set(two.topics)) for one, two in pairs)
+    return _ratio(2 * both, sum(len(one.topics) + len(two.topics) for one, two in pairs))
+
+
+def _shared(annotations: Sequence[Annotation], first: str, second: str) -> list[tuple[Annotation, Annotation]]:
+    of_second = {annotation.document_id: annotation for annotation in annotations if annotation.annotator == second}
+    return [(one, of_second[one.document_id]) for one in annotations if one.annotator == first and one.document_id in of_second]
+
+
+def _compare(label: str, pairs: list[tuple[Annotation, Annotation]], documents: dict[str, Document], scheme: LabelScheme) -> Agreement:
+    from sklearn.metrics import cohen_kappa_score  # noqa: PLC0415 (slow to import)
+
+    given: tuple[list[bool], list[bool]] = ([], [])
+    matches = {"exact": [0, 0], "overlap": [0, 0]}
+    spans_total = 0
+    for pair in pairs:
+        document = documents[pair[0].document_id]
+        passages = split_passages(document.text, document.language)
+        sides = [[span for span in annotation.spans if span.label == label] for annotation in pair]
+        for side, annotation in zip(given, pair, strict=True):
+            side.extend(label in labels for labels in labels_of_passages(passages, annotation.spans, scheme))
+        spans_total += len(sides[0]) + len(sides[1])
+        for mine, others, index in ((sides[0], sides[1], 0), (sides[1], sides[0], 1)):
+            matches["exact"][index] += sum(any(_same(span, other) for other in others) for span in mine)
+            matches["overlap"][index] += sum(any(_touch(span, other) for other in others) for span in mine)
+    both = sum(one and two for one, two in zip(*given, strict=True))
+    counts = sum(given[0]), sum(given[1])
+    kappa = float(cohen_kappa_score(*given)) if any(counts) else math.nan
+    return Agreement(label, *counts, kappa, _ratio(2 * both, sum(counts)), *(_ratio(sum(found), spans_total) for found in matches.values()))
+
+
+def _same(one: Span, two: Span) -> bool:
+    return (one.start, one.end, one.kind) == (two.start, two.end, two.kind)
+
+
+def _touch(one: Span, two: Span) -> bool:
+    return one.start < two.end and two.start < one.end
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan

@@ -1,0 +1,158 @@
+"""Annotations: the spans and topics that one annotator marked in one document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from annotation.documents import Document
+from annotation.errors import NewsmarkError, unknown_name
+from annotation.files import atomic_write, read_jsonl
+from annotation.labels import LabelScheme
+from annotation.passages import Passage
+
+
+@dataclass(frozen=True)
+class Span:
+    """A marked stretch of a document's text.
+
+    Attributes:
+        id: unique within its annotation.
+        start: offset of the first character, in Unicode code points.
+        end: offset after the last character.
+        label: name of a label.
+        kind: one of the label's kinds; None where the label has none.
+    """
+
+    id: str
+    start: int
+    end: int
+    label: str
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What one annotator says of one whole document; a passage without a span was judged to have no label.
+
+    Attributes:
+        document_id: ``Document.id``.
+        name: ``Document.name``, for people.
+        annotator: who marked it.
+        ground_truth: it is the adjudicated version.
+        topics: topics of the document.
+        spans: in order of ``start``.
+    """
+
+    document_id: str
+    name: str
+    annotator: str
+    ground_truth: bool
+    topics: tuple[str, ...]
+    spans: tuple[Span, ...]
+
+
+def read_annotations(path: Path, documents: Iterable[Document], scheme: LabelScheme) -> list[Annotation]:
+    """Read an annotation file (JSONL, one annotation of one document a row) and check it against its documents.
+
+    Raises:
+        NewsmarkError: a row is not as it must be: unknown document, label, kind or topic, offsets out of range, two
+            spans with one id, two annotations of one document by one annotator. The message names file and line.
+    """
+    by_id = {document.id: document for document in documents}
+    annotations: dict[tuple[str, str], Annotation] = {}
+    for where, row in read_jsonl(path):
+        annotation = _parse(row, where, by_id, scheme)
+        key = (annotation.document_id, annotation.annotator)
+        if key in annotations:
+            raise NewsmarkError(f"{where}: {annotation.annotator!r} annotates {annotation.name} a second time; keep one of the rows")
+        annotations[key] = annotation
+    return list(annotations.values())
+
+
+def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:
+    """Write an annotation file, whole or not at all."""
+    with atomic_write(path) as stream:
+        for annotation in annotations:
+            row = {
+                "document": annotation.document_id,
+                "name": annotation.name,
+                "annotator": annotation.annotator,
+                "ground_truth": annotation.ground_truth,
+                "topics": annotation.topics,
+                "spans": [{key: value for key, value in vars(span).items() if value is not None} for span in annotation.spans],
+            }
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def labels_of_passages(passages: Sequence[Passage], spans: Sequence[Span], scheme: LabelScheme) -> list[frozenset[str]]:
+    """Decide which labels each passage takes.
+
+    A passage takes the label of a span that covers at least half of the passage, or that lies at least half inside
+    it (lengths in characters). An exclusive label removes the others.
+
+    Returns:
+        The label names of each passage.
+    """
+    labels: list[frozenset[str]] = []
+    for passage in passages:
+        taken = {span.label for span in spans if _half_overlap(passage, span)}
+        labels.append(frozenset(taken & scheme.exclusive_names or taken))
+    return labels
+
+
+def _half_overlap(passage: Passage, span: Span) -> bool:
+    shared = min(passage.end, span.end) - max(passage.start, span.start)
+    return shared > 0 and (2 * shared >= passage.end - passage.start or 2 * shared >= span.end - span.start)
+
+
+def _parse(row: Mapping[str, Any], where: str, documents: Mapping[str, Document], scheme: LabelScheme) -> Annotation:
+    document = documents.get(_field(row, "document", str, where))
+    if document is None:
+        raise NewsmarkError(f"{where}: unknown document {row['document'][:16]!r}: no text read has this SHA-256; was the text changed?")
+    topics = _field(row, "topics", list, where)
+    for topic in topics:
+        if topic not in scheme.topic_names:
+            raise NewsmarkError(f"{where}: {unknown_name('topic', topic, scheme.topic_names)}")
+    spans: dict[str, Span] = {}
+    for number, span_row in enumerate(_field(row, "spans", list, where), start=1):
+        span = _parse_span(span_row, f"{where}, span {number}", document, scheme)
+        if span.id in spans:
+            raise NewsmarkError(f"{where}, span {number}: the id {span.id!r} is used twice; give each span its own")
+        spans[span.id] = span
+    return Annotation(
+        document.id,
+        document.name,
+        _field(row, "annotator", str, where),
+        _field(row, "ground_truth", bool, where),
+        tuple(topics),
+        tuple(sorted(spans.values(), key=lambda span: (span.start, span.end, span.label))),
+    )
+
+
+def _parse_span(row: object, where: str, document: Document, scheme: LabelScheme) -> Span:
+    if not isinstance(row, dict):
+        raise NewsmarkError(f"{where}: expected an object with id, start, end and label")
+    start, end = _field(row, "start", int, where), _field(row, "end", int, where)
+    if not 0 <= start < end <= len(document.text):
+        raise NewsmarkError(f"{where}: offsets {start}–{end} are out of range: {document.name} has {len(document.text)} characters")
+    name = _field(row, "label", str, where)
+    if name not in scheme.label_names:
+        raise NewsmarkError(f"{where}: {unknown_name('label', name, scheme.label_names)}")
+    kinds, kind = scheme.label(name).kinds, row.get("kind")
+    if kinds and kind not in kinds:
+        raise NewsmarkError(f"{where}: {unknown_name(f'kind of {name}', kind, kinds)}")
+    if not kinds and kind is not None:
+        raise NewsmarkError(f"{where}: a {name} span has no kind; remove 'kind'")
+    return Span(_field(row, "id", str, where), start, end, name, kind)
+
+
+def _field(row: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
+    value = row.get(key)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        found = f"is {value!r}" if key in row else "is missing"
+        raise NewsmarkError(f"{where}: field {key!r} {found}; it must be of type {kind.__name__}")
+    return value

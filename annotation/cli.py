@@ -1,0 +1,91 @@
+"""The ``annotate`` command: documents, passages and annotations."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections import Counter
+from pathlib import Path
+
+from annotation.annotations import Annotation, labels_of_passages, read_annotations
+from annotation.documents import Document, read_documents
+from annotation.errors import NewsmarkError, debug_option, run_command
+from annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
+from annotation.passages import split_passages
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``annotate``; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    return run_command("annotate", arguments.debug, lambda: arguments.run(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="annotate", description="Split articles into passages, check annotations, measure how far annotators agree.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    split = commands.add_parser("split", parents=[debug_option()], help="print the passages of articles, one JSON row each")
+    split.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=".txt files, folders of them, or .jsonl files with 'text'")
+    split.set_defaults(run=_split)
+
+    for name, run, text in (
+        ("check", _check, "check annotations against their documents and count them"),
+        ("agreement", _agreement, "how far each two annotators agree, per label and on topics"),
+    ):
+        command = commands.add_parser(name, parents=[debug_option()], help=text)
+        command.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="the documents (default: seeds)")
+        command.add_argument("--annotations", type=Path, default=Path("seeds/annotations.jsonl"), metavar="FILE", help="default: %(default)s")
+        command.add_argument("--labels", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="labels and topics (default: configs/labels.yaml)")
+        command.set_defaults(run=run)
+    return parser
+
+
+def _split(arguments: argparse.Namespace) -> None:
+    for document in read_documents(arguments.paths):
+        for passage in split_passages(document.text, document.language):
+            row = {"document": document.name, "lang": document.language, **vars(passage)}
+            sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _read(arguments: argparse.Namespace) -> tuple[list[Document], list[Annotation], LabelScheme]:
+    scheme = load_labels(arguments.labels)
+    documents = list(read_documents(arguments.paths))
+    return documents, read_annotations(arguments.annotations, documents, scheme), scheme
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from tabulate import tabulate  # noqa: PLC0415 (keeps --help fast)
+
+    documents, annotations, scheme = _read(arguments)
+    by_id = {document.id: document for document in documents}
+    rows = []
+    for annotation in sorted(annotations, key=lambda one: (one.name, one.ground_truth, one.annotator)):
+        document = by_id[annotation.document_id]
+        labels = labels_of_passages(split_passages(document.text, document.language), annotation.spans, scheme)
+        counts = Counter(name for names in labels for name in names)
+        unlabelled = sum(not names for names in labels)
+        annotator = annotation.annotator + (" (ground truth)" if annotation.ground_truth else "")
+        rows.append([document.name, document.language, annotator, len(labels), *(counts[name] for name in scheme.label_names), unlabelled, ", ".join(annotation.topics)])
+    print(tabulate(rows, headers=["document", "lang", "annotator", "passages", *scheme.label_names, "none", "topics"]))
+    judged = {annotation.document_id for annotation in annotations}
+    missing = [document.name for document in documents if document.id not in judged]
+    print(f"\n{len(documents)} documents, {len(annotations)} annotations" + (f"; without any: {', '.join(missing)}" if missing else ""))
+
+
+def _agreement(arguments: argparse.Namespace) -> None:
+    from tabulate import tabulate  # noqa: PLC0415 (keeps --help fast)
+
+    from annotation.agreement import measure_agreement, topic_f1  # noqa: PLC0415
+
+    documents, annotations, scheme = _read(arguments)
+    pairs = measure_agreement(documents, annotations, scheme)
+    if not pairs:
+        raise NewsmarkError(f"{arguments.annotations}: no document has two annotators; agreement needs two")
+    for (first, second), agreements in pairs.items():
+        print(f"{first} and {second}")
+        rows = [[value if not (isinstance(value, float) and math.isnan(value)) else "–" for value in vars(one).values()] for one in agreements]
+        headers = ["label", first, second, "passage kappa", "passage F1", "span F1 exact", "span F1 overlap"]
+        print(tabulate(rows, headers=headers, floatfmt=".2f"))
+        print(f"topics: F1 {topic_f1(annotations, first, second):.2f} over the pairs of document and topic\n")

@@ -1,0 +1,111 @@
+"""Documents: the exact text of an article and what follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from annotation.errors import NewsmarkError
+from annotation.files import read_jsonl, read_text, text_of
+
+_SOURCE_WORDS = "source|sources|källa|quelle|fuente|fonte|bron|kilde|lähde|źródło|zdroj|nguồn|sumber|kaynak|источник|джерело|المصدر|出典|来源|출처"
+_SOURCE_LINE = re.compile(rf"^\s*(?:{_SOURCE_WORDS})\s*[:：]\s*(https?://\S+)\s*$", re.IGNORECASE | re.MULTILINE)
+_LANGUAGE_SAMPLE = 5000
+
+
+@dataclass(frozen=True)
+class Document:
+    """An article, whole.
+
+    Attributes:
+        text: the exact text as it was read; never normalised, so offsets (Unicode code points) stay valid.
+        name: file name, or the row's name, for people.
+        language: ISO 639-1 code, given or identified from the text.
+    """
+
+    text: str
+    name: str
+    language: str
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 of the text's UTF-8 bytes, hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @cached_property
+    def source_url(self) -> str | None:
+        """The URL on the last line that says "Source: …" (in one of several languages), if there is one."""
+        found = _SOURCE_LINE.findall(self.text)
+        return found[-1] if found else None
+
+    @property
+    def group(self) -> str:
+        """What must stay on one side of a split: the source URL, which translations share, or else the id."""
+        return self.source_url or self.id
+
+
+def identify_language(text: str) -> str:
+    """Identify the language from the first 5,000 characters.
+
+    Returns:
+        ISO 639-1 code. Source: py3langid (naive Bayes over byte n-grams, 97 languages).
+    """
+    import py3langid  # noqa: PLC0415 (loads a model; only needed where no language is given)
+
+    return str(py3langid.classify(text[:_LANGUAGE_SAMPLE])[0])
+
+
+def make_document(text: str, name: str, language: str | None = None) -> Document:
+    """Make a document, identifying its language where none is given.
+
+    Raises:
+        NewsmarkError: the text is empty.
+    """
+    if not text.strip():
+        raise NewsmarkError(f"{name}: the file is empty; remove it or give it a text")
+    return Document(text, name, language or identify_language(text))
+
+
+def read_documents(paths: Iterable[Path]) -> Iterator[Document]:
+    """Read articles from ``.txt`` files, folders of them, and JSONL files with one article a row.
+
+    A folder gives its ``.txt`` files by name. A JSONL row needs ``text`` and may have ``name`` and ``lang``.
+
+    Raises:
+        NewsmarkError: a path or its content is not usable, or two documents have one text.
+    """
+    seen: dict[str, str] = {}
+    for document in _read_each(paths):
+        if document.id in seen:
+            raise NewsmarkError(f"{document.name}: the same text as {seen[document.id]}; remove one of the two")
+        seen[document.id] = document.name
+        yield document
+
+
+def _read_each(paths: Iterable[Path]) -> Iterator[Document]:
+    for path in text_files(paths):
+        if path.suffix == ".jsonl":
+            for where, row in read_jsonl(path):
+                yield make_document(text_of(row, where), str(row.get("name") or where), row.get("lang"))
+        else:
+            yield make_document(read_text(path), path.name)
+
+
+def text_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Replace each folder by its ``.txt`` files, sorted by name.
+
+    Raises:
+        NewsmarkError: a folder without ``.txt`` files.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        files = sorted(path.glob("*.txt"))
+        if not files:
+            raise NewsmarkError(f"{path}: no .txt files in this folder; name the files themselves if they are called otherwise")
+        yield from files

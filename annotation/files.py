@@ -1,0 +1,146 @@
+"""Reading text files strictly and writing files whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+from annotation.errors import NewsmarkError
+
+MAX_TEXT_BYTES = 20_000_000
+"""The largest article, in bytes; rows of a JSONL file may be as many as you like, each up to this size."""
+
+
+def decode(raw: bytes, where: str) -> str:
+    """Decode one text strictly.
+
+    Args:
+        raw: the bytes of one article or one JSONL line.
+        where: file name, with the line number if there is one, for the message.
+
+    Returns:
+        The exact text; nothing is normalised.
+
+    Raises:
+        NewsmarkError: it is larger than ``MAX_TEXT_BYTES``, holds a NUL, or is not UTF-8 (names the byte offset).
+    """
+    if len(raw) > MAX_TEXT_BYTES:
+        raise NewsmarkError(_too_large(where, len(raw)))
+    nul = raw.find(b"\0")
+    if nul >= 0:
+        raise NewsmarkError(f"{where}: NUL at byte {nul}: this is a binary file or a damaged text; remove it or repair it")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NewsmarkError(f"{where}: not UTF-8 at byte {error.start}; save the file as UTF-8 and try again") from None
+
+
+def read_text(path: Path) -> str:
+    """Read one article from a file.
+
+    Raises:
+        NewsmarkError: no such file, or its text is not usable (see ``decode``).
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_TEXT_BYTES:
+            raise NewsmarkError(_too_large(str(path), size))
+        return decode(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        raise NewsmarkError(f"{path}: no such file or folder") from None
+
+
+def read_jsonl(source: Path | BinaryIO, name: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read JSON objects, one a line, without holding the file in memory.
+
+    Args:
+        source: a file, or an open binary stream such as standard input.
+        name: what to call the source in messages; by default its path.
+
+    Yields:
+        Where the row stands (``FILE, line N``) and the row. Blank lines are passed over.
+
+    Raises:
+        NewsmarkError: no such file, or a line that is not a JSON object of well-formed Unicode (names the line).
+    """
+    if isinstance(source, Path):
+        try:
+            with source.open("rb") as stream:
+                yield from read_jsonl(stream, name or str(source))
+        except FileNotFoundError:
+            raise NewsmarkError(f"{source}: no such file") from None
+        return
+    for number, raw in enumerate(source, start=1):
+        where = f"{name}, line {number}"
+        line = decode(raw, where)
+        if line.strip():
+            yield where, _parse_row(line, where)
+
+
+def _parse_row(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        raise NewsmarkError(f"{where}: broken JSON ({reason}); each line must be one JSON object") from None
+    if not isinstance(row, dict):
+        raise NewsmarkError(f"{where}: expected a JSON object, got {type(row).__name__}; write {{\"text\": …}}")
+    try:
+        line.encode() if "\\u" not in line else json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise NewsmarkError(f"{where}: holds a lone surrogate, which is no character; repair the text") from None
+    return row
+
+
+def text_of(row: dict[str, Any], where: str) -> str:
+    """Take the text of a JSONL row.
+
+    Raises:
+        NewsmarkError: the field ``text`` is missing, is no string, is empty or holds a NUL.
+    """
+    text = row.get("text")
+    if not isinstance(text, str):
+        found = f"'text' is {type(text).__name__}" if "text" in row else "there is no 'text'"
+        raise NewsmarkError(f"{where}: {found}; every row needs a string field 'text'")
+    if not text.strip():
+        raise NewsmarkError(f"{where}: 'text' is empty; remove the row")
+    if "\0" in text:
+        raise NewsmarkError(f"{where}: 'text' holds a NUL at character {text.index(chr(0))}; remove it")
+    return text
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[IO[str]]:
+    """Open a text file that appears under its name only when it is complete.
+
+    Args:
+        path: the file to make or replace; its folder is made if needed.
+
+    Yields:
+        A text stream (UTF-8, ``\\n`` line ends).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            yield stream
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _too_large(where: str, size: int) -> str:
+    return f"{where}: {size / 1e6:.0f} MB; one article may have {MAX_TEXT_BYTES / 1e6:.0f} MB at most: split it into articles, or give passages as JSONL rows"

@@ -1,0 +1,59 @@
+"""The baseline: word and character TF-IDF with one logistic regression a label."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import skops.io
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.pipeline import Pipeline
+
+from models.classifier import Report
+from models.settings import BaselineSettings
+
+_FILE = "pipeline.skops"
+_DIGITS = re.compile(r"\d+")
+
+
+class Baseline:
+    """TF-IDF and logistic regression in a scikit-learn pipeline, saved with skops."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], targets: NDArray[np.float32], settings: BaselineSettings, seed: int, report: Report) -> Self:
+        """Train; see ``Classifier.fit``. There is no iteration to report on."""
+        features = make_union(
+            TfidfVectorizer(ngram_range=(1, settings.word_ngrams), sublinear_tf=True, token_pattern=r"\w+|[^\w\s]"),
+            TfidfVectorizer(analyzer="char_wb", ngram_range=(1, settings.char_ngrams), sublinear_tf=True),
+        )
+        logistic = LogisticRegression(C=settings.C, class_weight="balanced", solver="liblinear", random_state=seed)
+        pipeline = make_pipeline(features, OneVsRestClassifier(logistic))
+        return cls(pipeline.fit(_mask_digits(texts), targets.astype(np.int64)))
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Probability of each label for each passage; see ``Classifier.scores``."""
+        return np.asarray(self.pipeline.predict_proba(_mask_digits(texts)), dtype=np.float64)
+
+    def save(self, folder: Path) -> None:
+        """Write ``pipeline.skops``."""
+        skops.io.dump(self.pipeline, folder / _FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read ``pipeline.skops``, trusting no type beyond those of scikit-learn and NumPy that skops trusts itself."""
+        return cls(skops.io.load(folder / _FILE, trusted=[]))
+
+
+def _mask_digits(texts: Sequence[str]) -> list[str]:
+    """Make every number "0": that there is a number matters, not which."""
+    return [_DIGITS.sub("0", text) for text in texts]

@@ -1,0 +1,46 @@
+"""The settings of each kind of classifier; light, so that a command line can read them without loading a library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BaselineSettings:
+    """Settings of the TF-IDF baseline.
+
+    Attributes:
+        word_ngrams: longest word n-gram.
+        char_ngrams: longest character n-gram, within word boundaries.
+        C: inverse strength of the logistic regression's regularisation.
+    """
+
+    word_ngrams: int = 2
+    char_ngrams: int = 4
+    C: float = 10.0
+
+
+@dataclass(frozen=True)
+class TransformerSettings:
+    """Settings of the fine-tuned transformer.
+
+    Attributes:
+        encoder: ``multilingual-e5-small`` (packaged, offline), a Hugging Face id, or a folder in that format.
+        epochs: passes over the training passages.
+        batch_size: passages a step.
+        learning_rate: peak rate of AdamW, after warm-up over a tenth of the steps, before linear decay to zero.
+        max_tokens: a passage's tokens beyond this number are cut off.
+        freeze_embeddings: leave the word embeddings as they are; faster, and nothing is lost on little data.
+    """
+
+    encoder: str = "multilingual-e5-small"
+    epochs: int = 8
+    batch_size: int = 16
+    learning_rate: float = 3e-4
+    max_tokens: int = 192
+    freeze_embeddings: bool = True
+
+
+Settings = BaselineSettings | TransformerSettings
+KINDS: dict[str, type[BaselineSettings] | type[TransformerSettings]] = {"baseline": BaselineSettings, "transformer": TransformerSettings}
+"""The kinds of classifier; a kind's class lives in the module of ``models`` that bears its name."""
