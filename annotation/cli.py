@@ -67,7 +67,9 @@ def _check(arguments: argparse.Namespace) -> None:
         counts = Counter(name for names in labels for name in names)
         unlabelled = sum(not names for names in labels)
         annotator = annotation.annotator + (" (ground truth)" if annotation.ground_truth else "")
-        rows.append([document.name, document.language, annotator, len(labels), *(counts[name] for name in scheme.label_names), unlabelled, ", ".join(annotation.topics)])
+        rows.append(
+            [document.name, document.language, annotator, len(labels), *(counts[name] for name in scheme.label_names), unlabelled, ", ".join(annotation.topics)]
+        )
     print(tabulate(rows, headers=["document", "lang", "annotator", "passages", *scheme.label_names, "none", "topics"]))
     judged = {annotation.document_id for annotation in annotations}
     missing = [document.name for document in documents if document.id not in judged]

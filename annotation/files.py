@@ -89,7 +89,7 @@ def _parse_row(line: str, where: str) -> dict[str, Any]:
         reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
         raise NewsmarkError(f"{where}: broken JSON ({reason}); each line must be one JSON object") from None
     if not isinstance(row, dict):
-        raise NewsmarkError(f"{where}: expected a JSON object, got {type(row).__name__}; write {{\"text\": …}}")
+        raise NewsmarkError(f'{where}: expected a JSON object, got {type(row).__name__}; write {{"text": …}}')
     try:
         line.encode() if "\\u" not in line else json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError:

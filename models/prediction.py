@@ -1,0 +1,63 @@
+"""From texts to labelled passages: what the command line and the served model both do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotation.documents import identify_language
+from annotation.passages import Passage, split_passages
+from models.classifier import TrainedModel
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one passage.
+
+    Attributes:
+        labels: names of the labels given.
+        scores: probability of each label by name, rounded to 6 digits.
+    """
+
+    labels: list[str]
+    scores: dict[str, float]
+
+
+def predict_passages(model: TrainedModel, texts: Sequence[str], threshold: float | None = None) -> list[Prediction]:
+    """Classify texts that are passages already.
+
+    Args:
+        model: a trained model.
+        texts: n passages.
+        threshold: a label is given from this score on; by default the model's own.
+
+    Returns:
+        n predictions, in order.
+    """
+    scores = model.scores(texts)
+    decisions = model.decide(scores, threshold)
+    return [_prediction(model.labels, row, given) for row, given in zip(scores, decisions, strict=True)]
+
+
+def predict_article(model: TrainedModel, text: str, language: str | None = None, threshold: float | None = None) -> list[tuple[Passage, Prediction]]:
+    """Split an article into passages and classify each.
+
+    Args:
+        model: a trained model.
+        text: the article; offsets refer to it.
+        language: ISO 639-1 code; identified from the text where None.
+        threshold: a label is given from this score on; by default the model's own.
+
+    Returns:
+        The passages in reading order, each with its prediction.
+    """
+    passages = split_passages(text, language or identify_language(text))
+    return list(zip(passages, predict_passages(model, [passage.text for passage in passages], threshold), strict=True))
+
+
+def _prediction(labels: Sequence[str], scores: NDArray[np.float64], given: NDArray[np.bool_]) -> Prediction:
+    names = [label for label, yes in zip(labels, given, strict=True) if yes]
+    return Prediction(names, {label: round(float(score), 6) for label, score in zip(labels, scores, strict=True)})

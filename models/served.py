@@ -1,0 +1,83 @@
+"""The model as MLflow serves it (a model from code): articles or passages in, labelled passages out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+import pydantic
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+
+from annotation.passages import Passage
+from models.classifier import TrainedModel, load_model
+from models.prediction import Prediction, predict_article, predict_passages
+
+
+class Article(pydantic.BaseModel):
+    """One input.
+
+    Attributes:
+        text: an article, or a single passage where the parameter ``split`` is false.
+        lang: its language (ISO 639-1); identified from the text where it is not given.
+    """
+
+    text: str
+    lang: str | None = None
+
+
+class LabelledPassage(pydantic.BaseModel):
+    """A passage of an input: offsets in code points, label names, and the probability of every label by name."""
+
+    start: int
+    end: int
+    text: str
+    labels: list[str]
+    scores: dict[str, float]
+
+
+class Answer(pydantic.BaseModel):
+    """The passages of one input, in reading order."""
+
+    passages: list[LabelledPassage]
+
+
+class ServedModel(mlflow.pyfunc.PythonModel):
+    """Labels the passages of each input.
+
+    Parameters of a request: ``threshold`` (a label is given from this score on; -1, the default, stands for the model's
+    own) and ``split`` (true, the default: cut each text into passages; false: each text is one passage).
+    """
+
+    model: TrainedModel
+
+    def load_context(self, context: Any) -> None:
+        """Load the model folder that was logged as the artifact ``model``."""
+        self.model = load_model(Path(context.artifacts["model"]))
+
+    def predict(self, model_input: list[Article], params: dict[str, Any] | None = None) -> list[Answer]:
+        """Label passages.
+
+        Returns:
+            One answer an input.
+
+        Raises:
+            MlflowException: a threshold outside 0 to 1 (answered with status 400).
+        """
+        given = {"threshold": -1.0, "split": True, **(params or {})}
+        threshold = None if given["threshold"] == -1.0 else given["threshold"]
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise MlflowException.invalid_parameter_value("threshold must lie between 0 and 1")
+        if given["split"]:
+            return [_answer(predict_article(self.model, article.text, article.lang, threshold)) for article in model_input]
+        texts = [article.text for article in model_input]
+        passages = [Passage(0, len(text), text) for text in texts]
+        return [_answer([pair]) for pair in zip(passages, predict_passages(self.model, texts, threshold), strict=True)]
+
+
+def _answer(pairs: list[tuple[Passage, Prediction]]) -> Answer:
+    return Answer(passages=[LabelledPassage(**vars(passage), **vars(prediction)) for passage, prediction in pairs])
+
+
+set_model(ServedModel())

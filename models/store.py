@@ -1,0 +1,117 @@
+"""Where trained models live: the MLflow store, and how a model is found in it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from types import ModuleType
+
+from annotation.errors import NewsmarkError
+from models.classifier import TrainedModel, is_model_folder, load_model
+
+EXPERIMENT = "newsmark"
+ARTIFACT = "model"
+"""Name of the logged model, and of the artifact inside it that is the model folder."""
+
+
+def project_folder() -> Path:
+    """The checkout that newsmark runs from, or the current folder where it was installed without one."""
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+def connect() -> ModuleType:
+    """Point MLflow at its store and experiment, with its telemetry off.
+
+    The store is ``MLFLOW_TRACKING_URI``, or else an SQLite file and an artifact folder in ``mlruns/`` of the project's
+    folder; both by absolute path, so that the current folder does not matter.
+
+    Returns:
+        The module ``mlflow``.
+
+    Raises:
+        NewsmarkError: the store can't be reached or written.
+    """
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "1"
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    import mlflow  # noqa: PLC0415 (takes seconds)
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    location = None
+    try:
+        if not uri:
+            folder = project_folder() / "mlruns"
+            folder.mkdir(exist_ok=True)
+            uri = f"sqlite:///{folder / 'mlflow.db'}"
+            location = (folder / "artifacts").as_uri()
+        _quieten()
+        mlflow.set_tracking_uri(uri)
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+            mlflow.create_experiment(EXPERIMENT, artifact_location=location)
+        mlflow.set_experiment(EXPERIMENT)
+    except MlflowException as error:
+        raise NewsmarkError(f"the MLflow store {without_password(uri)} can't be used: {_first_line(error)}; check MLFLOW_TRACKING_URI") from None
+    return mlflow
+
+
+def find_model(name: str | None) -> TrainedModel:
+    """Load a model.
+
+    Args:
+        name: a folder, a run id, an MLflow URI (``models:/…``, ``runs:/…``), or None for the newest trained model.
+
+    Raises:
+        NewsmarkError: there is no such model, or its files are not whole.
+    """
+    if name and Path(name).is_dir():
+        folder = Path(name)
+        nested = folder / "artifacts" / ARTIFACT  # the folder that MLflow wrote, rather than ours inside it
+        return load_model(nested if is_model_folder(nested) and not is_model_folder(folder) else folder)
+    if name and not re.fullmatch(r"[0-9a-f]{32}|(models|runs):/.+", name):
+        raise NewsmarkError(f"{name}: no such model folder, and neither a run id nor an MLflow URI such as models:/newsmark@champion")
+    return load_model(_download(name))
+
+
+def _download(name: str | None) -> Path:
+    mlflow = connect()
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        uri = name if name and ":/" in name else _uri_of_run(mlflow, name)
+        return Path(mlflow.artifacts.download_artifacts(uri)) / "artifacts" / ARTIFACT
+    except (MlflowException, OSError) as error:
+        raise NewsmarkError(f"model {name or '(newest)'}: {_first_line(error)}") from None
+
+
+def _uri_of_run(mlflow: ModuleType, run_id: str | None) -> str:
+    experiment = mlflow.get_experiment_by_name(EXPERIMENT)
+    models = mlflow.search_logged_models(
+        experiment_ids=[experiment.experiment_id],
+        filter_string=f"source_run_id = '{run_id}'" if run_id else None,
+        order_by=[{"field_name": "creation_time", "ascending": False}],
+        max_results=20,
+        output_format="list",
+    )
+    ready = [model for model in models if str(model.status) == "READY"]
+    if not ready:
+        what = f"run {run_id} has no trained model" if run_id else "no model was trained yet"
+        raise NewsmarkError(f"{what}; run: train --config configs/baseline.yaml")
+    return str(ready[0].model_uri)
+
+
+def without_password(uri: str) -> str:
+    """Take user name and password out of a URI, so that it can be shown."""
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
+def _first_line(error: Exception) -> str:
+    return without_password(str(error).strip().split("\n")[0])
+
+
+def _quieten() -> None:
+    import logging  # noqa: PLC0415
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)

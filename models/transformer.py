@@ -1,0 +1,197 @@
+"""The transformer: a multilingual encoder, fine-tuned with one sigmoid output a label."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, DataCollatorWithPadding, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
+
+from annotation.errors import NewsmarkError
+from models.classifier import Report
+from models.encoder import encoder_source
+from models.settings import TransformerSettings
+
+_WEIGHTS = "model.safetensors"
+_SETTINGS = "settings.json"
+_MAX_WEIGHT = 20.0
+_CHARACTERS_A_TOKEN = 12
+"""Text beyond ``max_tokens`` times this is not tokenised at all: it would be cut off anyway."""
+_BATCH = 32
+
+
+class MeanPoolingHead(nn.Module):
+    """An encoder, the mean of its token vectors, dropout and a linear layer with one logit a label."""
+
+    def __init__(self, encoder: nn.Module, hidden: int, labels: int, positive_weights: torch.Tensor | None = None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(0.1)
+        self.head = nn.Linear(hidden, labels)
+        self.loss = nn.BCEWithLogitsLoss(pos_weight=positive_weights)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        """Compute logits (batch × labels), and the loss where targets are given."""
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        pooled = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
+        logits = self.head(self.dropout(pooled))
+        if labels is None:
+            return {"logits": logits}
+        return {"loss": self.loss(logits, labels), "logits": logits}
+
+
+class Transformer:
+    """A fine-tuned encoder with its tokenizer, saved as safetensors."""
+
+    def __init__(self, model: MeanPoolingHead, tokenizer: PreTrainedTokenizerBase, settings: TransformerSettings) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.settings = settings
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], targets: NDArray[np.float32], settings: TransformerSettings, seed: int, report: Report) -> Self:
+        """Fine-tune with ``transformers.Trainer``; see ``Classifier.fit``. Reports ``loss`` after each epoch.
+
+        The loss is binary cross-entropy, a label's positives weighted by the ratio of its negatives to its positives
+        (20 at most), so that a rare label is not given up.
+        """
+        transformers.set_seed(seed)
+        encoder, tokenizer = _load_encoder(settings.encoder)
+        if settings.freeze_embeddings:
+            encoder.get_input_embeddings().requires_grad_(False)
+        positives = targets.sum(axis=0)
+        weights = np.clip((len(targets) - positives) / np.maximum(positives, 1), 1.0, _MAX_WEIGHT)
+        model = MeanPoolingHead(encoder, encoder.config.hidden_size, targets.shape[1], torch.tensor(weights, dtype=torch.float32))
+        trained = cls(model, tokenizer, settings)
+        rows = [{"input_ids": ids, "labels": target} for ids, target in zip(trained._tokenise(texts), targets, strict=True)]
+        steps = -(-len(rows) // settings.batch_size) * settings.epochs
+        with tempfile.TemporaryDirectory() as unused:
+            arguments = TrainingArguments(
+                output_dir=unused,
+                num_train_epochs=settings.epochs,
+                per_device_train_batch_size=settings.batch_size,
+                learning_rate=settings.learning_rate,
+                warmup_steps=steps // 10,
+                weight_decay=0.01,
+                optim="adamw_torch_fused",
+                train_sampling_strategy="group_by_length",
+                seed=seed,
+                save_strategy="no",
+                logging_strategy="epoch",
+                report_to="none",
+                disable_tqdm=True,
+                dataloader_pin_memory=False,
+            )
+            collator = DataCollatorWithPadding(tokenizer)
+            trainer = Trainer(model=model.train(), args=arguments, train_dataset=rows, data_collator=collator, callbacks=[_Reporter(report)])
+            trainer.remove_callback(transformers.PrinterCallback)
+            trainer.train()
+        model.eval()
+        return trained
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Probability of each label for each passage; see ``Classifier.scores``."""
+        device = next(self.model.parameters()).device
+        ids = self._tokenise(texts)
+        order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
+        result = np.empty((len(ids), self.model.head.out_features))
+        for start in range(0, len(order), _BATCH):
+            batch = order[start : start + _BATCH]
+            padded = self.tokenizer.pad({"input_ids": [ids[index] for index in batch]}, return_tensors="pt").to(device)
+            with torch.inference_mode():
+                logits = self.model(padded["input_ids"], padded["attention_mask"])["logits"]
+            result[batch] = torch.sigmoid(logits).double().cpu().numpy()
+        return result
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder's configuration, the tokenizer, the settings and the weights as float16 safetensors."""
+        self.model.encoder.config.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        (folder / _SETTINGS).write_text(json.dumps(asdict(self.settings)) + "\n", encoding="utf-8")
+        state = {name: tensor.half().cpu().contiguous() for name, tensor in self.model.state_dict().items() if not name.startswith("loss.")}
+        save_file(state, folder / _WEIGHTS, metadata={"format": "pt"})
+        (folder / _WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner only
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote, from local files only."""
+        _quieten()
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        settings = TransformerSettings(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8")))
+        state = {name: tensor.float() for name, tensor in load_file(folder / _WEIGHTS).items()}
+        model = MeanPoolingHead(AutoModel.from_config(config, **_pooling(config)), config.hidden_size, len(state["head.bias"]))
+        model.load_state_dict(state)
+        return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, settings)
+
+    def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        longest = self.settings.max_tokens * _CHARACTERS_A_TOKEN
+        clean = [_without_special_tokens(text[:longest], self.tokenizer) for text in texts]
+        found: list[list[int]] = self.tokenizer(clean, truncation=True, max_length=self.settings.max_tokens)["input_ids"] if clean else []
+        return found
+
+
+class _Reporter(TrainerCallback):
+    """Passes the Trainer's epoch losses on."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        """Report the training loss that the Trainer logs after each epoch."""
+        if logs and "loss" in logs:
+            self.report("loss", float(logs["loss"]), round(state.epoch))
+
+
+def _load_encoder(encoder: str) -> tuple[Any, PreTrainedTokenizerBase]:
+    """Load the encoder in float32 and its tokenizer.
+
+    Raises:
+        NewsmarkError: a Hugging Face id that can't be fetched, or a folder without the files of an encoder.
+    """
+    _quieten()
+    source = encoder_source(encoder)
+    local = Path(source).is_dir()
+    try:
+        config = AutoConfig.from_pretrained(source, local_files_only=local)
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+        if hasattr(config, "attention_probs_dropout_prob"):
+            config.attention_probs_dropout_prob = 0.0  # the fast attention kernels of a CPU have no dropout
+        model = AutoModel.from_pretrained(source, config=config, local_files_only=local, dtype=torch.float32, **_pooling(config))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise NewsmarkError(f"encoder {encoder!r} can't be loaded: {reason}") from None
+    return model, tokenizer
+
+
+def _pooling(config: Any) -> dict[str, bool]:
+    """Leave out the pooler where an architecture has one: the mean of the token vectors takes its place."""
+    return {"add_pooling_layer": False} if config.model_type in {"bert", "roberta", "xlm-roberta", "camembert"} else {}
+
+
+def _without_special_tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Break up what looks like a special token, "</s>" say: the tokenizer would take it for the real one."""
+    for token in tokenizer.all_special_tokens:
+        if token in text:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+    return text
+
+
+def _quieten() -> None:
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

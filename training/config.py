@@ -1,0 +1,130 @@
+"""The configuration of a training run: a YAML file, overridden by flags, read into frozen dataclasses."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from annotation.errors import UsageError, unknown_name
+from annotation.files import read_text
+from annotation.labels import DEFAULT_LABELS
+from models.settings import KINDS, Settings
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is trained on, and how it is judged.
+
+    Attributes:
+        model: kind of classifier, ``baseline`` or ``transformer``.
+        documents: .txt files, folders of them, or .jsonl files with one article a row.
+        annotations: annotation file of these documents.
+        labels: labels file; by default the project's own.
+        max_folds: leave one group out, or with more groups than this, so many folds of whole groups.
+        threshold: a label is given from this probability on.
+        seed: fixes everything random.
+    """
+
+    model: str
+    documents: tuple[str, ...]
+    annotations: str
+    labels: str = str(DEFAULT_LABELS)
+    max_folds: int = 10
+    threshold: float = 0.5
+    seed: int = 13
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole configuration: the data's part and the settings of the kind of classifier."""
+
+    data: DataConfig
+    settings: Settings
+
+    def flat(self) -> dict[str, Any]:
+        """All keys and values as in the YAML file."""
+        return {**asdict(self.data), **asdict(self.settings)}
+
+
+def all_fields() -> dict[str, Field[Any]]:
+    """Every key that a configuration of some kind may have, for the command line's flags."""
+    return {field.name: field for part in (DataConfig, *KINDS.values()) for field in fields(part)}
+
+
+def load_config(path: Path, overrides: Mapping[str, str]) -> Config:
+    """Read a configuration; a flag beats the file, the file beats the default.
+
+    Args:
+        path: YAML file.
+        overrides: keys given as flags, with their values as written.
+
+    Raises:
+        UsageError: the file, a key or a value is not right; the message says which and what would be.
+    """
+    try:
+        content = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: broken YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: must map keys such as 'model' to values")
+    given = {key: (value, f"{path}: {key}") for key, value in content.items()}
+    given |= {key: (_parse_flag(key, text), f"--{key.replace('_', '-')}") for key, text in overrides.items()}
+    kind, where = given.get("model", (None, f"{path}: model"))
+    if kind not in KINDS:
+        raise UsageError(f"{where}: {unknown_name('model', kind, KINDS)}")
+    settings = KINDS[kind]
+    known = {field.name: field for part in (DataConfig, settings) for field in fields(part)}
+    for key, (_, where) in given.items():
+        if key not in known:
+            other = " (a key of another kind of model)" if key in all_fields() else ""
+            raise UsageError(f"{where}: {unknown_name('key', key, known)}{other}")
+    for name, field in known.items():
+        if name not in given and field.default is MISSING:
+            raise UsageError(f"{path}: key {name!r} is missing")
+    values = {key: _checked(value, known[key], where) for key, (value, where) in given.items()}
+    return Config(_build(DataConfig, values), _build(settings, values))
+
+
+def _build(part: type, values: Mapping[str, Any]) -> Any:
+    return part(**{field.name: values[field.name] for field in fields(part) if field.name in values})
+
+
+def _parse_flag(key: str, text: str) -> Any:
+    if key == "documents":
+        return text.split(",")
+    return text if _type(all_fields()[key]) is str else yaml.safe_load(text)
+
+
+def _type(field: Field[Any]) -> Any:
+    owner = next(part for part in (DataConfig, *KINDS.values()) if field in fields(part))
+    return typing.get_type_hints(owner)[field.name]
+
+
+_POSITIVE = {"word_ngrams", "char_ngrams", "C", "epochs", "batch_size", "learning_rate", "max_tokens"}
+
+
+def _checked(value: Any, field: Field[Any], where: str) -> Any:
+    wanted = _type(field)
+    if isinstance(wanted, types.GenericAlias):
+        if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+            raise UsageError(f"{where}: must be a list of paths, got {value!r}")
+        return tuple(value)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        raise UsageError(f"{where}: must be of type {wanted.__name__}, got {value!r}")
+    if field.name in _POSITIVE and not value > 0:
+        raise UsageError(f"{where}: must be greater than 0, got {value!r}")
+    if field.name == "threshold" and not 0 < value < 1:
+        raise UsageError(f"{where}: must lie between 0 and 1, got {value!r}")
+    if field.name == "max_folds" and value < 2:
+        raise UsageError(f"{where}: must be 2 or more, got {value!r}")
+    if field.name == "seed" and not 0 <= value < 2**32:
+        raise UsageError(f"{where}: must lie between 0 and 4294967295, got {value!r}")
+    return value

@@ -1,0 +1,221 @@
+"""The data set: passages with multi-label targets, built from documents and their annotations."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+from numpy.typing import NDArray
+
+import annotation.annotations
+import annotation.passages
+from annotation.annotations import Annotation, labels_of_passages, read_annotations
+from annotation.documents import Document, read_documents, text_files
+from annotation.errors import NewsmarkError, unknown_name
+from annotation.files import read_jsonl, text_of
+from annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
+from annotation.passages import split_passages
+from models.encoder import cache_folder
+
+
+@dataclass
+class PassagesConfig(datasets.BuilderConfig):
+    """Where the passages come from.
+
+    Attributes:
+        documents: .txt files, folders of them, or .jsonl files.
+        annotations: annotation file of these documents.
+        labels: labels file.
+        fingerprint: hash of all that the rows depend on, so that the cache never answers for other content.
+    """
+
+    documents: tuple[str, ...] = ()
+    annotations: str = ""
+    labels: str = str(DEFAULT_LABELS)
+    fingerprint: str = ""
+
+
+class Passages(datasets.GeneratorBasedBuilder):
+    """Builds one row a passage, for every document that has an annotation.
+
+    Use it cached, ``Passages.of(…).download_and_prepare()`` then ``as_dataset("train")``, or streaming,
+    ``as_streaming_dataset("train")``.
+    """
+
+    VERSION = datasets.Version("1.0.0")
+    BUILDER_CONFIG_CLASS = PassagesConfig
+
+    @classmethod
+    def of(cls, documents: Sequence[str], annotations: str, labels: str = str(DEFAULT_LABELS)) -> Passages:
+        """Make the builder for documents and their annotations; its cache is newsmark's own."""
+        fingerprint = _fingerprint(documents, annotations, labels)
+        return cls(
+            cache_dir=str(cache_folder() / "datasets"),
+            config_name=fingerprint[:16],
+            documents=tuple(documents),
+            annotations=annotations,
+            labels=labels,
+            fingerprint=fingerprint,
+        )
+
+    def _info(self) -> datasets.DatasetInfo:
+        scheme = load_labels(Path(self.config.labels))
+        return datasets.DatasetInfo(
+            description="Passages of news articles with their labels.",
+            features=datasets.Features(
+                text=datasets.Value("string"),
+                document=datasets.Value("string"),
+                name=datasets.Value("string"),
+                start=datasets.Value("int64"),
+                end=datasets.Value("int64"),
+                lang=datasets.Value("string"),
+                group=datasets.Value("string"),
+                topics=datasets.List(datasets.ClassLabel(names=list(scheme.topic_names))),
+                labels=datasets.List(datasets.ClassLabel(names=list(scheme.label_names))),
+                targets=datasets.List(datasets.Value("float32"), length=len(scheme.label_names)),
+            ),
+        )
+
+    def _split_generators(self, _manager: Any) -> list[datasets.SplitGenerator]:
+        return [datasets.SplitGenerator(name="train")]
+
+    def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        scheme = load_labels(Path(self.config.labels))
+        documents = list(read_documents(Path(path) for path in self.config.documents))
+        annotations = read_annotations(Path(self.config.annotations), documents, scheme)
+        rows = (row for document in documents for row in _rows(document, annotations, scheme))
+        yield from enumerate(rows)
+
+
+@dataclass(frozen=True)
+class LabelledPassages:
+    """Passages in memory, ready for training and scoring: n of each.
+
+    Attributes:
+        labels: label names, in the order of the target columns.
+        texts: the passages.
+        targets: n × labels, 1 where the passage has the label.
+        documents: name of each passage's document.
+        languages: ISO 639-1 code.
+        groups: what must stay on one side of a split.
+        offsets: start and end in the document.
+    """
+
+    labels: tuple[str, ...]
+    texts: list[str]
+    targets: NDArray[np.float32]
+    documents: NDArray[np.str_]
+    languages: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    offsets: list[tuple[int, int]]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every passage, in order, with all its columns."""
+        content = hashlib.sha256(json.dumps(self.labels).encode())
+        for columns in zip(self.texts, self.targets.astype(int).tolist(), self.documents, self.languages, self.groups, self.offsets, strict=True):
+            content.update(json.dumps(columns).encode() + b"\n")
+        return content.hexdigest()
+
+
+def load_passages(documents: Sequence[str], annotations: str, labels: str = str(DEFAULT_LABELS)) -> LabelledPassages:
+    """Build (or take from the cache) the passages of all annotated documents.
+
+    Raises:
+        NewsmarkError: the input is not usable, or no document is annotated.
+    """
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
+    builder = Passages.of(documents, annotations, labels)
+    try:
+        builder.download_and_prepare()
+    except datasets.exceptions.DatasetGenerationError as error:
+        if isinstance(error.__cause__, NewsmarkError):
+            raise error.__cause__ from None
+        raise
+    table = builder.as_dataset("train")
+    if not len(table):
+        raise NewsmarkError(f"{annotations}: none of the documents is annotated; nothing to train on")
+    return LabelledPassages(
+        load_labels(Path(labels)).label_names,
+        list(table["text"]),
+        np.asarray(table["targets"], dtype=np.float32),
+        np.asarray(table["name"]),
+        np.asarray(table["lang"]),
+        np.asarray(table["group"]),
+        list(zip(table["start"], table["end"], strict=True)),
+    )
+
+
+def load_test_file(path: Path, scheme: LabelScheme) -> LabelledPassages:
+    """Read a test file: JSONL rows with ``text`` and ``labels``, and where known ``lang`` and ``document`` or ``page``.
+
+    Raises:
+        NewsmarkError: a row is not as it must be (names the line), or there is none.
+    """
+    rows = []
+    for where, row in read_jsonl(path):
+        names = row.get("labels")
+        if not isinstance(names, list):
+            raise NewsmarkError(f"{where}: field 'labels' must be a list of label names, empty for none")
+        for name in names:
+            if name not in scheme.label_names:
+                raise NewsmarkError(f"{where}: {unknown_name('label', name, scheme.label_names)}")
+        document = str(row.get("document") or row.get("page") or where)
+        rows.append((text_of(row, where), [float(name in names) for name in scheme.label_names], document, str(row.get("lang") or "und")))
+    if not rows:
+        raise NewsmarkError(f"{path}: the file has no rows")
+    texts, targets, documents, languages = (list(column) for column in zip(*rows, strict=True))
+    return LabelledPassages(
+        scheme.label_names,
+        texts,
+        np.asarray(targets, dtype=np.float32),
+        np.asarray(documents),
+        np.asarray(languages),
+        np.asarray(documents),
+        [(0, len(text)) for text in texts],
+    )
+
+
+def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str:
+    sources = [Path(__file__), Path(annotation.passages.__file__), Path(annotation.annotations.__file__)]
+    content = hashlib.sha256()
+    for path in [*text_files(Path(name) for name in documents), Path(annotations), Path(labels), *sources]:
+        try:
+            content.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        except FileNotFoundError:
+            raise NewsmarkError(f"{path}: no such file or folder") from None
+    return content.hexdigest()
+
+
+def _rows(document: Document, annotations: Sequence[Annotation], scheme: LabelScheme) -> Iterator[dict[str, Any]]:
+    own = [one for one in annotations if one.document_id == document.id]
+    own = [one for one in own if one.ground_truth] or own
+    if not own:
+        return
+    passages = split_passages(document.text, document.language)
+    votes = [labels_of_passages(passages, one.spans, scheme) for one in own]
+    topics = _majority([frozenset(one.topics) for one in own], scheme.topic_names)
+    for index, passage in enumerate(passages):
+        labels = _majority([vote[index] for vote in votes], scheme.label_names)
+        yield {
+            **vars(passage),
+            "document": document.id,
+            "name": document.name,
+            "lang": document.language,
+            "group": document.group,
+            "topics": topics,
+            "labels": labels,
+            "targets": [float(name in labels) for name in scheme.label_names],
+        }
+
+
+def _majority(votes: Sequence[frozenset[str]], names: Sequence[str]) -> list[str]:
+    """Names that at least half of the annotators gave; a ground truth is the only vote."""
+    return [name for name in names if 2 * sum(name in vote for vote in votes) >= len(votes)]

@@ -1,0 +1,44 @@
+"""Splits by group: translations of one article never stand on both sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
+
+from annotation.errors import NewsmarkError
+from training.dataset import LabelledPassages
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a cross-validation.
+
+    Attributes:
+        name: names of the documents held out, or the fold's number.
+        train: indices of the passages to train on.
+        test: indices of the passages held out.
+    """
+
+    name: str
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+
+
+def make_folds(data: LabelledPassages, max_folds: int) -> list[Fold]:
+    """Leave one group out; with more groups than ``max_folds``, so many folds of whole groups.
+
+    Raises:
+        NewsmarkError: there is only one group, so that nothing could be held out.
+    """
+    count = len(set(data.groups))
+    if count < 2:
+        raise NewsmarkError("cross-validation needs articles of two groups or more; annotate another article, or score with --test FILE")
+    splitter = LeaveOneGroupOut() if count <= max_folds else GroupKFold(max_folds)
+    folds = []
+    for number, (train, test) in enumerate(splitter.split(data.texts, groups=data.groups), start=1):
+        held_out = sorted(set(data.documents[test]))
+        folds.append(Fold(", ".join(held_out) if count <= max_folds else f"fold {number}", train, test))
+    return folds
