@@ -64,7 +64,7 @@ def _shared(annotations: Sequence[Annotation], first: str, second: str) -> list[
 
 
 def _compare(label: str, pairs: list[tuple[Annotation, Annotation]], documents: dict[str, Document], scheme: LabelScheme) -> Agreement:
-    from sklearn.metrics import cohen_kappa_score  # noqa: PLC0415 (slow to import)
+    from sklearn.metrics import cohen_kappa_score  # slow to import
 
     given: tuple[list[bool], list[bool]] = ([], [])
     matches = {"exact": [0, 0], "overlap": [0, 0]}

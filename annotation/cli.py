@@ -56,7 +56,7 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Document], list[Annotatio
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    from tabulate import tabulate  # noqa: PLC0415 (keeps --help fast)
+    from tabulate import tabulate  # keeps --help fast
 
     documents, annotations, scheme = _read(arguments)
     by_id = {document.id: document for document in documents}
@@ -77,9 +77,9 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _agreement(arguments: argparse.Namespace) -> None:
-    from tabulate import tabulate  # noqa: PLC0415 (keeps --help fast)
+    from tabulate import tabulate  # keeps --help fast
 
-    from annotation.agreement import measure_agreement, topic_f1  # noqa: PLC0415
+    from annotation.agreement import measure_agreement, topic_f1
 
     documents, annotations, scheme = _read(arguments)
     pairs = measure_agreement(documents, annotations, scheme)

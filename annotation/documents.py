@@ -54,7 +54,7 @@ def identify_language(text: str) -> str:
     Returns:
         ISO 639-1 code. Source: py3langid (naive Bayes over byte n-grams, 97 languages).
     """
-    import py3langid  # noqa: PLC0415 (loads a model; only needed where no language is given)
+    import py3langid  # loads a model; only needed where no language is given
 
     return str(py3langid.classify(text[:_LANGUAGE_SAMPLE])[0])
 

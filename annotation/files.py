@@ -122,15 +122,15 @@ def atomic_write(path: Path) -> Iterator[IO[str]]:
         path: the file to make or replace; its folder is made if needed.
 
     Yields:
-        A text stream (UTF-8, ``\\n`` line ends).
+        A text stream (UTF-8, LF line ends).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
             yield stream
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -106,7 +106,7 @@ def _boundaries(line: str, language: str) -> Iterator[int]:
 
 @lru_cache
 def _detector(language: str) -> BoundaryDetector:
-    from yasbd import BoundaryDetector, UnsupportedLanguageError  # noqa: PLC0415 (slow to import)
+    from yasbd import BoundaryDetector, UnsupportedLanguageError  # slow to import
 
     try:
         return BoundaryDetector(lang=language)

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import make_pipeline, make_union
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
 from models.classifier import Report
 from models.settings import BaselineSettings
@@ -30,7 +29,7 @@ class Baseline:
         self.pipeline = pipeline
 
     @classmethod
-    def fit(cls, texts: Sequence[str], targets: NDArray[np.float32], settings: BaselineSettings, seed: int, report: Report) -> Self:
+    def fit(cls, texts: Sequence[str], targets: NDArray[np.float32], settings: BaselineSettings, seed: int, report: Report) -> Self:  # noqa: ARG003
         """Train; see ``Classifier.fit``. There is no iteration to report on."""
         features = make_union(
             TfidfVectorizer(ngram_range=(1, settings.word_ngrams), sublinear_tf=True, token_pattern=r"\w+|[^\w\s]"),

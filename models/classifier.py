@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +149,7 @@ def load_model(folder: Path) -> TrainedModel:
         classifier = classifier_class(card["kind"]).load(folder)
     except NewsmarkError:
         raise
-    except Exception as error:  # noqa: BLE001 (each library fails in its own way on a damaged file)
+    except Exception as error:
         raise NewsmarkError(f"{folder}: the model's files are damaged ({type(error).__name__}: {error}); copy the model again or train a new one") from error
     return TrainedModel(card["kind"], tuple(card["labels"]), frozenset(card["exclusive"]), float(card["threshold"]), classifier)
 
@@ -159,11 +159,11 @@ def is_model_folder(folder: Path) -> bool:
     return (folder / _CARD).is_file()
 
 
-def _read_card(folder: Path) -> dict:
+def _read_card(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise NewsmarkError(f"{folder}: no such model folder")
     try:
-        card = json.loads((folder / _CARD).read_text(encoding="utf-8"))
+        card: dict[str, Any] = json.loads((folder / _CARD).read_text(encoding="utf-8"))
         if not (card["format"] == _FORMAT and card["kind"] in KINDS and card["labels"] and card["files"] and 0 < card["threshold"] < 1):
             raise ValueError("not a card of this version")
         frozenset(card["exclusive"])

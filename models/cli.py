@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from annotation.documents import identify_language, text_files
 from annotation.errors import NewsmarkError, UsageError, debug_option, run_command
@@ -60,8 +60,8 @@ def _predict(arguments: argparse.Namespace) -> None:
     first = next(rows, None)  # bad input is told before the model is loaded
     if first is None:
         raise NewsmarkError("the input holds no passages")
-    from models.prediction import predict_passages  # noqa: PLC0415 (keeps --help fast)
-    from models.store import find_model  # noqa: PLC0415
+    from models.prediction import predict_passages  # keeps --help fast
+    from models.store import find_model
 
     model = find_model(arguments.model)
     write = _write_jsonl if arguments.format == "jsonl" else _write_table
@@ -87,7 +87,7 @@ def _read(paths: Iterable[str]) -> Iterator[Row]:
 
 def _read_stdin() -> Iterator[Row]:
     """Standard input is JSONL where its first character is "{", else one article."""
-    stream = io.BufferedReader(sys.stdin.buffer)  # type: ignore[arg-type]
+    stream = cast("io.BufferedReader", sys.stdin.buffer)
     if stream.peek(1)[:1] == b"{":
         return _passage_rows(read_jsonl(stream, "standard input"))
     return _article_rows(decode(stream.read(), "standard input"), "standard input")

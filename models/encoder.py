@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import os
 import shutil
@@ -152,8 +153,8 @@ class _Reader:
 
 
 def _convert(source: Path, folder: Path) -> None:
-    from safetensors.numpy import save_file  # noqa: PLC0415
-    from transformers import BertConfig, PreTrainedTokenizerFast  # noqa: PLC0415
+    from safetensors.numpy import save_file
+    from transformers import BertConfig, PreTrainedTokenizerFast
 
     reader = _Reader(source.read_bytes())
     if reader.take(8) != _MAGIC:
@@ -201,12 +202,12 @@ def _read_vocabulary(reader: _Reader) -> tuple[list[tuple[str, float]], dict[str
     offsets = np.frombuffer(reader.take(4 * (count + 1)), "<u4")
     scores = np.frombuffer(reader.take(4 * count), "<f4")
     blob = reader.take(blob_size)
-    pieces = [blob[start:end].decode() for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    pieces = [blob[start:end].decode() for start, end in itertools.pairwise(offsets)]
     return list(zip(pieces, scores.astype(float).tolist(), strict=True)), {"<s>": bos, "</s>": eos, "<pad>": pad, "<unk>": unk}
 
 
 def _tokenizer(vocabulary: list[tuple[str, float]], special: dict[str, int]) -> Any:
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors  # noqa: PLC0415
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
     tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=special["<unk>"], byte_fallback=False))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 from annotation.errors import NewsmarkError
 from models.classifier import TrainedModel, is_model_folder, load_model
@@ -21,7 +21,7 @@ def project_folder() -> Path:
     return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
 
 
-def connect() -> ModuleType:
+def connect() -> Any:
     """Point MLflow at its store and experiment, with its telemetry off.
 
     The store is ``MLFLOW_TRACKING_URI``, or else an SQLite file and an artifact folder in ``mlruns/`` of the project's
@@ -35,10 +35,10 @@ def connect() -> ModuleType:
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    import mlflow  # noqa: PLC0415 (takes seconds)
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    import mlflow  # takes seconds
+    from mlflow.exceptions import MlflowException
 
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     location = None
     try:
         if not uri:
@@ -76,7 +76,7 @@ def find_model(name: str | None) -> TrainedModel:
 
 def _download(name: str | None) -> Path:
     mlflow = connect()
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from mlflow.exceptions import MlflowException
 
     try:
         uri = name if name and ":/" in name else _uri_of_run(mlflow, name)
@@ -85,7 +85,7 @@ def _download(name: str | None) -> Path:
         raise NewsmarkError(f"model {name or '(newest)'}: {_first_line(error)}") from None
 
 
-def _uri_of_run(mlflow: ModuleType, run_id: str | None) -> str:
+def _uri_of_run(mlflow: Any, run_id: str | None) -> str:
     experiment = mlflow.get_experiment_by_name(EXPERIMENT)
     models = mlflow.search_logged_models(
         experiment_ids=[experiment.experiment_id],
@@ -111,7 +111,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _quieten() -> None:
-    import logging  # noqa: PLC0415
+    import logging
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -35,7 +35,9 @@ _BATCH = 32
 class MeanPoolingHead(nn.Module):
     """An encoder, the mean of its token vectors, dropout and a linear layer with one logit a label."""
 
-    def __init__(self, encoder: nn.Module, hidden: int, labels: int, positive_weights: torch.Tensor | None = None) -> None:
+    encoder: Any
+
+    def __init__(self, encoder: Any, hidden: int, labels: int, positive_weights: torch.Tensor | None = None) -> None:
         super().__init__()
         self.encoder = encoder
         self.dropout = nn.Dropout(0.1)
@@ -150,7 +152,7 @@ class _Reporter(TrainerCallback):
     def __init__(self, report: Report) -> None:
         self.report = report
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:  # noqa: ARG002
         """Report the training loss that the Trainer logs after each epoch."""
         if logs and "loss" in logs:
             self.report("loss", float(logs["loss"]), round(state.epoch))

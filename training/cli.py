@@ -39,7 +39,7 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.test and not arguments.test.is_file():
         raise UsageError(f"{arguments.test}: no such test file")
     config = load_config(arguments.config, overrides)
-    from training.experiment import run_experiment  # noqa: PLC0415 (keeps --help fast)
+    from training.experiment import run_experiment  # keeps --help fast
 
     result = run_experiment(config, arguments.test)
     where = f"on {arguments.test}" if arguments.test else "cross-validated"

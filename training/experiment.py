@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,7 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
 class _Trainer:
     """Fits classifiers of one configuration, telling and logging what happens on the way."""
 
-    def __init__(self, mlflow: ModuleType, config: Config, say: Say) -> None:
+    def __init__(self, mlflow: Any, config: Config, say: Say) -> None:
         self.mlflow, self.config, self.say = mlflow, config, say
 
     def fit(self, data: LabelledPassages, rows: NDArray[np.intp]) -> Classifier:
@@ -123,7 +123,7 @@ class _Trainer:
 
 
 def _log_scores(
-    mlflow: ModuleType,
+    mlflow: Any,
     judged: LabelledPassages,
     scores: Scores,
     probabilities: NDArray[np.float64],

@@ -102,7 +102,7 @@ def score(data: LabelledPassages, probabilities: NDArray[np.float64], decisions:
     )
 
 
-def _counts_by_group(groups: NDArray[np.str_], truth: NDArray[np.bool_], decisions: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _counts_by_group(groups: NDArray[Any], truth: NDArray[np.bool_], decisions: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Groups × labels × (true positives, false positives, false negatives)."""
     cells = np.stack([truth & decisions, ~truth & decisions, truth & ~decisions], axis=-1).astype(np.int64)
     return np.stack([cells[groups == group].sum(axis=0) for group in dict.fromkeys(groups)])

@@ -41,8 +41,8 @@ def scores_table(scores: Scores, majority: Scores, articles: int) -> str:
 
 def precision_recall_figure(data: LabelledPassages, probabilities: NDArray[np.float64]) -> Figure:
     """Draw the precision-recall curve of each label that some passage has."""
-    from matplotlib.figure import Figure  # noqa: PLC0415
-    from sklearn.metrics import PrecisionRecallDisplay  # noqa: PLC0415
+    from matplotlib.figure import Figure
+    from sklearn.metrics import PrecisionRecallDisplay
 
     figure = Figure(figsize=(6, 5), layout="constrained")
     axes = figure.add_subplot(xlim=(0, 1.02), ylim=(0, 1.05), title="Precision and recall, out of fold or on the test file")
@@ -54,7 +54,7 @@ def precision_recall_figure(data: LabelledPassages, probabilities: NDArray[np.fl
 
 def cooccurrence_figure(data: LabelledPassages) -> Figure:
     """Draw how many passages have each two labels; the diagonal counts each label."""
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure
 
     counts = (data.targets.T @ data.targets).astype(int)
     figure = Figure(figsize=(5, 4.5), layout="constrained")

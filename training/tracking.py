@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -29,13 +28,13 @@ _REQUIREMENTS = {
 
 
 @contextmanager
-def tracked_run(mlflow: ModuleType, name: str, nested: bool = False) -> Iterator[Any]:
+def tracked_run(mlflow: Any, name: str, nested: bool = False) -> Iterator[Any]:
     """Run a block as an MLflow run; it ends FINISHED, FAILED, or KILLED after Ctrl-C.
 
     Raises:
         NewsmarkError: the store or its artifacts can't be written.
     """
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from mlflow.exceptions import MlflowException
 
     try:
         run = mlflow.start_run(run_name=name, nested=nested)
@@ -48,7 +47,7 @@ def tracked_run(mlflow: ModuleType, name: str, nested: bool = False) -> Iterator
     mlflow.end_run()
 
 
-def log_inputs(mlflow: ModuleType, config: Config, data: LabelledPassages, digest: str) -> None:
+def log_inputs(mlflow: Any, config: Config, data: LabelledPassages, digest: str) -> None:
     """Log the flattened configuration, the git commit and the data's digest."""
     mlflow.log_params(config.flat() | {"data_digest": digest})
     mlflow.set_tags({"git_commit": git_commit(), "kind": config.data.model})
@@ -67,7 +66,7 @@ def predictions_frame(data: LabelledPassages, probabilities: NDArray[np.float64]
     return frame
 
 
-def log_model(mlflow: ModuleType, model: TrainedModel) -> str:
+def log_model(mlflow: Any, model: TrainedModel) -> str:
     """Log a model so that MLflow can serve it.
 
     Returns:

@@ -1,0 +1,48 @@
+# Every target sets up what it needs; PYTHON may name the interpreter to make the virtual environment with (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check ui clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## make the virtual environment .venv with everything installed
+
+$(READY): pyproject.toml constraints.txt
+	@echo "==> virtual environment in $(VENV) (about 2 GB, some minutes; only this once)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "newsmark needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check torch -c constraints.txt
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,transformer,dev]' -c constraints.txt
+	@touch $@
+
+demo: $(READY)  ## train both models on the five seeds, compare them, predict (the main job)
+	@echo "==> 1/4 the annotated articles"
+	@$(RUN)/annotate check
+	@echo "==> 2/4 baseline: TF-IDF and logistic regression, leave-one-article-out (seconds)"
+	@$(RUN)/train --config configs/baseline.yaml
+	@echo "==> 3/4 transformer: fine-tuned multilingual-e5-small, leave-one-article-out (some minutes)"
+	@$(RUN)/train --config configs/transformer.yaml
+	@echo "==> 4/4 the newest model on a Swedish and a French article (it was trained on both: this shows the output, not a score)"
+	@$(RUN)/predict --format table seeds/001_de0bcf51e6ff2360.txt seeds/003_351322b492e975e1.txt
+	@$(RUN)/train compare
+	@echo "==> done; to look at the runs: make ui"
+
+test: $(READY)  ## set up, then lint, types and all tests
+	@$(MAKE) --no-print-directory check
+	@$(RUN)/python -m pytest
+
+check: $(READY)  ## lint, format and types only
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+
+ui: $(READY)  ## open MLflow's page with all runs on http://127.0.0.1:5000
+	@MLFLOW_DISABLE_TELEMETRY=1 $(RUN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db"
+
+clean:  ## remove the virtual environment and caches; trained models (mlruns/) stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
