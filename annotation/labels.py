@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,6 @@ class LabelScheme:
         return {label.name: label for label in self.labels}[name]
 
 
-@lru_cache
 def load_labels(path: Path = DEFAULT_LABELS) -> LabelScheme:
     """Read the labels file.
 

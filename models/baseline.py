@@ -41,7 +41,8 @@ class Baseline:
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
-        return np.asarray(self.pipeline.predict_proba(_mask_digits(texts)), dtype=np.float64)
+        scores = np.asarray(self.pipeline.predict_proba(_mask_digits(texts)), dtype=np.float64)
+        return scores if self.pipeline[-1].multilabel_ else scores[:, 1:]
 
     def save(self, folder: Path) -> None:
         """Write ``pipeline.skops``."""
@@ -49,8 +50,9 @@ class Baseline:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read ``pipeline.skops``, trusting no type beyond those of scikit-learn and NumPy that skops trusts itself."""
-        return cls(skops.io.load(folder / _FILE, trusted=[]))
+        """Read ``pipeline.skops``, trusting scikit-learn's and NumPy's own types only."""
+        # _ConstantPredictor stands for a label that no training passage has; skops does not list it among its trusted types.
+        return cls(skops.io.load(folder / _FILE, trusted=["sklearn.multiclass._ConstantPredictor"]))
 
 
 def _mask_digits(texts: Sequence[str]) -> list[str]:

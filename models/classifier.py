@@ -167,8 +167,9 @@ def _read_card(folder: Path) -> dict[str, Any]:
         if not (card["format"] == _FORMAT and card["kind"] in KINDS and card["labels"] and card["files"] and 0 < card["threshold"] < 1):
             raise ValueError("not a card of this version")
         frozenset(card["exclusive"])
+        card["files"].items()
     except FileNotFoundError:
         raise NewsmarkError(f"{folder}: not a newsmark model: it holds no {_CARD}; name the folder that training wrote") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise NewsmarkError(f"{folder / _CARD}: not a model card that this version of newsmark reads; train the model again") from None
     return card

@@ -6,6 +6,7 @@ and converted once into a folder in the Hugging Face format in the user's cache.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import itertools
@@ -92,22 +93,21 @@ def default_encoder() -> Path:
 
 def _publish(temporary: Path, folder: Path) -> None:
     temporary.chmod(0o755)
-    try:
-        temporary.rename(folder)
-    except OSError:
-        if _is_whole(folder):  # another process was faster
-            return
-        damaged = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".damaged."))
-        folder.rename(damaged / folder.name)
-        temporary.rename(folder)
-        shutil.rmtree(damaged)
+    while not _is_whole(folder):  # it may be whole by now: another process was faster
+        try:
+            temporary.rename(folder)
+        except OSError:  # a damaged folder is in the way
+            damaged = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".damaged."))
+            with contextlib.suppress(FileNotFoundError):
+                folder.rename(damaged / folder.name)
+            shutil.rmtree(damaged)
 
 
 def _is_whole(folder: Path) -> bool:
     try:
         files = json.loads((folder / _PROVENANCE).read_text(encoding="utf-8"))["files"]
         return all((folder / name).stat().st_size == size for name, size in files.items())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 

@@ -34,8 +34,8 @@ class TransformerSettings:
     """
 
     encoder: str = "multilingual-e5-small"
-    epochs: int = 8
-    batch_size: int = 16
+    epochs: int = 6
+    batch_size: int = 8
     learning_rate: float = 3e-4
     max_tokens: int = 192
     freeze_embeddings: bool = True

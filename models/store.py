@@ -24,8 +24,8 @@ def project_folder() -> Path:
 def connect() -> Any:
     """Point MLflow at its store and experiment, with its telemetry off.
 
-    The store is ``MLFLOW_TRACKING_URI``, or else an SQLite file and an artifact folder in ``mlruns/`` of the project's
-    folder; both by absolute path, so that the current folder does not matter.
+    The store is ``MLFLOW_TRACKING_URI``, or else an SQLite file in ``mlruns/`` of the project's folder. With SQLite, the
+    artifacts lie beside the file. Both are used by absolute path, so that the current folder does not matter.
 
     Returns:
         The module ``mlflow``.
@@ -42,10 +42,11 @@ def connect() -> Any:
     location = None
     try:
         if not uri:
-            folder = project_folder() / "mlruns"
-            folder.mkdir(exist_ok=True)
-            uri = f"sqlite:///{folder / 'mlflow.db'}"
-            location = (folder / "artifacts").as_uri()
+            uri = f"sqlite:///{project_folder() / 'mlruns' / 'mlflow.db'}"
+        if uri.startswith("sqlite:///"):
+            database = Path(uri.removeprefix("sqlite:///")).resolve()
+            database.parent.mkdir(parents=True, exist_ok=True)
+            uri, location = f"sqlite:///{database}", (database.parent / "artifacts").as_uri()
         _quieten()
         mlflow.set_tracking_uri(uri)
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:

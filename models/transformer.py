@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, DataCollatorWithPadding, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
@@ -170,10 +171,12 @@ def _load_encoder(encoder: str) -> tuple[Any, PreTrainedTokenizerBase]:
     try:
         config = AutoConfig.from_pretrained(source, local_files_only=local)
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+            raise ValueError("it has no vocabulary (tokenizer.json)")
         if hasattr(config, "attention_probs_dropout_prob"):
             config.attention_probs_dropout_prob = 0.0  # the fast attention kernels of a CPU have no dropout
         model = AutoModel.from_pretrained(source, config=config, local_files_only=local, dtype=torch.float32, **_pooling(config))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
         raise NewsmarkError(f"encoder {encoder!r} can't be loaded: {reason}") from None
     return model, tokenizer

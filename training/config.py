@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 import typing
 from collections.abc import Mapping
@@ -76,7 +77,7 @@ def load_config(path: Path, overrides: Mapping[str, str]) -> Config:
     given = {key: (value, f"{path}: {key}") for key, value in content.items()}
     given |= {key: (_parse_flag(key, text), f"--{key.replace('_', '-')}") for key, text in overrides.items()}
     kind, where = given.get("model", (None, f"{path}: model"))
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise UsageError(f"{where}: {unknown_name('model', kind, KINDS)}")
     settings = KINDS[kind]
     known = {field.name: field for part in (DataConfig, settings) for field in fields(part)}
@@ -98,7 +99,13 @@ def _build(part: type, values: Mapping[str, Any]) -> Any:
 def _parse_flag(key: str, text: str) -> Any:
     if key == "documents":
         return text.split(",")
-    return text if _type(all_fields()[key]) is str else yaml.safe_load(text)
+    field = all_fields().get(key)
+    if field is None or _type(field) is str:
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text  # refused below, by its type
 
 
 def _type(field: Field[Any]) -> Any:
@@ -115,6 +122,9 @@ def _checked(value: Any, field: Field[Any], where: str) -> Any:
         if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
             raise UsageError(f"{where}: must be a list of paths, got {value!r}")
         return tuple(value)
+    if wanted is float and isinstance(value, str):  # YAML 1.1 takes 2e-4, without a point, for a string
+        with contextlib.suppress(ValueError):
+            value = float(value)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,7 @@ import datasets
 import numpy as np
 from numpy.typing import NDArray
 
-import annotation.annotations
-import annotation.passages
+import annotation
 from annotation.annotations import Annotation, labels_of_passages, read_annotations
 from annotation.documents import Document, read_documents, text_files
 from annotation.errors import NewsmarkError, unknown_name
@@ -139,9 +139,9 @@ def load_passages(documents: Sequence[str], annotations: str, labels: str = str(
         if isinstance(error.__cause__, NewsmarkError):
             raise error.__cause__ from None
         raise
-    table = builder.as_dataset("train")
-    if not len(table):
+    if not builder.info.splits["train"].num_examples:
         raise NewsmarkError(f"{annotations}: none of the documents is annotated; nothing to train on")
+    table = builder.as_dataset("train")
     return LabelledPassages(
         load_labels(Path(labels)).label_names,
         list(table["text"]),
@@ -184,8 +184,8 @@ def load_test_file(path: Path, scheme: LabelScheme) -> LabelledPassages:
 
 
 def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str:
-    sources = [Path(__file__), Path(annotation.passages.__file__), Path(annotation.annotations.__file__)]
-    content = hashlib.sha256()
+    sources = [Path(__file__), *sorted(Path(annotation.__file__).parent.glob("*.py"))]  # what makes the rows of the files
+    content = hashlib.sha256("".join(importlib.metadata.version(name) for name in ("yasbd-lib", "py3langid")).encode())
     for path in [*text_files(Path(name) for name in documents), Path(annotations), Path(labels), *sources]:
         try:
             content.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
@@ -204,6 +204,8 @@ def _rows(document: Document, annotations: Sequence[Annotation], scheme: LabelSc
     topics = _majority([frozenset(one.topics) for one in own], scheme.topic_names)
     for index, passage in enumerate(passages):
         labels = _majority([vote[index] for vote in votes], scheme.label_names)
+        if len(labels) > 1:
+            labels = [name for name in labels if name not in scheme.exclusive_names]
         yield {
             **vars(passage),
             "document": document.id,

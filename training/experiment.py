@@ -75,7 +75,7 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
     judged = held_out or data
     probabilities, majority = np.zeros(judged.targets.shape), np.zeros(judged.targets.shape, dtype=bool)
     with tracked_run(trainer.mlflow, config.data.model) as run:
-        log_inputs(trainer.mlflow, config, data, data.digest)
+        log_inputs(trainer.mlflow, config, data, f"test file {test.name}, digest {held_out.digest[:12]}" if test and held_out else "cross-validation")
         for number, fold in enumerate(folds, start=1):
             say(f"fold {number} of {len(folds)}: {len(fold.train)} passages to train on, {len(fold.test)} held out ({fold.name})")
             with tracked_run(trainer.mlflow, f"fold {number}", nested=True):

@@ -59,15 +59,15 @@ def check_leaks(data: LabelledPassages, other: LabelledPassages | None, exclusiv
 
 def _passages(data: LabelledPassages, exclusive: frozenset[str]) -> list[_Unit]:
     furniture = [column for column, name in enumerate(data.labels) if name in exclusive]
-    long = np.array([len(text) >= _SHORTEST for text in data.texts])
+    long = np.array([len(_plain(text)) >= _SHORTEST for text in data.texts])
     indices = np.flatnonzero(long & ~data.targets[:, furniture].any(axis=1)).tolist()
     return [_Unit((index,), (data.texts[index],), str(data.languages[index])) for index in indices]
 
 
 def _documents(data: LabelledPassages, passages: list[_Unit]) -> list[_Unit]:
-    by_name: dict[str, list[_Unit]] = {}
+    by_name: dict[tuple[str, str], list[_Unit]] = {}
     for unit in passages:
-        by_name.setdefault(str(data.documents[unit.passages[0]]), []).append(unit)
+        by_name.setdefault((str(data.documents[unit.passages[0]]), str(data.groups[unit.passages[0]])), []).append(unit)
     return [_Unit(tuple(one.passages[0] for one in own), tuple(one.texts[0] for one in own), own[0].language) for own in by_name.values()]
 
 
@@ -79,8 +79,12 @@ def _translations(mine: list[_Unit], others: list[_Unit], fewest: int, jaccard: 
     return ((one, two) for one, two in _similar(mine, others, _anchors, fewest, jaccard) if one.language != two.language)
 
 
+def _plain(text: str) -> str:
+    return re.sub(r"\W+", " ", text.casefold()).strip()
+
+
 def _shingles(unit: _Unit) -> set[str]:
-    plain = re.sub(r"\W+", " ", " ".join(unit.texts).casefold())
+    plain = _plain(" ".join(unit.texts))
     return {plain[start : start + _SHINGLE] for start in range(max(1, len(plain) - _SHINGLE + 1))}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from tabulate import tabulate
 
 from training.dataset import LabelledPassages
 from training.metrics import Interval, Scores
+from training.tracking import LoggedRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,6 +39,17 @@ def scores_table(scores: Scores, majority: Scores, articles: int) -> str:
         floatfmt=".2f",
     )
     return f"{labels}\n\n{languages}\n\nIntervals: bootstrap over {articles} articles (translations together){_caution(articles)}."
+
+
+def comparison_table(runs: Sequence[LoggedRun]) -> str:
+    """Lay out the scores of runs side by side, and say where they can't be compared."""
+    names = [name for name in runs[0].metrics if name.endswith(("macro_f1", "micro_f1", "/f1"))]
+    rows = [[name.removesuffix("/f1").replace("_", " ").replace("/", " "), *(_with_range(run.metrics, name) for run in runs)] for name in names]
+    rows += [["data digest", *(run.data_digest[:12] for run in runs)], ["scored on", *(run.scored_on for run in runs)]]
+    table = tabulate(rows, headers=["F1 [95 % interval]", *(f"{run.kind} {run.run_id[:8]}" for run in runs)])
+    if len({(run.data_digest, run.scored_on) for run in runs}) > 1:
+        table += "\n\nThese runs were trained or scored on different data: their scores can't be compared."
+    return table
 
 
 def precision_recall_figure(data: LabelledPassages, probabilities: NDArray[np.float64]) -> Figure:
@@ -69,6 +82,11 @@ def cooccurrence_figure(data: LabelledPassages) -> Figure:
 
 def _range(interval: Interval) -> str:
     return f"{interval.low:.2f}–{interval.high:.2f}"
+
+
+def _with_range(metrics: dict[str, float], name: str) -> str:
+    value, low, high = (metrics.get(key, math.nan) for key in (name, f"{name}_low", f"{name}_high"))
+    return _number(value) if math.isnan(low) else f"{value:.2f} [{low:.2f}–{high:.2f}]"
 
 
 def _number(value: float) -> str:

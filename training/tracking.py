@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,11 @@ def tracked_run(mlflow: Any, name: str, nested: bool = False) -> Iterator[Any]:
     mlflow.end_run()
 
 
-def log_inputs(mlflow: Any, config: Config, data: LabelledPassages, digest: str) -> None:
-    """Log the flattened configuration, the git commit and the data's digest."""
+def log_inputs(mlflow: Any, config: Config, data: LabelledPassages, scored_on: str) -> None:
+    """Log the flattened configuration, the git commit, the data's digest, and what the run is scored on."""
+    digest = data.digest
     mlflow.log_params(config.flat() | {"data_digest": digest})
-    mlflow.set_tags({"git_commit": git_commit(), "kind": config.data.model})
+    mlflow.set_tags({"git_commit": git_commit(), "kind": config.data.model, "scored_on": scored_on})
     frame = pd.DataFrame({"text": data.texts, "document": data.documents, "lang": data.languages})
     mlflow.log_input(mlflow.data.from_pandas(frame, name="passages", digest=digest[:36]), context="training")
 
@@ -83,6 +85,37 @@ def log_model(mlflow: Any, model: TrainedModel) -> str:
             input_example=([{"text": "Le ministre a dit : « Nous irons. »", "lang": "fr"}], {"threshold": -1.0, "split": True}),
         )
     return str(info.model_uri)
+
+
+@dataclass(frozen=True)
+class LoggedRun:
+    """A finished run: its id, kind of model, data digest, what it was scored on, and its metrics by name."""
+
+    run_id: str
+    kind: str
+    data_digest: str
+    scored_on: str
+    metrics: dict[str, float]
+
+
+def find_runs(mlflow: Any, run_ids: Sequence[str]) -> list[LoggedRun]:
+    """Look up runs by id, or else the newest finished run of each kind of model.
+
+    Raises:
+        NewsmarkError: a run does not exist or was not finished, or there is none at all.
+    """
+    finished = "attributes.status = 'FINISHED' and tags.kind LIKE '%'"
+    found = [(run.info.run_id, run.data) for run in mlflow.search_runs(filter_string=finished, output_format="list")]  # newest first
+    runs = [LoggedRun(run_id, data.tags["kind"], data.params["data_digest"], data.tags["scored_on"], data.metrics) for run_id, data in found]
+    if not runs:
+        raise NewsmarkError("no finished run yet; run: train --config configs/baseline.yaml")
+    if not run_ids:
+        return list({run.kind: run for run in reversed(runs)}.values())
+    by_id = {run.run_id: run for run in runs}
+    for run_id in run_ids:
+        if run_id not in by_id:
+            raise NewsmarkError(f"{run_id}: no finished training run has this id; the MLflow page (make ui) lists them")
+    return [by_id[run_id] for run_id in run_ids]
 
 
 def git_commit() -> str:

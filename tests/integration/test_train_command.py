@@ -1,0 +1,211 @@
+"""``train`` on the real seeds, with a real MLflow store."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from mlflow import MlflowClient
+from sklearn.metrics import f1_score
+
+from training.metrics import RESAMPLES
+
+LABELS = ["commitment", "statistic", "quote", "boilerplate"]
+
+
+@pytest.fixture(scope="module")
+def client(store):
+    return MlflowClient(store["MLFLOW_TRACKING_URI"])
+
+
+@pytest.fixture(scope="module")
+def run(client, baseline_run):
+    run_id = re.search(r"run ([0-9a-f]{32})", baseline_run.stderr).group(1)
+    return client.get_run(run_id)
+
+
+def _artifact(client, run, name):
+    return Path(client.download_artifacts(run.info.run_id, name))
+
+
+def test_scores_are_printed_with_intervals_beside_the_majority(baseline_run):
+    for name in (*LABELS, "macro F1", "micro F1", "majority F1", "fr", "sv"):
+        assert name in baseline_run.stdout
+    assert re.search(r"macro F1 .*\d\.\d\d–\d\.\d\d", baseline_run.stdout)
+
+
+def test_everything_about_the_run_is_logged(client, run, baseline_run):
+    assert run.info.status == "FINISHED"
+    config = yaml.safe_load(Path("configs/baseline.yaml").read_text())
+    for key in set(config) - {"documents"}:
+        assert run.data.params[key] == str(config[key])
+    assert len(run.data.params["data_digest"]) == 64
+    assert run.data.tags["git_commit"]
+    assert run.inputs.dataset_inputs[0].dataset.digest == run.data.params["data_digest"][:36]
+    for name in ("scores.txt", "precision_recall.png", "label_cooccurrence.png"):
+        assert _artifact(client, run, name).stat().st_size > 100
+    assert _artifact(client, run, "scores.txt").read_text().strip() in baseline_run.stdout
+
+
+def test_each_fold_is_a_nested_run(client, run):
+    nested = client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'")
+    assert len(nested) == 4
+    assert any("000_" in fold.data.params["held_out"] and "001_" in fold.data.params["held_out"] for fold in nested)
+    assert sum(int(fold.data.params["test_passages"]) for fold in nested) == 149
+    assert all("macro_f1" in fold.data.metrics for fold in nested)
+
+
+def test_scores_can_be_computed_again_from_the_out_of_fold_table(client, run):
+    table = json.loads(_artifact(client, run, "out_of_fold.json").read_text())
+    columns = {name: np.array([row[index] for row in table["data"]]) for index, name in enumerate(table["columns"])}
+    truth = np.stack([columns[f"{label}_true"] for label in LABELS], axis=1)
+    given = np.stack([columns[f"{label}_given"] for label in LABELS], axis=1)
+    assert f1_score(truth, given, average="macro", zero_division=0) == pytest.approx(run.data.metrics["macro_f1"])
+    text = Path("seeds", columns["document"][0]).read_text()
+    assert text[columns["start"][0] : columns["end"][0]] == columns["text"][0]
+    assert run.data.metrics["macro_f1_low"] <= run.data.metrics["macro_f1"] <= run.data.metrics["macro_f1_high"]
+    assert RESAMPLES >= 1000
+
+
+def test_the_same_command_twice_gives_the_same_scores(command, store, baseline_run):
+    again = command("training", "--config", "configs/baseline.yaml", env=store)
+    assert again.stdout == baseline_run.stdout
+
+
+def test_flags_override_the_file_and_reach_the_store(command, store, client):
+    done = command("training", "--config", "configs/baseline.yaml", "--C", "0.5", "--seed", "7", env=store)
+    run = client.get_run(re.search(r"run ([0-9a-f]{32})", done.stderr).group(1))
+    assert (run.data.params["C"], run.data.params["seed"]) == ("0.5", "7")
+
+
+def test_a_test_file_is_scored_alone_and_never_trained_on(command, store, client, tmp_path):
+    rows = [
+        {"text": "Företaget lovar att sänka utsläppen med 40 procent före 2030.", "labels": ["commitment", "statistic"], "lang": "sv", "page": "a"},
+        {"text": "« Nous avons vu l'incendie depuis la colline », raconte une voisine.", "labels": ["quote"], "lang": "fr", "page": "a"},
+        {"text": "Lire aussi", "labels": ["boilerplate"], "lang": "fr", "page": "b"},
+        {"text": "Le marché se tient chaque samedi sur la place.", "labels": [], "lang": "fr", "page": "b"},
+    ]
+    test = tmp_path / "test.jsonl"
+    test.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = command("training", "--config", "configs/baseline.yaml", "--test", test, env=store)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"fr +\d\.\d\d +\d\.\d\d +3", done.stdout)
+    run = client.get_run(re.search(r"run ([0-9a-f]{32})", done.stderr).group(1))
+    table = json.loads(_artifact(client, run, "test_predictions.json").read_text())
+    assert len(table["data"]) == 4
+    assert "149 passages of 5 documents" in done.stderr
+
+
+def test_a_test_file_that_holds_training_passages_is_refused(command, store, tmp_path):
+    text = Path("seeds/003_351322b492e975e1.txt").read_text().split("\n")[0]
+    test = tmp_path / "test.jsonl"
+    test.write_text(json.dumps({"text": text, "labels": [], "lang": "fr"}) + "\n")
+    done = command("training", "--config", "configs/baseline.yaml", "--test", test, env=store)
+    assert done.returncode == 1
+    assert done.stderr.startswith("train: error: leak: ")
+    assert "003_351322b492e975e1.txt" in done.stderr
+
+
+def test_a_label_without_positives_in_a_fold_is_told_and_does_not_crash(command, store, tmp_path):
+    only_in_one_article = tmp_path / "annotations.jsonl"
+    rows = [json.loads(line) for line in Path("seeds/annotations.jsonl").read_text().splitlines()]
+    for row in rows:
+        if not row["name"].startswith("003"):
+            row["spans"] = [span for span in row["spans"] if span["label"] != "statistic"]
+    only_in_one_article.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = command("training", "--config", "configs/baseline.yaml", "--annotations", only_in_one_article, env=store)
+    assert done.returncode == 0, done.stderr
+    assert "no passage to train on has the label statistic" in done.stderr
+
+
+def test_a_fifth_label_is_one_edit_in_the_labels_file_and_annotated_data(command, store, tmp_path):
+    labels = yaml.safe_load(Path("configs/labels.yaml").read_text())
+    labels["labels"]["question"] = {"definition": "Asks something.", "color": "#123456", "hotkey": "5"}
+    labels_file = tmp_path / "labels.yaml"
+    labels_file.write_text(yaml.safe_dump(labels, sort_keys=False))
+    rows = [json.loads(line) for line in Path("seeds/annotations.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["spans"].append({"id": "new", "start": 0, "end": 60, "label": "question"})
+    annotations = tmp_path / "annotations.jsonl"
+    annotations.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = command("training", "--config", "configs/baseline.yaml", "--labels", labels_file, "--annotations", annotations, env=store)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^question ", done.stdout, re.MULTILINE)
+    model = re.search(r"models:/m-\w+", done.stderr).group()
+    predicted = command("models", "-", "--model", model, env=store, stdin='{"text": "Varför?"}\n')
+    assert list(json.loads(predicted.stdout)["scores"]) == [*LABELS, "question"]
+
+
+def test_compare_puts_runs_side_by_side(command, store, run):
+    done = command("training", "compare", run.info.run_id, run.info.run_id, env=store)
+    assert done.returncode == 0, done.stderr
+    assert f"{run.data.metrics['macro_f1']:.2f} [" in done.stdout
+    assert "can't be compared" not in done.stdout
+    assert command("training", "compare", "0" * 32, env=store).stderr.startswith("train: error: 000")
+
+
+def test_ctrl_c_leaves_the_run_killed(store, client, tmp_path):
+    environment = {**store, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    process = subprocess.Popen([sys.executable, "-m", "training", "--config", "configs/transformer.yaml"], env=environment, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if line.startswith("fold 1"):
+            break
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait(timeout=120) == 130, rest
+    assert "Traceback" not in rest
+    client = MlflowClient(environment["MLFLOW_TRACKING_URI"])
+    statuses = [run.info.status for run in client.search_runs([client.get_experiment_by_name("newsmark").experiment_id])]
+    assert statuses
+    assert set(statuses) == {"KILLED"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["--config", "configs/nosuch.yaml"], 2, "configs/nosuch.yaml: no such configuration"),
+        (["--config", "configs/baseline.yaml", "--test", "nosuch.jsonl"], 2, "nosuch.jsonl: no such test file"),
+        (["--config", "configs/baseline.yaml", "--epochs", "3"], 2, "a key of another kind of model"),
+        (["--config", "configs/baseline.yaml", "--documents", "nosuch"], 1, "nosuch: no such file or folder"),
+        (["--config", "configs/baseline.yaml", "--annotations", "nosuch.jsonl"], 1, "nosuch.jsonl: no such file"),
+        (["--config", "configs/baseline.yaml", "--documents", "seeds/003_351322b492e975e1.txt"], 1, "unknown document"),
+        ([], 2, "--config is missing"),
+    ],
+)
+def test_bad_arguments_end_in_one_line(command, store, arguments, code, expected):
+    done = command("training", *arguments, env=store)
+    assert done.returncode == code
+    assert done.stderr.startswith("train: error: ")
+    assert expected in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_store_that_cannot_be_written_is_told_in_one_line(command, store, tmp_path):
+    (tmp_path / "file").touch()
+    for place in (f"{tmp_path}/file/mlruns", "/proc/newsmark"):  # not folders that anybody, root included, can make
+        done = command("training", "--config", "configs/baseline.yaml", env={**store, "MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlflow.db"})
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith("train: error: ")
+        assert "Traceback" not in done.stderr
+
+
+def test_a_password_in_the_store_uri_is_not_shown(command, store):
+    uri = "http://somebody:hunter2secret@127.0.0.1:9"
+    environment = {**store, "MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    done = command("training", "--config", "configs/baseline.yaml", env=environment)
+    assert done.returncode == 1
+    assert "127.0.0.1:9" in done.stderr
+    assert "hunter2secret" not in done.stderr + done.stdout
+
+
+def test_an_unannotated_document_is_left_out(command, store, tmp_path):
+    shutil.copytree("seeds", tmp_path / "seeds")
+    (tmp_path / "seeds/new.txt").write_text("En helt ny artikel som ingen har märkt upp ännu.\n")
+    done = command("training", "--config", "configs/baseline.yaml", "--documents", tmp_path / "seeds", env=store)
+    assert "149 passages of 5 documents" in done.stderr

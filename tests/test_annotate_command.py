@@ -1,0 +1,152 @@
+"""The ``annotate`` command: what it prints, how it fails, and that the commands' help is light."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from annotation.cli import main
+
+SEEDS = Path(__file__).parent.parent / "seeds"
+ANNOTATIONS = SEEDS / "annotations.jsonl"
+HEAVY = ("numpy", "sklearn", "torch", "mlflow", "datasets", "transformers")
+
+
+def write(folder, name, content):
+    path = folder / name
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def test_split_prints_one_json_row_a_passage(tmp_path, capsys):
+    article = write(tmp_path, "a.txt", "M. Giang est là.  Il parle.\nComment (0)")
+    assert main(["split", str(article)]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"document": "a.txt", "lang": "fr", "start": 0, "end": 16, "text": "M. Giang est là."},
+        {"document": "a.txt", "lang": "fr", "start": 18, "end": 27, "text": "Il parle."},
+        {"document": "a.txt", "lang": "fr", "start": 28, "end": 39, "text": "Comment (0)"},
+    ]
+
+
+def test_split_reads_several_paths_of_every_sort(tmp_path, capsys):
+    rows = write(tmp_path, "rows.jsonl", json.dumps({"text": "Hon kom.", "name": "row", "lang": "sv"}))
+    assert main(["split", str(SEEDS), str(rows)]) == 0
+    names = [json.loads(line)["document"] for line in capsys.readouterr().out.splitlines()]
+    assert len(set(names)) == 6
+    assert names[-1] == "row"
+
+
+def test_check_counts_the_labels_of_each_annotation(capsys):
+    assert main(["check", str(SEEDS), "--annotations", str(ANNOTATIONS)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["document", "lang", "annotator", "passages", "commitment", "statistic", "quote", "boilerplate", "none", "topics"]
+    swedish = next(line for line in lines if line.startswith("001") and "(ground truth)" in line)
+    assert swedish.split()[1:11] == ["sv", "adjudicator", "(ground", "truth)", "20", "2", "1", "11", "2", "6"]
+    assert lines[-1] == "5 documents, 15 annotations"
+
+
+def test_check_names_the_documents_without_annotation(tmp_path, capsys):
+    extra = write(tmp_path, "extra.txt", "Le ministre a parlé.")
+    assert main(["check", str(SEEDS), str(extra), "--annotations", str(ANNOTATIONS)]) == 0
+    assert capsys.readouterr().out.endswith("6 documents, 15 annotations; without any: extra.txt\n")
+
+
+def test_agreement_prints_a_row_a_label_and_the_topics(capsys):
+    assert main(["agreement", str(SEEDS), "--annotations", str(ANNOTATIONS)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "reader-1 and reader-2"
+    assert [line.split()[0] for line in lines[3:7]] == ["commitment", "statistic", "quote", "boilerplate"]
+    assert lines[3].split()[1:] == ["8", "10", "0.88", "0.89", "0.56", "0.89"]
+    assert lines[7].startswith("topics: F1 1.00")
+
+
+def test_agreement_shows_a_dash_for_a_label_that_neither_uses(tmp_path, capsys):
+    rows = [json.loads(line) for line in ANNOTATIONS.read_text(encoding="utf-8").splitlines()]
+    chosen = [row | {"spans": []} for row in rows if row["name"].startswith("001") and not row["ground_truth"]]
+    annotations = write(tmp_path, "annotations.jsonl", "\n".join(map(json.dumps, chosen)))
+    assert main(["agreement", str(SEEDS), "--annotations", str(annotations)]) == 0
+    assert capsys.readouterr().out.splitlines()[3].split() == ["commitment", "0", "0", "–", "–", "–", "–"]
+
+
+def test_the_documents_and_annotations_are_the_seeds_by_default(command):
+    done = command("annotation", "check")
+    assert done.returncode == 0
+    assert done.stdout.endswith("5 documents, 15 annotations\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["split", "absent.txt"], "absent.txt: no such file or folder"),
+        (["split", "empty.txt"], "empty.txt: the file is empty"),
+        (["split", "latin.txt"], "latin.txt: not UTF-8 at byte 0"),
+        (["split", "rows.jsonl"], "rows.jsonl, line 1: broken JSON"),
+        (["split", "folder"], "folder: no .txt files in this folder"),
+        (["check", "good.txt", "--annotations", "absent.jsonl"], "absent.jsonl: no such file"),
+        (["check", "good.txt", "--annotations", "folder"], "folder: Is a directory"),
+        (["check", "good.txt", "--annotations", str(ANNOTATIONS)], "line 1: unknown document"),
+        (["check", "good.txt", "--labels", "labels.yaml"], "labels.yaml: broken YAML"),
+        (["agreement", "good.txt", "--annotations", "none.jsonl"], "none.jsonl: no document has two annotators"),
+    ],
+    ids=lambda value: " ".join(value[:2]) + f" {Path(value[-1]).name}" if isinstance(value, list) else "",
+)
+def test_a_failure_is_one_line_and_exit_code_1(tmp_path, monkeypatch, capsys, arguments, problem):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "latin.txt").write_bytes("É".encode("latin-1"))
+    for name, content in {"empty.txt": "", "good.txt": "Bonjour.", "rows.jsonl": "{", "none.jsonl": "", "labels.yaml": "a: [\n  b: c"}.items():
+        write(tmp_path, name, content)
+    assert main(arguments) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("annotate: error: ")
+    assert output.err.count("\n") == 1
+    assert problem in output.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["splti"], ["split"], ["split", "seeds", "--colour"], ["check", "--annotations"]], ids=" ".join)
+def test_wrong_usage_is_told_with_exit_code_2(command, arguments):
+    done = command("annotation", *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("usage: annotate")
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback(command):
+    assert "Traceback" in command("annotation", "split", "absent.txt", "--debug").stderr
+    assert "Traceback" not in command("annotation", "split", "absent.txt").stderr
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path):
+    article = write(tmp_path, "long.txt", f"{'a' * 1000}\n" * 3000)
+    with subprocess.Popen([sys.executable, "-m", "annotation", "split", str(article)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        first = process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 0
+    assert json.loads(first)["end"] == 1000
+
+
+def test_a_terminal_that_is_not_utf_8_gets_no_traceback(command):
+    done = command("annotation", "split", SEEDS, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("package", ["annotation", "training", "models"])
+def test_the_help_of_a_command_loads_nothing_heavy(package):
+    code = f"import sys\nfrom {package}.cli import main\ntry:\n    main(['--help'])\nfinally:\n    print('loaded:', *sorted(set(sys.modules) & set({HEAVY})))\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage:")
+    assert done.stdout.endswith("loaded:\n")
+
+
+@pytest.mark.parametrize("name", ["split", "check", "agreement"])
+def test_each_command_has_help(command, name):
+    done = command("annotation", name, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: annotate {name}")

@@ -1,0 +1,193 @@
+"""Annotation files, the rule that gives passages their labels, and the measures of agreement."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from annotation.agreement import measure_agreement, topic_f1
+from annotation.annotations import Annotation, Span, labels_of_passages, read_annotations, write_annotations
+from annotation.documents import Document, read_documents
+from annotation.errors import NewsmarkError
+from annotation.labels import load_labels
+from annotation.passages import Passage
+
+SEEDS = Path(__file__).parent.parent / "seeds"
+SCHEME = load_labels()
+DOCUMENT = Document("Aa.\nBb.\nCc.\nDd.", "a.txt", "fr")  # passages: 0–3, 4–7, 8–11, 12–15
+OTHER = Document("Ee.\nFf.", "b.txt", "fr")
+SPAN = {"id": "s1", "start": 0, "end": 3, "label": "quote", "kind": "direct"}
+ROW = {"document": DOCUMENT.id, "annotator": "alice", "ground_truth": False, "topics": ["other"], "spans": [SPAN]}
+BOB = {**ROW, "annotator": "bob"}
+
+
+def read_rows(folder, *rows):
+    path = folder / "own.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return read_annotations(path, [DOCUMENT, OTHER], SCHEME)
+
+
+def with_span(**changes):
+    return {**BOB, "spans": [SPAN | changes]}
+
+
+def without(row, key):
+    return {name: value for name, value in row.items() if name != key}
+
+
+def direct(start, end):
+    return Span(f"{start}-{end}", start, end, "quote", "direct")
+
+
+def judge(annotator, *spans, document=DOCUMENT, topics=(), ground_truth=False):
+    return Annotation(document.id, document.name, annotator, ground_truth, tuple(topics), spans)
+
+
+def test_each_seed_has_two_readers_and_one_ground_truth():
+    documents = list(read_documents([SEEDS]))
+    annotations = read_annotations(SEEDS / "annotations.jsonl", documents, SCHEME)
+    assert len(annotations) == 15
+    for document in documents:
+        own = [annotation for annotation in annotations if annotation.document_id == document.id]
+        assert {annotation.annotator for annotation in own} == {"reader-1", "reader-2", "adjudicator"}
+        assert [annotation.annotator for annotation in own if annotation.ground_truth] == ["adjudicator"]
+
+
+def test_adjudicated_spans_of_the_seeds_begin_and_end_with_a_character():
+    texts = {document.id: document.text for document in read_documents([SEEDS])}
+    annotations = read_annotations(SEEDS / "annotations.jsonl", read_documents([SEEDS]), SCHEME)
+    marked = [texts[one.document_id][span.start : span.end] for one in annotations if one.ground_truth for span in one.spans]
+    assert len(marked) > 100
+    assert [text for text in marked if text != text.strip()] == []
+
+
+def test_the_seeds_annotations_survive_writing_and_reading(tmp_path):
+    documents = list(read_documents([SEEDS]))
+    annotations = read_annotations(SEEDS / "annotations.jsonl", documents, SCHEME)
+    write_annotations(tmp_path / "new" / "copy.jsonl", annotations)
+    assert read_annotations(tmp_path / "new" / "copy.jsonl", documents, SCHEME) == annotations
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["copy.jsonl"]
+
+
+def test_spans_are_read_in_the_order_of_the_text(tmp_path):
+    (annotation,) = read_rows(tmp_path, {**ROW, "spans": [{**SPAN, "id": "s2", "start": 4, "end": 7}, SPAN]})
+    assert [span.id for span in annotation.spans] == ["s1", "s2"]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (with_span(end=16), ", span 1: offsets 0–16 are out of range: a.txt has 15 characters"),
+        (with_span(start=-1), ", span 1: offsets -1–3 are out of range"),
+        (with_span(start=3), ", span 1: offsets 3–3 are out of range"),
+        (with_span(label="quot"), ", span 1: unknown label 'quot'; did you mean 'quote'?"),
+        (with_span(kind="indrect"), ", span 1: unknown kind of quote 'indrect'; did you mean 'indirect'?"),
+        (with_span(kind=None), ", span 1: unknown kind of quote None; known: direct, indirect"),
+        (with_span(label="statistic"), ", span 1: a statistic span has no kind"),
+        (with_span(start="0"), ", span 1: field 'start' is '0'; it must be of type int"),
+        (with_span(start=0.0), ", span 1: field 'start' is 0.0; it must be of type int"),
+        (with_span(start=False), ", span 1: field 'start' is False; it must be of type int"),
+        (with_span(label=["quote"]), ", span 1: field 'label' is ['quote']; it must be of type str"),
+        (with_span(id=1), ", span 1: field 'id' is 1; it must be of type str"),
+        ({**BOB, "spans": [without(SPAN, "end")]}, ", span 1: field 'end' is missing"),
+        ({**BOB, "spans": [[0, 3]]}, ", span 1: expected an object"),
+        ({**BOB, "spans": [SPAN, SPAN | {"start": 1}]}, ", span 2: the id 's1' is used twice"),
+        ({**BOB, "spans": {}}, ": field 'spans' is {}; it must be of type list"),
+        ({**BOB, "document": "f" * 64}, ": unknown document 'ffffffffffffffff'"),
+        ({**BOB, "topics": ["cybercrimes"]}, ": unknown topic 'cybercrimes'; did you mean 'cybercrime'?"),
+        ({**BOB, "topics": [["other"]]}, ": unknown topic ['other']"),
+        ({**BOB, "topics": "other"}, ": field 'topics' is 'other'; it must be of type list"),
+        ({**BOB, "ground_truth": "no"}, ": field 'ground_truth' is 'no'; it must be of type bool"),
+        ({**BOB, "annotator": None}, ": field 'annotator' is None; it must be of type str"),
+        (ROW, ": 'alice' annotates a.txt a second time"),
+        *((without(BOB, key), f": field {key!r} is missing") for key in ROW),
+    ],
+    ids=lambda value: value[:50] if isinstance(value, str) else "",
+)
+def test_a_wrong_row_is_refused_with_its_line_and_span(tmp_path, row, problem):
+    with pytest.raises(NewsmarkError, match=re.escape(f"own.jsonl, line 2{problem}")):
+        read_rows(tmp_path, ROW, row)
+
+
+def test_one_annotator_may_annotate_many_documents_and_many_one_document(tmp_path):
+    rows = [ROW, BOB, {**ROW, "document": OTHER.id}]
+    assert [(one.name, one.annotator) for one in read_rows(tmp_path, *rows)] == [("a.txt", "alice"), ("a.txt", "bob"), ("b.txt", "alice")]
+
+
+@pytest.mark.parametrize(
+    ("spans", "labels"),
+    [
+        ([], [set(), set(), set()]),
+        ([direct(5, 15)], [{"quote"}, set(), set()]),  # exactly half of the first, 4 of 10 of the second
+        ([direct(6, 15)], [set(), set(), set()]),  # 4 of 10 of both, and 4 of the span's own 9
+        ([direct(6, 14)], [{"quote"}, set(), set()]),  # 4 of 10, but exactly half of the span lies inside
+        ([direct(2, 4)], [{"quote"}, set(), set()]),  # small, wholly inside
+        ([direct(0, 40)], [{"quote"}, {"quote"}, {"quote"}]),
+        ([direct(3, 24)], [{"quote"}, {"quote"}, set()]),  # 2 of 18 of the last
+        ([direct(10, 11)], [set(), set(), set()]),  # the white space between
+        ([direct(0, 10), Span("n", 2, 4, "statistic")], [{"quote", "statistic"}, set(), set()]),
+        ([direct(0, 21), Span("b", 11, 21, "boilerplate")], [{"quote"}, {"boilerplate"}, set()]),
+    ],
+)
+def test_a_passage_takes_the_label_of_a_span_that_covers_half_of_it_or_lies_half_inside(spans, labels):
+    passages = [Passage(0, 10, "x" * 10), Passage(11, 21, "y" * 10), Passage(22, 40, "z" * 18)]
+    assert labels_of_passages(passages, spans, SCHEME) == labels
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "counts", "measures"),
+    [
+        ([direct(0, 3), direct(4, 7)], [direct(0, 3), direct(4, 7)], (2, 2), (1, 1, 1, 1)),
+        ([direct(0, 3), direct(4, 7)], [direct(0, 3), direct(8, 11)], (2, 2), (0, 0.5, 0.5, 0.5)),
+        ([direct(0, 3), direct(4, 7)], [direct(0, 2)], (2, 1), (0.5, 2 / 3, 0, 2 / 3)),
+        ([direct(0, 7)], [direct(0, 3), direct(4, 7)], (2, 2), (1, 1, 0, 1)),
+        ([direct(0, 3)], [Span("i", 0, 3, "quote", "indirect")], (1, 1), (1, 1, 0, 1)),
+        ([direct(0, 3)], [], (1, 0), (0, 0, 0, 0)),
+        ([direct(0, 2)], [direct(2, 3)], (1, 1), (1, 1, 0, 0)),
+    ],
+    ids=["same", "half", "shorter", "one for two", "other kind", "one alone", "neighbours"],
+)
+def test_agreement_is_what_is_worked_out_by_hand(first, second, counts, measures):
+    table = measure_agreement([DOCUMENT], [judge("alice", *first), judge("bob", *second)], SCHEME)
+    quote = next(one for one in table["alice", "bob"] if one.label == "quote")
+    assert (quote.first_count, quote.second_count) == counts
+    assert (quote.passage_kappa, quote.passage_f1, quote.exact_f1, quote.overlap_f1) == pytest.approx(measures)
+
+
+def test_agreement_is_not_a_number_for_a_label_that_neither_uses():
+    table = measure_agreement([DOCUMENT], [judge("alice", direct(0, 3)), judge("bob", direct(0, 3))], SCHEME)
+    assert [one.label for one in table["alice", "bob"] if math.isnan(one.passage_kappa) and math.isnan(one.overlap_f1)] == [
+        "commitment",
+        "statistic",
+        "boilerplate",
+    ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_agreement_on_a_label_that_both_give_to_every_passage_has_an_f1_but_no_kappa():
+    table = measure_agreement([DOCUMENT], [judge("alice", direct(0, 15)), judge("bob", direct(0, 15))], SCHEME)
+    quote = next(one for one in table["alice", "bob"] if one.label == "quote")
+    assert quote.passage_f1 == 1
+    assert math.isnan(quote.passage_kappa)
+
+
+def test_agreement_leaves_out_the_ground_truth_and_documents_of_one_annotator():
+    shared = [judge("alice", direct(0, 3)), judge("bob", direct(0, 3)), judge("carol", direct(0, 3), ground_truth=True)]
+    alone = judge("alice", direct(0, 3), document=OTHER)
+    table = measure_agreement([DOCUMENT, OTHER], [*shared, alone], SCHEME)
+    assert {pair: agreements[2].first_count for pair, agreements in table.items()} == {("alice", "bob"): 1}
+
+
+def test_agreement_leaves_out_the_ground_truth_of_someone_who_also_annotates():
+    ordinary = [judge("alice", direct(0, 3)), judge("bob", direct(0, 3)), judge("bob", direct(0, 3), document=OTHER)]
+    adjudicated = judge("alice", direct(0, 3), document=OTHER, ground_truth=True)
+    table = measure_agreement([DOCUMENT, OTHER], [*ordinary, adjudicated], SCHEME)
+    assert table["alice", "bob"][2].first_count == 1
+
+
+def test_the_f1_of_topics_counts_pairs_of_document_and_topic():
+    one, two = judge("alice", topics=["cybercrime", "other"]), judge("bob", topics=["cybercrime"])
+    assert topic_f1([one, two], "alice", "bob") == pytest.approx(2 / 3)
+    assert math.isnan(topic_f1([judge("alice"), judge("bob")], "alice", "bob"))

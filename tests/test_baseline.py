@@ -1,0 +1,200 @@
+"""The baseline, and the folder that a model of any kind is saved in."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from annotation.errors import NewsmarkError
+from models.baseline import Baseline
+from models.classifier import TrainedModel, is_model_folder, load_model, save_model
+from models.settings import BaselineSettings
+
+LABELS = ("commitment", "statistic", "quote")
+TEXTS = [
+    "Regeringen lovar att bygga skolor",
+    "Nous promettons de bâtir des écoles",
+    "Antalet steg till 14 procent",
+    "Le taux est de 7 pour cent",
+    "”Jag lovar 20 nya skolor”, sade ministern",
+    "« Nous irons », a dit le ministre",
+    "Solen sken över staden",
+    "Il fait beau aujourd'hui",
+]
+TARGETS = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1], [0, 0, 0], [0, 0, 0]], dtype=np.float32)
+UNSEEN = ["Ministern lovade 300 nya hus", "", "Été 2030", "漢字"]
+
+
+class Foreign:
+    """Stands for a type that a stranger put into a model file."""
+
+    touched = False
+
+    def __setstate__(self, state):
+        Foreign.touched = True
+
+
+def fit(targets=TARGETS, seed=13, texts=TEXTS, **settings):
+    return Baseline.fit(texts, targets, BaselineSettings(**settings), seed, lambda *_: None)
+
+
+def as_model(classifier, labels=LABELS):
+    return TrainedModel("baseline", labels, frozenset(), 0.4, classifier)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_model(as_model(fit()), tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("texts", [TEXTS, UNSEEN, UNSEEN[:1]])
+def test_scores_are_a_probability_for_each_passage_and_label(texts):
+    scores = fit().scores(texts)
+    assert scores.shape == (len(texts), 3)
+    assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_labels_of_the_training_passages_are_learned():
+    assert np.array_equal(fit(C=1000.0).scores(TEXTS) > 0.5, TARGETS > 0.5)
+
+
+def test_a_number_counts_whatever_its_digits():
+    classifier = fit()
+    assert np.array_equal(classifier.scores(["Antalet är 14"]), classifier.scores(["Antalet är 99031"]))
+    assert classifier.scores(["Antalet är 14"])[0, 1] > classifier.scores(["Antalet är okänt"])[0, 1]
+
+
+def test_settings_set_the_length_of_the_ngrams():
+    assert fit(word_ngrams=1, char_ngrams=1).pipeline[:-1].transform(TEXTS).shape[1] < fit().pipeline[:-1].transform(TEXTS).shape[1]
+
+
+def test_no_passage_gives_no_scores():
+    assert as_model(fit()).scores([]).shape == (0, 3)
+
+
+def test_same_seed_gives_the_same_scores():
+    assert np.array_equal(fit(seed=7).scores(UNSEEN), fit(seed=7).scores(UNSEEN))
+
+
+def test_score_of_a_passage_does_not_depend_on_the_others():
+    classifier = fit()
+    together = classifier.scores([*TEXTS, *UNSEEN])
+    assert np.array_equal(together[::-1], classifier.scores([*TEXTS, *UNSEEN][::-1]))
+    assert np.array_equal(together[0], classifier.scores(TEXTS[:1])[0])
+
+
+@pytest.mark.parametrize(
+    ("columns", "constant"),
+    [
+        pytest.param([0, 1, 2], {}, id="all labels"),
+        pytest.param([0, 1, 2], {1: 0.0}, id="a label without positives"),
+        pytest.param([0, 1, 2], {1: 1.0}, id="a label without negatives"),
+        pytest.param([0, 1, 2], {0: 0.0, 1: 0.0, 2: 0.0}, id="no positives at all"),
+        pytest.param([0], {}, id="only one label"),
+    ],
+)
+def test_saved_model_gives_identical_scores(tmp_path, columns, constant):
+    targets = TARGETS[:, columns].copy()
+    for column, value in constant.items():
+        targets[:, column] = value
+    model = as_model(fit(targets), tuple(LABELS[column] for column in columns))
+    scores = model.scores(UNSEEN)
+    assert scores.shape == (len(UNSEEN), len(columns))
+    for column, value in constant.items():
+        assert (scores[:, column] == value).all()
+    save_model(model, tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    assert np.array_equal(loaded.scores(UNSEEN), scores)
+    assert (loaded.kind, loaded.labels, loaded.exclusive, loaded.threshold) == (model.kind, model.labels, model.exclusive, model.threshold)
+
+
+def test_folder_holds_a_card_and_the_pipeline(folder):
+    assert sorted(path.name for path in folder.iterdir()) == ["newsmark.json", "pipeline.skops"]
+    card = json.loads((folder / "newsmark.json").read_text(encoding="utf-8"))
+    assert card["files"] == {"pipeline.skops": (folder / "pipeline.skops").stat().st_size}
+    assert is_model_folder(folder)
+    assert not is_model_folder(folder.parent)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        pytest.param(FunctionTransformer(os.system), id="system function"),
+        pytest.param(FunctionTransformer(Path.unlink), id="method"),
+        pytest.param(Foreign(), id="own class"),
+    ],
+)
+def test_foreign_type_in_the_model_file_is_refused(folder, foreign):
+    path = folder / "pipeline.skops"
+    skops.io.dump(make_pipeline(foreign, fit().pipeline), path)
+    card = json.loads((folder / "newsmark.json").read_text(encoding="utf-8"))
+    card["files"] = {"pipeline.skops": path.stat().st_size}
+    (folder / "newsmark.json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(NewsmarkError, match="Untrusted"):
+        load_model(folder)
+    assert not Foreign.touched
+
+
+def test_missing_folder_is_named(tmp_path):
+    with pytest.raises(NewsmarkError, match="nowhere: no such model folder"):
+        load_model(tmp_path / "nowhere")
+
+
+def test_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / "pipeline.skops").write_bytes(b"x")
+    with pytest.raises(NewsmarkError, match=r"not a newsmark model: it holds no newsmark\.json"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2},
+        {"kind": "forest"},
+        {"kind": ["baseline"]},
+        {"labels": []},
+        {"files": {}},
+        {"files": ["pipeline.skops"]},
+        {"threshold": 1.5},
+        {"threshold": "0.5"},
+        {"exclusive": None},
+    ],
+)
+def test_card_of_another_version_is_refused(folder, change):
+    card = json.loads((folder / "newsmark.json").read_text(encoding="utf-8"))
+    (folder / "newsmark.json").write_text(json.dumps(card | change), encoding="utf-8")
+    with pytest.raises(NewsmarkError, match=r"newsmark\.json: not a model card that this version of newsmark reads"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"format": 1}'])
+def test_card_that_is_none_is_refused(folder, content):
+    (folder / "newsmark.json").write_bytes(content)
+    with pytest.raises(NewsmarkError, match=r"newsmark\.json: not a model card"):
+        load_model(folder)
+
+
+def test_missing_file_is_named(folder):
+    (folder / "pipeline.skops").unlink()
+    with pytest.raises(NewsmarkError, match=r"pipeline\.skops: this file of the model is missing"):
+        load_model(folder)
+
+
+def test_truncated_file_is_named_with_its_sizes(folder):
+    path = folder / "pipeline.skops"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(NewsmarkError, match=r"pipeline\.skops: this file of the model has 100 bytes instead of \d+"):
+        load_model(folder)
+
+
+def test_file_of_the_right_size_but_other_content_is_damaged(folder):
+    path = folder / "pipeline.skops"
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(NewsmarkError, match="the model's files are damaged"):
+        load_model(folder)

@@ -1,0 +1,193 @@
+"""The configuration: default < file < flag, and an error for every key and value that is not right."""
+
+from pathlib import Path
+
+import pytest
+
+from annotation.errors import NewsmarkError, UsageError
+from models.settings import BaselineSettings, TransformerSettings
+from training.config import all_fields, load_config
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+MINIMAL = "model: baseline\ndocuments: [articles]\nannotations: annotations.jsonl\n"
+
+
+def write_config(folder, text):
+    path = folder / "own.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("name", "settings"), [("baseline", BaselineSettings), ("transformer", TransformerSettings)])
+def test_shipped_configuration_loads(name, settings):
+    config = load_config(CONFIGS / f"{name}.yaml", {})
+    assert config.data.model == name
+    assert config.data.documents == ("seeds",)
+    assert isinstance(config.settings, settings)
+
+
+@pytest.mark.parametrize("name", ["baseline", "transformer"])
+def test_shipped_configuration_shows_every_key_but_the_labels_file(name):
+    config = load_config(CONFIGS / f"{name}.yaml", {})
+    shown = {line.split(":")[0] for line in (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8").splitlines() if line and line[0] != "#"}
+    assert shown == set(config.flat()) - {"labels"}
+
+
+def test_default_counts_where_file_and_flags_are_silent(tmp_path):
+    config = load_config(write_config(tmp_path, MINIMAL), {})
+    assert config.settings == BaselineSettings()
+    assert (config.data.max_folds, config.data.threshold, config.data.seed) == (10, 0.5, 13)
+    assert Path(config.data.labels) == CONFIGS / "labels.yaml"
+
+
+def test_file_beats_default_and_flag_beats_file(tmp_path):
+    path = write_config(tmp_path, MINIMAL + "seed: 1\nchar_ngrams: 3\n")
+    assert load_config(path, {}).data.seed == 1
+    config = load_config(path, {"seed": "2"})
+    assert (config.data.seed, config.settings.char_ngrams, config.settings.word_ngrams) == (2, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "value"),
+    [
+        ("documents", "a.txt,folder,b.jsonl", ("a.txt", "folder", "b.jsonl")),
+        ("threshold", "0.25", 0.25),
+        ("C", "3", 3.0),
+        ("max_folds", "2", 2),
+        ("annotations", "2024", "2024"),
+    ],
+)
+def test_flag_takes_the_type_of_its_key(tmp_path, key, written, value):
+    found = load_config(write_config(tmp_path, MINIMAL), {key: written}).flat()[key]
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_flag_may_change_the_kind_of_model(tmp_path):
+    config = load_config(write_config(tmp_path, MINIMAL), {"model": "transformer", "epochs": "3", "freeze_embeddings": "false"})
+    assert config.settings == TransformerSettings(epochs=3, freeze_embeddings=False)
+
+
+@pytest.mark.parametrize("written", ["2e-4", "0.0002", "2.0e-4"])
+def test_learning_rate_may_be_written_in_any_usual_way(tmp_path, written):
+    path = write_config(tmp_path, MINIMAL.replace("baseline", "transformer"))
+    assert load_config(path, {"learning_rate": written}).settings.learning_rate == pytest.approx(2e-4)
+
+
+def test_misspelt_key_in_the_file_is_named_with_file_and_suggestion(tmp_path):
+    path = write_config(tmp_path, MINIMAL + "treshold: 0.4\n")
+    with pytest.raises(UsageError, match=r"own\.yaml: treshold: unknown key 'treshold'; did you mean 'threshold'\?"):
+        load_config(path, {})
+
+
+def test_unknown_override_is_named_as_flag_with_suggestion(tmp_path):
+    with pytest.raises(UsageError, match=r"--max-fold: unknown key 'max_fold'; did you mean 'max_folds'\?"):
+        load_config(write_config(tmp_path, MINIMAL), {"max_fold": "3"})
+
+
+def test_key_of_another_kind_of_model_is_refused_in_the_file(tmp_path):
+    with pytest.raises(UsageError, match=r"own\.yaml: epochs: unknown key 'epochs'.*a key of another kind of model"):
+        load_config(write_config(tmp_path, MINIMAL + "epochs: 3\n"), {})
+
+
+def test_key_of_another_kind_of_model_is_refused_as_flag(tmp_path):
+    with pytest.raises(UsageError, match=r"--epochs: unknown key 'epochs'.*a key of another kind of model"):
+        load_config(write_config(tmp_path, MINIMAL), {"epochs": "3"})
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "reason"),
+    [
+        ("seed", "1.5", "must be of type int"),
+        ("seed", "true", "must be of type int"),
+        ("seed", "-1", "must lie between 0 and 4294967295"),
+        ("seed", "4294967296", "must lie between 0 and 4294967295"),
+        ("threshold", "half", "must be of type float"),
+        ("threshold", "0", "must lie between 0 and 1"),
+        ("threshold", "1", "must lie between 0 and 1"),
+        ("threshold", ".nan", "must lie between 0 and 1"),
+        ("threshold", "null", "must be of type float"),
+        ("max_folds", "1", "must be 2 or more"),
+        ("word_ngrams", "0", "must be greater than 0"),
+        ("C", "-2.0", "must be greater than 0"),
+        ("C", "true", "must be of type float"),
+        ("word_ngrams", "[1, 2]", "must be of type int"),
+    ],
+)
+def test_bad_value_is_named_with_its_place_in_file_and_flag(tmp_path, key, written, reason):
+    with pytest.raises(UsageError, match=rf"own\.yaml: {key}: {reason}"):
+        load_config(write_config(tmp_path, f"{MINIMAL}{key}: {written}\n"), {})
+    flag = f"--{key.replace('_', '-')}"
+    with pytest.raises(UsageError, match=f"^{flag}: {reason}"):
+        load_config(write_config(tmp_path, MINIMAL), {key: written})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("documents", "articles", "must be a list of paths"),
+        ("documents", "[]", "must be a list of paths"),
+        ("documents", "[1]", "must be a list of paths"),
+        ("annotations", "7", "must be of type str"),
+    ],
+)
+def test_bad_path_in_the_file_is_named(tmp_path, key, value, reason):
+    lines = [line for line in MINIMAL.splitlines() if not line.startswith(key)]
+    with pytest.raises(UsageError, match=rf"own\.yaml: {key}: {reason}"):
+        load_config(write_config(tmp_path, "\n".join([*lines, f"{key}: {value}"])), {})
+
+
+def test_yes_or_no_key_takes_no_number(tmp_path):
+    path = write_config(tmp_path, MINIMAL.replace("baseline", "transformer") + "freeze_embeddings: 1\n")
+    with pytest.raises(UsageError, match="freeze_embeddings: must be of type bool, got 1"):
+        load_config(path, {})
+
+
+@pytest.mark.parametrize("key", ["documents", "annotations"])
+def test_missing_key_is_named(tmp_path, key):
+    text = "\n".join(line for line in MINIMAL.splitlines() if not line.startswith(key))
+    with pytest.raises(UsageError, match=rf"own\.yaml: key '{key}' is missing"):
+        load_config(write_config(tmp_path, text), {})
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("baselin", "unknown model 'baselin'; did you mean 'baseline'"),
+        ("forest", "unknown model 'forest'; known: baseline, transformer"),
+        ("null", "unknown model None"),
+        ("[baseline]", "unknown model"),
+    ],
+)
+def test_unknown_kind_of_model_is_refused(tmp_path, model, reason):
+    with pytest.raises(UsageError, match=rf"own\.yaml: model: {reason}"):
+        load_config(write_config(tmp_path, MINIMAL.replace("baseline", model)), {})
+
+
+def test_configuration_without_a_model_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"own\.yaml: model"):
+        load_config(write_config(tmp_path, "documents: [articles]\n"), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("model: [baseline\n", "broken YAML"), ("", "must map keys"), ("- model\n", "must map keys"), ("a: 'b\n", "broken YAML")]
+)
+def test_file_that_is_no_mapping_is_refused(tmp_path, text, reason):
+    with pytest.raises(UsageError, match=rf"own\.yaml: {reason}"):
+        load_config(write_config(tmp_path, text), {})
+
+
+def test_broken_yaml_in_a_flag_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="--seed"):
+        load_config(write_config(tmp_path, MINIMAL), {"seed": "["})
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(NewsmarkError, match=r"nowhere\.yaml: no such file"):
+        load_config(tmp_path / "nowhere.yaml", {})
+
+
+def test_flat_holds_every_key_of_this_kind_and_no_other(tmp_path):
+    flat = load_config(write_config(tmp_path, MINIMAL), {}).flat()
+    assert set(all_fields()) - set(flat) == set(vars(TransformerSettings()))
+    assert (flat["model"], flat["documents"], flat["C"]) == ("baseline", ("articles",), 10.0)

@@ -1,0 +1,162 @@
+"""Reading articles: the text stays exact, and what cannot be read is refused with its place."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from annotation.documents import Document, identify_language, make_document, read_documents
+from annotation.errors import NewsmarkError
+
+SEEDS = Path(__file__).parent.parent / "seeds"
+TEXT = "Le ministre a parlé à Paris. La conférence a commencé hier."
+URL = "https://example.org/a?b=1"
+
+
+def write(folder, name, content):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def read(*paths):
+    return list(read_documents(paths))
+
+
+def test_the_text_is_exact_and_the_id_is_the_sha_256_of_its_bytes(tmp_path):
+    raw = "\ufeffE\u0301té\u00a0:\tfin.\r\n\r\nAprès 😀.  \n".encode()
+    (document,) = read(write(tmp_path, "a.txt", raw))
+    assert document.text.encode() == raw
+    assert document.id == hashlib.sha256(raw).hexdigest()
+    assert document.name == "a.txt"
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        (f"Fin.\nSource : {URL}", URL),
+        (f"Slut.\nKälla: {URL}\n", URL),
+        (f"Slut.\r\nkälla: {URL}\r\nKommentar (0)", URL),
+        (f"Fin.\nSource : https://example.org/old\nSuite.\nSource: {URL}\n\n\nComment (0)\nNo data", URL),
+        (f"Fin.\nWebsite: {URL}", None),
+        (f"Selon la source : {URL}", None),
+        ("Source : Le Monde", None),
+        ("Fin.", None),
+    ],
+)
+def test_the_source_url_is_the_last_one_on_a_source_line(text, url):
+    document = Document(text, "a.txt", "fr")
+    assert document.source_url == url
+    assert document.group == (url or document.id)
+
+
+def test_translations_of_one_article_share_their_group_and_no_other_seed_does():
+    groups = [document.group for document in read(SEEDS)]
+    assert groups[0] == groups[1]
+    assert len(set(groups)) == 4
+
+
+def test_the_languages_of_the_seeds_are_identified():
+    assert [document.language for document in read(SEEDS)] == ["fr", "sv", "fr", "fr", "fr"]
+
+
+@pytest.mark.parametrize(("text", "language"), [(TEXT, "fr"), ("Ministern talade i Göteborg och konferensen började i går kväll.", "sv")])
+def test_the_language_of_a_short_text_is_identified(text, language):
+    assert identify_language(text) == language
+
+
+def test_a_given_language_is_kept():
+    assert make_document(TEXT, "a.txt", "sv").language == "sv"
+
+
+def test_a_folder_gives_its_txt_files_by_name(tmp_path):
+    for name in ("b.txt", "a.txt", "notes.md"):
+        write(tmp_path, name, f"{TEXT} {name}")
+    assert [document.name for document in read(tmp_path)] == ["a.txt", "b.txt"]
+
+
+def test_jsonl_rows_are_documents_with_their_own_name_and_language(tmp_path):
+    rows = [{"text": "Un 😀 jour.", "name": "one", "lang": "fr"}, {"text": TEXT}]
+    path = write(tmp_path, "a.jsonl", "\n\n".join(json.dumps(row) for row in rows))
+    assert read(path) == [Document("Un 😀 jour.", "one", "fr"), Document(TEXT, f"{path}, line 3", "fr")]
+
+
+@pytest.mark.parametrize("content", ["", " \n\t\r\n", "\ufeff", "\u200b\n"], ids=["no bytes", "white space", "only a BOM", "only a zero-width space"])
+def test_an_empty_file_is_refused_with_its_name(tmp_path, content):
+    with pytest.raises(NewsmarkError, match=r"a\.txt: the file is empty"):
+        read(write(tmp_path, "a.txt", content))
+
+
+@pytest.mark.parametrize("name", ["absent.txt", "absent.jsonl", "absent"])
+def test_a_missing_file_is_named(tmp_path, name):
+    with pytest.raises(NewsmarkError, match=f"{name}: no such file"):
+        read(tmp_path / name)
+
+
+def test_a_folder_without_articles_is_refused(tmp_path):
+    write(tmp_path, "notes.md", TEXT)
+    with pytest.raises(NewsmarkError, match=r"no \.txt files"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("Été".encode("latin-1"), "a.txt: not UTF-8 at byte 0"),
+        ("abc Été".encode("latin-1"), "a.txt: not UTF-8 at byte 4"),
+        (TEXT.encode("utf-16"), "a.txt: NUL at byte 3"),
+        (b"\x89PNG\r\n\x00\x00", "a.txt: NUL at byte 6"),
+        (b"abc \xed\xa0\x80", "a.txt: not UTF-8 at byte 4"),
+    ],
+    ids=["latin-1", "latin-1 later", "utf-16", "image", "surrogate in bytes"],
+)
+def test_a_file_that_is_no_utf_8_text_is_refused_with_the_byte(tmp_path, content, problem):
+    with pytest.raises(NewsmarkError, match=problem):
+        read(write(tmp_path, "a.txt", content))
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (b'{"title": "x"}', "there is no 'text'"),
+        (b'{"text": 5}', "'text' is int"),
+        (b'{"text": null}', "'text' is NoneType"),
+        (b'{"text": " \\n"}', "'text' is empty"),
+        (b'{"text": "ab\\u0000c"}', "holds a NUL at character 2"),
+        (b'{"text": "a \\ud800 b"}', "lone surrogate"),
+        (b'{"text": "a"', "broken JSON"),
+        (b"Le ministre", "broken JSON"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"text": "a b", "n": ' + b"1" * 5000 + b"}", "broken JSON"),
+        (b'["a"]', "expected a JSON object, got list"),
+        (b'"a"', "expected a JSON object, got str"),
+        ('{"text": "Été"}'.encode("latin-1"), "not UTF-8 at byte 10"),
+        (b'{"text": "Bonjour.", "lang": 5}', "lang"),
+        (b'{"text": "Bonjour.", "lang": ["fr"]}', "lang"),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else "",
+)
+def test_a_bad_jsonl_row_is_refused_with_its_line(tmp_path, row, problem):
+    path = write(tmp_path, "a.jsonl", json.dumps({"text": TEXT}).encode() + b"\n\n" + row + b"\n")
+    with pytest.raises(NewsmarkError, match=rf"a\.jsonl, line 3: .*{problem}"):
+        read(path)
+
+
+def test_a_surrogate_pair_is_one_character(tmp_path):
+    (document,) = read(write(tmp_path, "a.jsonl", r'{"text": "Bonjour \ud83d\ude00"}'))
+    assert document.text == "Bonjour 😀"
+
+
+@pytest.mark.parametrize("name", ["big.txt", "big.jsonl"])
+def test_a_file_of_50_mb_is_too_large_for_one_article(tmp_path, name):
+    with (tmp_path / name).open("wb") as stream:
+        stream.truncate(50_000_000)
+    with pytest.raises(NewsmarkError, match=f"{name}.*: 50 MB; one article may have 20 MB at most"):
+        read(tmp_path / name)
+
+
+def test_two_documents_with_one_text_are_refused_with_both_names(tmp_path):
+    first, second = write(tmp_path, "first.txt", TEXT), write(tmp_path, "second.txt", TEXT)
+    with pytest.raises(NewsmarkError, match=r"second\.txt: the same text as first\.txt"):
+        read(first, second)

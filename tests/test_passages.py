@@ -1,0 +1,135 @@
+"""Splitting: what always holds, on the seeds and on nasty texts, and how French and Swedish items are taken."""
+
+import json
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from annotation.documents import read_documents
+from annotation.passages import MAX_PASSAGE, split_passages
+
+SEEDS = Path(__file__).parent.parent / "seeds"
+GOLDEN = Path(__file__).parent / "data" / "seed_passages.jsonl"
+DOCUMENTS = list(read_documents([SEEDS]))
+NASTY = {
+    "emoji": "Bravo 👩‍👩‍👧 ! 🇸🇪 Sverige vann. 😀😀",
+    "decomposed": unicodedata.normalize("NFD", "L’été a été chaud. À Malmö, då."),
+    "crlf": "Un jour.\r\nDeux jours.\r\n\r\nTrois.",
+    "carriage returns": "Un jour.\rDeux jours.",
+    "tabs": "\tUn jour.\t\tDeux jours.\t\n\t\t\n",
+    "no-break spaces": "\u00a0Un jour\u00a0! «\u00a0Oui\u00a0», dit-il.\u202fDeux jours.\u00a0",
+    "line separator": "Un jour.\u2028Deux jours.\u2029Trois.\u0085Quatre.\x0bCinq.\x0cSix.",
+    "byte order mark": "\ufeffUn jour. Deux jours.\ufeff",
+    "zero width": "\u200bUn jour.\u200b \u2060Deux\u200djours.\u200e\n\u200b\n",
+    "only white space": " \n\t\u00a0\u200b\ufeff\r\n",
+    "empty": "",
+    "marks": "... !!! ??? — « » “ ” ( ) [ ] .\n.\n»",
+    "right to left": "قال الوزير. انتهى الاجتماع؟ نعم!",
+    "no spaces": "部长说。会议结束了！真的？是。",
+    "controls": "Un\x01jour.\x1fDeux \x1cjours.\x7f",
+}
+
+
+def assert_sound(text, passages):
+    """Passages are slices in order, trimmed, within one line, and nothing but white space lies outside them."""
+    position = 0
+    for passage in passages:
+        assert passage.text == text[passage.start : passage.end]
+        assert passage.text == passage.text.strip() != ""
+        assert passage.text.splitlines() == [passage.text]
+        assert len(passage.text) <= MAX_PASSAGE
+        assert position <= passage.start
+        assert is_blank(text[position : passage.start])
+        position = passage.end
+    assert is_blank(text[position:])
+
+
+def is_blank(text):
+    return all(character.isspace() or unicodedata.category(character) == "Cf" for character in text)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name[:3])
+def test_passages_of_a_seed_are_sound(document):
+    passages = split_passages(document.text, document.language)
+    assert len(passages) > 10
+    assert_sound(document.text, passages)
+
+
+@pytest.mark.parametrize("language", ["fr", "sv", "ja", "tlh"])
+@pytest.mark.parametrize("text", NASTY.values(), ids=NASTY.keys())
+def test_passages_of_a_nasty_text_are_sound(text, language):
+    assert_sound(text, split_passages(text, language))
+
+
+def test_the_passages_of_the_seeds_are_those_that_were_read_and_approved():
+    rows = [{"document": one.name, "lang": one.language, **vars(passage)} for one in DOCUMENTS for passage in split_passages(one.text, one.language)]
+    assert rows == [json.loads(line) for line in GOLDEN.read_text(encoding="utf-8").split("\n") if line]
+
+
+@pytest.mark.parametrize(
+    "passages",
+    [
+        ["M. Giang espère un accord.", "Mme Waly l’a salué.", "MM. Minh et Giang aussi."],
+        ["« Nous irons loin », a déclaré M. Minh.", "Il est parti."],
+        ["« Nous irons. Nous vaincrons. »", "Il a souri."],
+        ["Il a dit : « C’est fini. »", "Puis il est sorti."],
+        ["« Est-ce vrai ? » a demandé Mme Waly.", "Oui !"],
+        ["Les pertes atteignent plus de 3 % de leur PIB.", "Soit 3,5 milliards."],
+        ["Voir https://www.example.org/a.b?c=d.html#e pour la suite.", "Merci."],
+        ["Source : https://example.org/post917901.html"],
+        ["La séance ouvre à 14 h. 30 dans la salle.", "Elle finit tard."],
+        ["Il y a env. 30 cas.", "L’art. 5 de la loi le dit."],
+        ["L’O.N.U. et l’U.E. sont là.", "Tant mieux."],
+        ["Il est né en 1990.", "30 ans après, il règne."],
+    ],
+    ids=lambda passages: passages[0][:30],
+)
+def test_french_sentences_are_split_where_they_end(passages):
+    assert [passage.text for passage in split_passages(" ".join(passages), "fr")] == passages
+
+
+@pytest.mark.parametrize(
+    "passages",
+    [
+        ["Vi såg t.ex. en hund.", "Den sprang bl.a. hit."],
+        ["Mötet börjar kl. 14.30 i Lund.", "Det slutar sent."],
+        ["Mötet börjar kl. 14.", "Sedan går vi hem."],
+        ["”Vi kommer”, sade ministern.", "Sedan gick hon."],
+        ["Han sade: ”Vi kommer. Vi går.”", "Han gick."],
+        ["Priset är ca. 30 kr.", "Det är mycket."],
+        ["Den 17 dec. 2025 öppnade mötet.", "Det kostar 3,5 procent av BNP."],
+        ["Läs https://www.example.se/a.b.html för mer.", "Tack."],
+        ["”Vi kommer”, sade hon.", "Anna gick hem."],
+        ["Så blev det.", "Anna gick hem."],
+        ["Valet hålls i maj.", "Anna ställer upp."],
+        ["Boken är min.", "Anna läser den."],
+    ],
+    ids=lambda passages: passages[0][:30],
+)
+def test_swedish_sentences_are_split_where_they_end(passages):
+    assert [passage.text for passage in split_passages(" ".join(passages), "sv")] == passages
+
+
+def test_a_line_break_always_ends_a_passage():
+    assert [passage.text for passage in split_passages("Même sujet\nMême catégorie\r\n  Comment (0)", "fr")] == ["Même sujet", "Même catégorie", "Comment (0)"]
+
+
+@pytest.mark.parametrize("language", ["tlh", "fr-FR", "", "../en", "EN"])
+def test_an_unknown_language_is_split_with_the_english_rules(language):
+    assert [passage.text for passage in split_passages("Mr. Bond came. He left.", language)] == ["Mr. Bond came.", "He left."]
+
+
+@pytest.mark.parametrize("text", ["mot " * 1_250_000, "a" * 5_000_000], ids=["words", "one run of letters"])
+def test_a_5_mb_line_without_a_full_stop_is_cut_into_passages_of_10_000_characters_at_most(text):
+    passages = split_passages(text, "fr")
+    assert_sound(text, passages)
+    assert len(passages) == 500
+
+
+def test_an_overlong_line_of_words_is_cut_between_words():
+    assert {word for passage in split_passages("mot " * 6000, "fr") for word in passage.text.split()} == {"mot"}
+
+
+def test_an_overlong_line_is_not_cut_inside_a_number():
+    assert {word for passage in split_passages("taux 3.14 " * 2000, "fr") for word in passage.text.split()} == {"taux", "3.14"}

@@ -1,0 +1,193 @@
+"""The transformer, on a tiny encoder made here; and the default encoder without network."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from annotation.errors import NewsmarkError
+from models.classifier import TrainedModel, load_model, save_model
+from models.settings import TransformerSettings
+from models.transformer import Transformer
+
+ROOT = Path(__file__).parent.parent
+LABELS = ("commitment", "statistic")
+WORDS = ["ministern", "lovar", "bygga", "skolor", "antalet", "steg", "till", "procent", "solen", "sken", "över", "staden", "igår", "och", "en", "lång", "dag"]
+SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+TEXTS = ["ministern lovar bygga skolor", "antalet steg till procent", "solen sken över staden igår och en lång dag", "lovar ministern"] * 6
+TARGETS = np.array([[1, 0], [0, 1], [0, 0], [1, 0]] * 6, dtype=np.float32)
+UNSEEN = ["ministern lovar procent", "", "solen", "okända ord här", "antalet skolor steg igår och en lång dag över staden"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """A model this small is many times slower with several threads than with one when the machine is busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    """Make an untrained two-layer BERT with a vocabulary of whole words."""
+    folder = tmp_path_factory.mktemp("encoder")
+    vocabulary = {word: number for number, word in enumerate([*SPECIAL.values(), *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **SPECIAL).save_pretrained(folder)
+    torch.manual_seed(1)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 64}
+    BertModel(BertConfig(vocab_size=len(vocabulary), pad_token_id=0, **sizes)).save_pretrained(folder)
+    return str(folder)
+
+
+def fit(encoder, *, seed=13, report=lambda *_: None, targets=TARGETS, **settings):
+    chosen = TransformerSettings(**{"encoder": encoder, "epochs": 2, "batch_size": 8, "learning_rate": 2e-3, "max_tokens": 32} | settings)
+    return Transformer.fit(TEXTS, targets, chosen, seed, report)
+
+
+@pytest.fixture(scope="module")
+def trained(encoder):
+    return fit(encoder)
+
+
+def test_loss_is_reported_after_each_epoch_and_falls(encoder):
+    told = []
+    fit(encoder, report=lambda *metric: told.append(metric), epochs=6)
+    assert [(name, step) for name, _, step in told] == [("loss", step) for step in range(1, 7)]
+    assert told[-1][1] < told[0][1]
+
+
+def test_toy_labels_are_learned(encoder):
+    assert np.array_equal(fit(encoder, epochs=12).scores(TEXTS) > 0.5, TARGETS > 0.5)
+
+
+def test_scores_are_a_probability_for_each_passage_and_label(trained):
+    scores = trained.scores(UNSEEN)
+    assert scores.shape == (5, 2)
+    assert ((scores > 0) & (scores < 1)).all()
+    assert trained.scores([]).shape == (0, 2)
+
+
+def test_score_of_a_passage_does_not_depend_on_the_others(trained):
+    texts = [*TEXTS, *UNSEEN, *TEXTS[:16]]
+    together = trained.scores(texts)
+    assert np.allclose(trained.scores(texts[::-1])[::-1], together, atol=1e-5)
+    assert np.allclose(np.concatenate([trained.scores([text]) for text in texts]), together, atol=1e-5)
+
+
+def test_same_seed_gives_the_same_scores_and_another_seed_others(encoder, trained):
+    assert np.array_equal(fit(encoder).scores(UNSEEN), trained.scores(UNSEEN))
+    assert not np.array_equal(fit(encoder, seed=14).scores(UNSEEN), trained.scores(UNSEEN))
+
+
+@pytest.mark.parametrize("columns", [[0], [0, 1], [0, 1, 0, 1, 0]])
+def test_there_is_one_output_a_label(encoder, columns):
+    assert fit(encoder, epochs=1, targets=TARGETS[:, columns]).scores(UNSEEN).shape == (5, len(columns))
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_label_that_all_or_no_passages_have_can_be_trained_on(encoder, value):
+    targets = TARGETS.copy()
+    targets[:, 1] = value
+    assert np.isfinite(fit(encoder, targets=targets).scores(UNSEEN)).all()
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_word_embeddings_stay_as_they_are_when_frozen(encoder, frozen):
+    before = torch.from_numpy(load_file(Path(encoder) / "model.safetensors")["embeddings.word_embeddings.weight"])
+    after = fit(encoder, freeze_embeddings=frozen).model.encoder.get_input_embeddings().weight.detach().cpu()
+    assert torch.equal(before, after) is frozen
+
+
+def test_tokens_beyond_the_longest_are_cut_off(encoder):
+    classifier = fit(encoder, max_tokens=8)
+    start = "ministern lovar bygga skolor och en"
+    assert np.allclose(classifier.scores([start]), classifier.scores([start + " antalet" * 500]), atol=1e-6)
+    assert not np.allclose(classifier.scores([start]), classifier.scores(["antalet " + start]), atol=1e-6)
+
+
+@pytest.mark.parametrize("token", SPECIAL.values())
+def test_special_token_written_in_a_text_is_scored_as_text(trained, token):
+    written = trained.scores([f"ministern {token} lovar"])
+    assert np.array_equal(written, trained.scores([f"ministern [ {token[1:]} lovar"]))
+    assert np.isfinite(written).all()
+
+
+def test_saved_model_gives_close_scores(tmp_path, trained):
+    save_model(TrainedModel("transformer", LABELS, frozenset(), 0.5, trained), tmp_path)
+    loaded = load_model(tmp_path)
+    assert np.allclose(loaded.scores(UNSEEN), trained.scores(UNSEEN), atol=2e-3)
+    assert loaded.classifier.settings == trained.settings
+
+
+def test_saving_a_loaded_model_changes_nothing(tmp_path, trained):
+    (tmp_path / "again").mkdir()
+    trained.save(tmp_path)
+    loaded = Transformer.load(tmp_path)
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "again" / "model.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
+    assert np.array_equal(Transformer.load(tmp_path / "again").scores(UNSEEN), loaded.scores(UNSEEN))
+
+
+def test_folder_holds_only_safetensors_and_json(tmp_path, trained):
+    save_model(TrainedModel("transformer", LABELS, frozenset(), 0.5, trained), tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".json"}
+    assert {tensor.dtype for tensor in load_file(tmp_path / "model.safetensors").values()} == {np.dtype(np.float16)}
+
+
+def test_saved_model_needs_its_encoder_no_more(tmp_path, encoder):
+    classifier = fit(encoder, epochs=1)
+    classifier.settings = TransformerSettings(encoder=str(tmp_path / "gone"), max_tokens=32)
+    (tmp_path / "model").mkdir()
+    classifier.save(tmp_path / "model")
+    assert np.allclose(Transformer.load(tmp_path / "model").scores(UNSEEN), classifier.scores(UNSEEN), atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "settings.json"])
+def test_damaged_file_of_the_right_size_is_one_clear_error(tmp_path, trained, name):
+    save_model(TrainedModel("transformer", LABELS, frozenset(), 0.5, trained), tmp_path)
+    (tmp_path / name).write_bytes(b" " * (tmp_path / name).stat().st_size)
+    with pytest.raises(NewsmarkError, match="the model's files are damaged"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("present", [(), ("config.json",), ("config.json", "tokenizer.json", "tokenizer_config.json"), ("config.json", "model.safetensors")])
+def test_folder_without_all_files_of_an_encoder_is_one_clear_error(tmp_path, encoder, present):
+    for name in present:
+        (tmp_path / name).write_bytes((Path(encoder) / name).read_bytes())
+    with pytest.raises(NewsmarkError, match=f"encoder '{tmp_path}' can't be loaded: .+"):
+        fit(str(tmp_path))
+
+
+def test_truncated_weights_of_an_encoder_are_one_clear_error(tmp_path, encoder):
+    for path in Path(encoder).iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "model.safetensors").write_bytes(b"\0" * 100)
+    with pytest.raises(NewsmarkError, match=f"encoder '{tmp_path}' can't be loaded: .+"):
+        fit(str(tmp_path))
+
+
+def test_default_encoder_loads_without_network():
+    """In a process of its own, because the hub's client reads its environment only once."""
+    code = """
+import socket
+def refuse(*_): raise SystemExit("a connection was tried")
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+from models.transformer import _load_encoder
+model, tokenizer = _load_encoder("multilingual-e5-small")
+print(model.config.hidden_size, len(tokenizer))
+"""
+    environment = {key: value for key, value in os.environ.items() if key not in {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"}}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["384", "250002"]
