@@ -57,7 +57,7 @@ def test_jsonl_rows_keep_their_fields_and_order(command, model):
 
 
 def test_stdin_takes_an_article_too(command, model):
-    assert [row["text"] for row in _rows(command("models", "--model", model, stdin=ARTICLE))][0] == "Kommunen bygger om torget"
+    assert next(row["text"] for row in _rows(command("models", "--model", model, stdin=ARTICLE))) == "Kommunen bygger om torget"
 
 
 def test_a_folder_gives_all_its_articles(command, model):
