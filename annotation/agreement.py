@@ -20,8 +20,8 @@ class Agreement:
     Attributes:
         first_count: passages to which the first annotator gives the label.
         second_count: the same of the second.
-        passage_kappa: Cohen's kappa over passages; NaN where neither ever gives the label.
-        passage_f1: F1 of the one's passages against the other's (symmetric); NaN likewise.
+        passage_kappa: Cohen's kappa over passages; NaN where both always or never give the label.
+        passage_f1: F1 of the one's passages against the other's (symmetric); NaN where neither gives the label.
         exact_f1: F1 over spans with the same start, end and kind.
         overlap_f1: F1 over spans that share at least one character.
     """
@@ -59,8 +59,11 @@ def topic_f1(annotations: Sequence[Annotation], first: str, second: str) -> floa
 
 
 def _shared(annotations: Sequence[Annotation], first: str, second: str) -> list[tuple[Annotation, Annotation]]:
-    of_second = {annotation.document_id: annotation for annotation in annotations if annotation.annotator == second}
-    return [(one, of_second[one.document_id]) for one in annotations if one.annotator == first and one.document_id in of_second]
+    by_annotator: dict[str, dict[str, Annotation]] = {first: {}, second: {}}
+    for one in annotations:
+        if one.annotator in by_annotator and not one.ground_truth:
+            by_annotator[one.annotator][one.document_id] = one
+    return [(one, by_annotator[second][document]) for document, one in by_annotator[first].items() if document in by_annotator[second]]
 
 
 def _compare(label: str, pairs: list[tuple[Annotation, Annotation]], documents: dict[str, Document], scheme: LabelScheme) -> Agreement:
@@ -81,7 +84,7 @@ def _compare(label: str, pairs: list[tuple[Annotation, Annotation]], documents: 
             matches["overlap"][index] += sum(any(_touch(span, other) for other in others) for span in mine)
     both = sum(one and two for one, two in zip(*given, strict=True))
     counts = sum(given[0]), sum(given[1])
-    kappa = float(cohen_kappa_score(*given)) if any(counts) else math.nan
+    kappa = float(cohen_kappa_score(*given)) if 0 < sum(counts) < 2 * len(given[0]) else math.nan
     return Agreement(label, *counts, kappa, _ratio(2 * both, sum(counts)), *(_ratio(sum(found), spans_total) for found in matches.values()))
 
 

@@ -69,6 +69,8 @@ def read_annotations(path: Path, documents: Iterable[Document], scheme: LabelSch
         key = (annotation.document_id, annotation.annotator)
         if key in annotations:
             raise NewsmarkError(f"{where}: {annotation.annotator!r} annotates {annotation.name} a second time; keep one of the rows")
+        if annotation.ground_truth and any(other.ground_truth for other in annotations.values() if other.document_id == annotation.document_id):
+            raise NewsmarkError(f"{where}: {annotation.name} has a ground truth already; keep one of the rows")
         annotations[key] = annotation
     return list(annotations.values())
 
@@ -115,6 +117,8 @@ def _parse(row: Mapping[str, Any], where: str, documents: Mapping[str, Document]
         raise NewsmarkError(f"{where}: unknown document {row['document'][:16]!r}: no text read has this SHA-256; was the text changed?")
     topics = _field(row, "topics", list, where)
     for topic in topics:
+        if topics.count(topic) > 1:
+            raise NewsmarkError(f"{where}: topic {topic!r} is given twice; keep one")
         if topic not in scheme.topic_names:
             raise NewsmarkError(f"{where}: {unknown_name('topic', topic, scheme.topic_names)}")
     spans: dict[str, Span] = {}

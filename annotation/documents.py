@@ -10,10 +10,11 @@ from functools import cached_property
 from pathlib import Path
 
 from annotation.errors import NewsmarkError
-from annotation.files import read_jsonl, read_text, text_of
+from annotation.files import read_jsonl, read_text, string_of, text_of
+from annotation.passages import is_blank
 
 _SOURCE_WORDS = "source|sources|källa|quelle|fuente|fonte|bron|kilde|lähde|źródło|zdroj|nguồn|sumber|kaynak|источник|джерело|المصدر|出典|来源|출처"
-_SOURCE_LINE = re.compile(rf"^\s*(?:{_SOURCE_WORDS})\s*[:：]\s*(https?://\S+)\s*$", re.IGNORECASE | re.MULTILINE)
+_SOURCE_LINE = re.compile(rf"^[^\S\n]*(?:{_SOURCE_WORDS})[^\S\n]*[:：][^\S\n]*(https?://\S+)[^\S\n]*$", re.IGNORECASE | re.MULTILINE)
 _LANGUAGE_SAMPLE = 5000
 
 
@@ -65,7 +66,7 @@ def make_document(text: str, name: str, language: str | None = None) -> Document
     Raises:
         NewsmarkError: the text is empty.
     """
-    if not text.strip():
+    if is_blank(text):
         raise NewsmarkError(f"{name}: the file is empty; remove it or give it a text")
     return Document(text, name, language or identify_language(text))
 
@@ -90,7 +91,7 @@ def _read_each(paths: Iterable[Path]) -> Iterator[Document]:
     for path in text_files(paths):
         if path.suffix == ".jsonl":
             for where, row in read_jsonl(path):
-                yield make_document(text_of(row, where), str(row.get("name") or where), row.get("lang"))
+                yield make_document(text_of(row, where), string_of(row, "name", where) or where, string_of(row, "lang", where))
         else:
             yield make_document(read_text(path), path.name)
 

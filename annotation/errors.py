@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -47,6 +48,8 @@ def run_command(prog: str, debug: bool, run: Callable[[], None]) -> int:
     Returns:
         0 for success, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # whatever the locale says: the texts are in every language
     try:
         run()
         sys.stdout.flush()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from annotation.errors import NewsmarkError
+from annotation.passages import is_blank
 
 MAX_TEXT_BYTES = 20_000_000
 """The largest article, in bytes; rows of a JSONL file may be as many as you like, each up to this size."""
@@ -77,7 +78,7 @@ def read_jsonl(source: Path | BinaryIO, name: str | None = None) -> Iterator[tup
         return
     for number, raw in enumerate(source, start=1):
         where = f"{name}, line {number}"
-        line = decode(raw, where)
+        line = decode(raw, where).removeprefix("\ufeff" if number == 1 else "")
         if line.strip():
             yield where, _parse_row(line, where)
 
@@ -85,8 +86,8 @@ def read_jsonl(source: Path | BinaryIO, name: str | None = None) -> Iterator[tup
 def _parse_row(line: str, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "nested too deeply"
         raise NewsmarkError(f"{where}: broken JSON ({reason}); each line must be one JSON object") from None
     if not isinstance(row, dict):
         raise NewsmarkError(f'{where}: expected a JSON object, got {type(row).__name__}; write {{"text": …}}')
@@ -107,11 +108,23 @@ def text_of(row: dict[str, Any], where: str) -> str:
     if not isinstance(text, str):
         found = f"'text' is {type(text).__name__}" if "text" in row else "there is no 'text'"
         raise NewsmarkError(f"{where}: {found}; every row needs a string field 'text'")
-    if not text.strip():
+    if is_blank(text):
         raise NewsmarkError(f"{where}: 'text' is empty; remove the row")
     if "\0" in text:
         raise NewsmarkError(f"{where}: 'text' holds a NUL at character {text.index(chr(0))}; remove it")
     return text
+
+
+def string_of(row: dict[str, Any], key: str, where: str) -> str | None:
+    """Take an optional string of a JSONL row.
+
+    Raises:
+        NewsmarkError: the field is there and is neither a string nor null.
+    """
+    value = row.get(key)
+    if value is not None and not isinstance(value, str):
+        raise NewsmarkError(f"{where}: {key!r} is {type(value).__name__}; it must be a string")
+    return value
 
 
 @contextmanager

@@ -16,9 +16,12 @@ MAX_PASSAGE = 10_000
 
 _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # what str.splitlines takes for line breaks
 _INVISIBLE = " \t\xa0\u200b\u200e\u200f\u2060\ufeff\u3000\u2002\u2003\u2009\u202f"
-_UNBROKEN = re.compile(r"\w{1000}")  # no sentence; and the sentence splitter takes quadratic time on it
+_UNBROKEN = re.compile(r"\w{1000}|[^\w\s]{1000}")  # no sentence; and the sentence splitter takes quadratic time on it
 # Where the splitter cuts too much: after these abbreviations when a digit follows, and before a lower-case letter.
 _ABBREVIATION = re.compile(r"\b(?:env|approx|al|art|p|pp|vol|h|kl|nr|no|ca|tel|tél|fig|chap|kap|s)\.\s*$", re.IGNORECASE)
+
+# Swedish words that the splitter takes for titles ("hon." is "Hon.").
+_SWEDISH_WORD = re.compile(r"\b(?:hon|det|min|maj|med|sen)\.\s+(?=[A-ZÅÄÖ])")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ def split_passages(text: str, language: str) -> list[Passage]:
     return passages
 
 
+def is_blank(text: str) -> bool:
+    """Whether a text has no visible character."""
+    return not text.strip().strip(_INVISIBLE)
+
+
 def _strip(text: str, start: int, end: int) -> tuple[int, int]:
     while start < end and (text[start] in _INVISIBLE or text[start].isspace()):
         start += 1
@@ -83,7 +91,7 @@ def _chunks(line: str) -> Iterator[tuple[int, int]]:
     start = 0
     while len(line) - start > MAX_PASSAGE:
         window = line[start : start + MAX_PASSAGE]
-        stops = [found.end() for found in re.finditer(r"[.!?。！？]\s*", window)] or [found.end() for found in re.finditer(r"\s+", window)]
+        stops = [found.end() for found in re.finditer(r"(?:[.!?](?=\s)|[。！？])\s*", window)] or [found.end() for found in re.finditer(r"\s+", window)]
         end = start + (stops[-1] if stops else MAX_PASSAGE)
         yield start, end
         start = end
@@ -91,12 +99,15 @@ def _chunks(line: str) -> Iterator[tuple[int, int]]:
 
 
 def _boundaries(line: str, language: str) -> Iterator[int]:
+    # A typographic apostrophe looks like the end of a quotation to the splitter; a plain one has the same length.
+    ends = {_past_quote(line, end) for end in _detector(language).detect(line.replace("’", "'"))}
+    if language == "sv":
+        ends |= {word.end() for word in _SWEDISH_WORD.finditer(line) if line.count("”", 0, word.end()) % 2 == 0}
     previous = 0
-    ends = [*_detector(language).detect(line)]
-    for end in ends:
+    for end in sorted(ends):
         following = line[end:].lstrip()[:1]
-        runs_on = following.islower() or (following.isdigit() and _ABBREVIATION.search(line[previous:end]))
-        if end < len(line) and runs_on:
+        runs_on = following.islower() or following in {",", ";"} or (following.isdigit() and _ABBREVIATION.search(line[previous:end]))
+        if end < len(line) and following and runs_on:
             continue
         yield end
         previous = end
@@ -104,11 +115,14 @@ def _boundaries(line: str, language: str) -> Iterator[int]:
         yield len(line)
 
 
+def _past_quote(line: str, end: int) -> int:
+    """Keep the quotation mark that closes a sentence with it."""
+    closing = re.compile(r"\s*»").match(line, end)
+    return closing.end() if closing else end
+
+
 @lru_cache
 def _detector(language: str) -> BoundaryDetector:
-    from yasbd import BoundaryDetector, UnsupportedLanguageError  # slow to import
+    from yasbd import BoundaryDetector, get_supported_langs  # slow to import
 
-    try:
-        return BoundaryDetector(lang=language)
-    except UnsupportedLanguageError:
-        return BoundaryDetector(lang="en")
+    return BoundaryDetector(lang=language if language in get_supported_langs() else "en")

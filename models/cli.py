@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from annotation.documents import identify_language, text_files
 from annotation.errors import NewsmarkError, UsageError, debug_option, run_command
 from annotation.files import decode, read_jsonl, read_text, text_of
-from annotation.passages import split_passages
+from annotation.passages import is_blank, split_passages
 
 if TYPE_CHECKING:
     from models.prediction import Prediction
@@ -100,7 +100,7 @@ def _passage_rows(rows: Iterator[tuple[str, Row]]) -> Iterator[Row]:
 
 
 def _article_rows(text: str, name: str) -> Iterator[Row]:
-    if not text.strip():
+    if is_blank(text):
         raise NewsmarkError(f"{name}: the file is empty; give it a text")
     for passage in split_passages(text, identify_language(text)):
         yield {"document": name, **vars(passage)}
