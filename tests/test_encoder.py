@@ -13,7 +13,8 @@ from safetensors import safe_open
 from transformers import AutoModel, AutoTokenizer
 
 from annotation.errors import NewsmarkError
-from models.encoder import DEFAULT_ENCODER, cache_folder, default_encoder, encoder_source
+from annotation.folders import cache_folder
+from models.encoder import DEFAULT_ENCODER, default_encoder, encoder_source
 from models.transformer import _without_special_tokens
 
 ROOT = Path(__file__).parent.parent

@@ -19,9 +19,9 @@ from annotation.annotations import Annotation, labels_of_passages, read_annotati
 from annotation.documents import Document, read_documents, text_files
 from annotation.errors import NewsmarkError, unknown_name
 from annotation.files import read_jsonl, text_of
+from annotation.folders import cache_folder
 from annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
 from annotation.passages import split_passages
-from models.encoder import cache_folder
 
 
 @dataclass

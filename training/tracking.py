@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 import models
 from annotation.errors import NewsmarkError
+from annotation.folders import project_folder
 from models.classifier import TrainedModel, save_model
-from models.store import ARTIFACT, project_folder
+from models.store import ARTIFACT
 from training.config import Config
 from training.dataset import LabelledPassages
 
