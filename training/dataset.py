@@ -195,7 +195,7 @@ def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str
 
 
 def _rows(document: Document, annotations: Sequence[Annotation], scheme: LabelScheme) -> Iterator[dict[str, Any]]:
-    own = [one for one in annotations if one.document_id == document.id]
+    own = [one for one in annotations if one.document_id == document.id and not one.skipped]
     own = [one for one in own if one.ground_truth] or own
     if not own:
         return

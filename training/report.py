@@ -58,10 +58,12 @@ def precision_recall_figure(data: LabelledPassages, probabilities: NDArray[np.fl
     from sklearn.metrics import PrecisionRecallDisplay
 
     figure = Figure(figsize=(6, 5), layout="constrained")
-    axes = figure.add_subplot(xlim=(0, 1.02), ylim=(0, 1.05), title="Precision and recall, out of fold or on the test file")
+    axes = figure.add_subplot(xlim=(0, 1.02), ylim=(0, 1.05), title="Passages not trained on")
     for column, label in enumerate(data.labels):
         if data.targets[:, column].any():
             PrecisionRecallDisplay.from_predictions(data.targets[:, column], probabilities[:, column], name=label, ax=axes)
+    axes.set(xlabel="Recall", ylabel="Precision")
+    axes.legend(loc="upper right", title="label (average precision)")
     return figure
 
 
