@@ -5,10 +5,10 @@ RUN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check ui clean
+.PHONY: help setup demo test check ui label-studio clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make the virtual environment .venv with everything installed
 
@@ -17,7 +17,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "newsmark needs Python 3.11 or newer: make PYTHON=python3.11 …")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check torch -c constraints.txt
-	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,transformer,dev]' -c constraints.txt
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[annotate,train,transformer,dev]' -c constraints.txt
 	@touch $@
 
 demo: $(READY)  ## train both models on the five seeds, compare them, predict (the main job)
@@ -43,6 +43,9 @@ check: $(READY)  ## lint, format and types only
 
 ui: $(READY)  ## open MLflow's page with all runs on http://127.0.0.1:5000
 	@MLFLOW_DISABLE_TELEMETRY=1 $(RUN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db"
+
+label-studio: $(READY)  ## start a Label Studio for annotating, on http://127.0.0.1:8080
+	@$(RUN)/annotate serve
 
 clean:  ## remove the virtual environment and caches; trained models (mlruns/) stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -61,7 +61,7 @@ def topic_f1(annotations: Sequence[Annotation], first: str, second: str) -> floa
 def _shared(annotations: Sequence[Annotation], first: str, second: str) -> list[tuple[Annotation, Annotation]]:
     by_annotator: dict[str, dict[str, Annotation]] = {first: {}, second: {}}
     for one in annotations:
-        if one.annotator in by_annotator and not one.ground_truth:
+        if one.annotator in by_annotator and not one.ground_truth and not one.skipped:
             by_annotator[one.annotator][one.document_id] = one
     return [(one, by_annotator[second][document]) for document, one in by_annotator[first].items() if document in by_annotator[second]]
 

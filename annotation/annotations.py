@@ -10,7 +10,7 @@ from typing import Any
 
 from annotation.documents import Document
 from annotation.errors import NewsmarkError, unknown_name
-from annotation.files import atomic_write, read_jsonl
+from annotation.files import atomic_write, read_jsonl, string_of
 from annotation.labels import LabelScheme
 from annotation.passages import Passage
 
@@ -25,6 +25,7 @@ class Span:
         end: offset after the last character.
         label: name of a label.
         kind: one of the label's kinds; None where the label has none.
+        accepted: it was suggested by a model or a rule, and the annotator kept it.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Span:
     end: int
     label: str
     kind: str | None = None
+    accepted: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class Annotation:
         ground_truth: it is the adjudicated version.
         topics: topics of the document.
         spans: in order of ``start``.
+        skipped: the annotator passed the document over; there are no spans then.
+        note: the annotator's remark.
+        updated_at: when Label Studio last saw it change (ISO 8601, UTC); None where it did not come from there.
     """
 
     document_id: str
@@ -53,16 +58,24 @@ class Annotation:
     ground_truth: bool
     topics: tuple[str, ...]
     spans: tuple[Span, ...]
+    skipped: bool = False
+    note: str | None = None
+    updated_at: str | None = None
 
 
-def read_annotations(path: Path, documents: Iterable[Document], scheme: LabelScheme) -> list[Annotation]:
+def read_annotations(path: Path, documents: Iterable[Document] | None, scheme: LabelScheme) -> list[Annotation]:
     """Read an annotation file (JSONL, one annotation of one document a row) and check it against its documents.
+
+    Args:
+        path: the file.
+        documents: the documents that it may speak of; None where the texts are not at hand, and can't be checked against.
+        scheme: labels and topics.
 
     Raises:
         NewsmarkError: a row is not as it must be: unknown document, label, kind or topic, offsets out of range, two
             spans with one id, two annotations of one document by one annotator. The message names file and line.
     """
-    by_id = {document.id: document for document in documents}
+    by_id = None if documents is None else {document.id: document for document in documents}
     annotations: dict[tuple[str, str], Annotation] = {}
     for where, row in read_jsonl(path):
         annotation = _parse(row, where, by_id, scheme)
@@ -85,9 +98,14 @@ def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:
                 "annotator": annotation.annotator,
                 "ground_truth": annotation.ground_truth,
                 "topics": annotation.topics,
-                "spans": [{key: value for key, value in vars(span).items() if value is not None} for span in annotation.spans],
+                "spans": [_without_defaults(vars(span)) for span in annotation.spans],
+                **_without_defaults({key: getattr(annotation, key) for key in ("skipped", "note", "updated_at")}),
             }
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _without_defaults(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None and value is not False}
 
 
 def labels_of_passages(passages: Sequence[Passage], spans: Sequence[Span], scheme: LabelScheme) -> list[frozenset[str]]:
@@ -111,10 +129,15 @@ def _half_overlap(passage: Passage, span: Span) -> bool:
     return shared > 0 and (2 * shared >= passage.end - passage.start or 2 * shared >= span.end - span.start)
 
 
-def _parse(row: Mapping[str, Any], where: str, documents: Mapping[str, Document], scheme: LabelScheme) -> Annotation:
-    document = documents.get(_field(row, "document", str, where))
-    if document is None:
-        raise NewsmarkError(f"{where}: unknown document {row['document'][:16]!r}: no text read has this SHA-256; was the text changed?")
+def _parse(row: Mapping[str, Any], where: str, documents: Mapping[str, Document] | None, scheme: LabelScheme) -> Annotation:
+    document_id = _field(row, "document", str, where)
+    document = documents.get(document_id) if documents is not None else None
+    name = document.name if document else string_of(row, "name", where) or document_id[:12]
+    if documents is not None and document is None:
+        raise NewsmarkError(
+            f"{where}: unknown document {document_id[:16]!r} ({name}): no text read has this SHA-256; add its file to the documents, or restore its text"
+        )
+    length = len(document.text) if document else None
     topics = _field(row, "topics", list, where)
     for topic in topics:
         if topics.count(topic) > 1:
@@ -123,35 +146,38 @@ def _parse(row: Mapping[str, Any], where: str, documents: Mapping[str, Document]
             raise NewsmarkError(f"{where}: {unknown_name('topic', topic, scheme.topic_names)}")
     spans: dict[str, Span] = {}
     for number, span_row in enumerate(_field(row, "spans", list, where), start=1):
-        span = _parse_span(span_row, f"{where}, span {number}", document, scheme)
+        span = _parse_span(span_row, f"{where}, span {number}", name, length, scheme)
         if span.id in spans:
             raise NewsmarkError(f"{where}, span {number}: the id {span.id!r} is used twice; give each span its own")
         spans[span.id] = span
     return Annotation(
-        document.id,
-        document.name,
+        document_id,
+        name,
         _field(row, "annotator", str, where),
         _field(row, "ground_truth", bool, where),
-        tuple(topics),
+        tuple(sorted(topics, key=scheme.topic_names.index)),
         tuple(sorted(spans.values(), key=lambda span: (span.start, span.end, span.label))),
+        skipped=row.get("skipped") is True,
+        note=string_of(row, "note", where),
+        updated_at=string_of(row, "updated_at", where),
     )
 
 
-def _parse_span(row: object, where: str, document: Document, scheme: LabelScheme) -> Span:
+def _parse_span(row: object, where: str, name: str, length: int | None, scheme: LabelScheme) -> Span:
     if not isinstance(row, dict):
         raise NewsmarkError(f"{where}: expected an object with id, start, end and label")
     start, end = _field(row, "start", int, where), _field(row, "end", int, where)
-    if not 0 <= start < end <= len(document.text):
-        raise NewsmarkError(f"{where}: offsets {start}–{end} are out of range: {document.name} has {len(document.text)} characters")
-    name = _field(row, "label", str, where)
-    if name not in scheme.label_names:
-        raise NewsmarkError(f"{where}: {unknown_name('label', name, scheme.label_names)}")
-    kinds, kind = scheme.label(name).kinds, row.get("kind")
+    if not 0 <= start < end or (length is not None and end > length):
+        raise NewsmarkError(f"{where}: offsets {start}–{end} are out of range: {name} has {length or 'some'} characters")
+    label = _field(row, "label", str, where)
+    if label not in scheme.label_names:
+        raise NewsmarkError(f"{where}: {unknown_name('label', label, scheme.label_names)}")
+    kinds, kind = scheme.label(label).kinds, row.get("kind")
     if kinds and kind not in kinds:
-        raise NewsmarkError(f"{where}: {unknown_name(f'kind of {name}', kind, kinds)}")
+        raise NewsmarkError(f"{where}: {unknown_name(f'kind of {label}', kind, kinds)}")
     if not kinds and kind is not None:
-        raise NewsmarkError(f"{where}: a {name} span has no kind; remove 'kind'")
-    return Span(_field(row, "id", str, where), start, end, name, kind)
+        raise NewsmarkError(f"{where}: a {label} span has no kind; remove 'kind'")
+    return Span(_field(row, "id", str, where), start, end, label, kind, row.get("accepted") is True)
 
 
 def _field(row: Mapping[str, Any], key: str, kind: type, where: str) -> Any:

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from annotation.annotations import Annotation, labels_of_passages, read_annotations
+from annotation.cli_studio import add_commands
 from annotation.documents import Document, read_documents
 from annotation.errors import NewsmarkError, debug_option, run_command
 from annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--annotations", type=Path, default=Path("seeds/annotations.jsonl"), metavar="FILE", help="default: %(default)s")
         command.add_argument("--labels", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="labels and topics (default: configs/labels.yaml)")
         command.set_defaults(run=run)
+    add_commands(commands)
     return parser
 
 

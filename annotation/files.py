@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -115,7 +115,7 @@ def text_of(row: dict[str, Any], where: str) -> str:
     return text
 
 
-def string_of(row: dict[str, Any], key: str, where: str) -> str | None:
+def string_of(row: Mapping[str, Any], key: str, where: str) -> str | None:
     """Take an optional string of a JSONL row.
 
     Raises:

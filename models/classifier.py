@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 from collections.abc import Callable, Sequence
@@ -62,6 +63,7 @@ class TrainedModel:
         exclusive: those of them that exclude all others.
         threshold: a label is given from this score on.
         classifier: the trained classifier.
+        version: kind and the beginning of the SHA-256 of its files; empty until it was saved.
     """
 
     kind: str
@@ -69,6 +71,7 @@ class TrainedModel:
     exclusive: frozenset[str]
     threshold: float
     classifier: Classifier
+    version: str = ""
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage: n × labels."""
@@ -121,14 +124,16 @@ def save_model(model: TrainedModel, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     model.classifier.save(folder)
-    sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.name != _CARD}
+    paths = [path for path in sorted(folder.iterdir()) if path.name != _CARD]
+    content = hashlib.sha256("".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths).encode())
     card = {
         "format": _FORMAT,
         "kind": model.kind,
+        "version": f"{model.kind}-{content.hexdigest()[:12]}",
         "labels": model.labels,
         "exclusive": sorted(model.exclusive),
         "threshold": model.threshold,
-        "files": sizes,
+        "files": {path.name: path.stat().st_size for path in paths},
     }
     (folder / _CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
@@ -151,7 +156,7 @@ def load_model(folder: Path) -> TrainedModel:
         raise
     except Exception as error:
         raise NewsmarkError(f"{folder}: the model's files are damaged ({type(error).__name__}: {error}); copy the model again or train a new one") from error
-    return TrainedModel(card["kind"], tuple(card["labels"]), frozenset(card["exclusive"]), float(card["threshold"]), classifier)
+    return TrainedModel(card["kind"], tuple(card["labels"]), frozenset(card["exclusive"]), float(card["threshold"]), classifier, str(card["version"]))
 
 
 def is_model_folder(folder: Path) -> bool:
@@ -164,7 +169,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise NewsmarkError(f"{folder}: no such model folder")
     try:
         card: dict[str, Any] = json.loads((folder / _CARD).read_text(encoding="utf-8"))
-        if not (card["format"] == _FORMAT and card["kind"] in KINDS and card["labels"] and card["files"] and 0 < card["threshold"] < 1):
+        if not (card["format"] == _FORMAT and card["kind"] in KINDS and card["labels"] and card["version"] and card["files"] and 0 < card["threshold"] < 1):
             raise ValueError("not a card of this version")
         frozenset(card["exclusive"])
         card["files"].items()

@@ -241,7 +241,8 @@ def _dequantise(raw: bytes) -> NDArray[np.float32]:
     """Blocks of 32 weights: a float16 scale, then 16 bytes; low nibbles are the first half, high nibbles the second."""
     blocks = np.frombuffer(raw, dtype=[("scale", "<f2"), ("nibbles", "u1", _BLOCK // 2)])
     nibbles = np.concatenate([blocks["nibbles"] & 15, blocks["nibbles"] >> 4], axis=1).astype(np.float32)
-    return ((nibbles - 8) * blocks["scale"].astype(np.float32)[:, None]).reshape(-1)
+    weights: NDArray[np.float32] = (nibbles - 8) * blocks["scale"].astype(np.float32)[:, None]
+    return weights.reshape(-1)
 
 
 def _hugging_face_name(name: str) -> str:

@@ -1,0 +1,154 @@
+"""The commands of ``annotate`` that talk to Label Studio."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annotation.annotations import read_annotations, write_annotations
+from annotation.documents import read_documents
+from annotation.errors import NewsmarkError, debug_option
+from annotation.folders import project_folder
+from annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
+
+if TYPE_CHECKING:
+    from annotation.passages import Passage
+    from annotation.studio import Studio
+    from annotation.suggestions import Suggest
+
+
+def add_commands(commands: Any) -> None:
+    """Add serve, push, pull and status to the parser's commands."""
+    serve = commands.add_parser("serve", parents=[debug_option()], help="install and start a Label Studio on this machine")
+    serve.add_argument("--port", type=int, default=8080, help="default: %(default)s")
+    _add_data(serve)
+    serve.set_defaults(run=_serve)
+
+    push = commands.add_parser("push", parents=[debug_option()], help="push documents to Label Studio, each once, with suggestions")
+    push.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=".txt files, folders of them, or .jsonl files with 'text'")
+    push.add_argument("--dry-run", action="store_true", help="only say which documents are new, unchanged or changed")
+    push.add_argument(
+        "--model", metavar="MODEL", help="suggest what a trained model gives: folder, run id or MLflow URI; 'newest' for the newest (default: simple rules)"
+    )
+    push.add_argument("--annotations", type=Path, metavar="FILE", help="push existing annotations with new documents, under their annotators")
+    push.add_argument("--overlap", type=int, metavar="N", help="annotators a document")
+    _add_common(push)
+    push.set_defaults(run=_push)
+
+    pull = commands.add_parser("pull", parents=[debug_option()], help="pull annotations from Label Studio into a file")
+    pull.add_argument("--annotations", type=Path, default=Path("annotations.jsonl"), metavar="FILE", help="made or brought up to date (default: %(default)s)")
+    pull.add_argument("--all", action="store_true", help="pull everything instead of what changed, and report what the server has lost")
+    _add_common(pull)
+    pull.set_defaults(run=_pull)
+
+    status = commands.add_parser("status", parents=[debug_option()], help="documents, annotators and labels on the server, and what is left")
+    _add_common(status)
+    status.set_defaults(run=_status)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the server's data (default: label-studio/ in the project's folder)")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--project", default="newsmark", metavar="TITLE", help="project in Label Studio (default: %(default)s)")
+    parser.add_argument("--labels", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="labels and topics (default: configs/labels.yaml)")
+    _add_data(parser)
+
+
+def _data(arguments: argparse.Namespace) -> Path:
+    return arguments.data or project_folder() / "label-studio"
+
+
+def _studio(arguments: argparse.Namespace) -> Studio:
+    from annotation.studio import Studio  # keeps --help fast
+
+    return Studio.from_environment(arguments.project, _data(arguments))
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    from annotation.server import serve
+
+    serve(_data(arguments), arguments.port)
+
+
+def _push(arguments: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from annotation.push import plan_push, push_documents, push_lock, refresh_suggestions
+
+    scheme = load_labels(arguments.labels)
+    documents = list(read_documents(arguments.paths))
+    annotations = read_annotations(arguments.annotations, documents, scheme) if arguments.annotations else []
+    studio = _studio(arguments)
+    with studio.told(), push_lock(studio):
+        plan = plan_push(studio, documents)
+        said = f"{len(plan.new)} new, {len(plan.unchanged)} unchanged, {len(plan.changed)} of the new ones changed (their old tasks stay)"
+        if arguments.dry_run:
+            for state, some in (("new", plan.new), ("unchanged", plan.unchanged), ("changed", plan.changed)):
+                for document in some:
+                    print(f"{state}\t{document.name}")
+            print(f"would push: {said}", file=sys.stderr)
+            return
+        suggest = _suggest(arguments.model, scheme)
+        studio.ensure_project(scheme, arguments.overlap)
+        with tqdm(total=len(plan.new), unit="document", disable=None, file=sys.stderr) as bar:
+            for count in push_documents(studio, plan.new, suggest, annotations):
+                bar.update(count)
+        refreshed = refresh_suggestions(studio, plan.unchanged, suggest)
+        print(f"pushed to {studio.url}/projects/{studio.require_project()}: {said}; suggestions renewed in {refreshed}", file=sys.stderr)
+
+
+def _suggest(model_name: str | None, scheme: LabelScheme) -> Suggest:
+    from annotation.suggestions import suggest_by_model, suggest_by_rules
+
+    if model_name is None:
+        return lambda document: suggest_by_rules(document, scheme)
+    from models.prediction import predict_passages
+    from models.store import find_model
+
+    model = find_model(None if model_name == "newest" else model_name)
+    unknown = set(model.labels) - set(scheme.label_names)
+    if unknown:
+        raise NewsmarkError(f"model {model_name}: its labels {', '.join(sorted(unknown))} are not in the labels file; train it again")
+
+    def classify(passages: list[Passage]) -> list[dict[str, float]]:
+        return [{label: one.scores[label] for label in one.labels} for one in predict_passages(model, [passage.text for passage in passages])]
+
+    return lambda document: suggest_by_model(document, model.version, classify, scheme)
+
+
+def _pull(arguments: argparse.Namespace) -> None:
+    from annotation.pull import pull_annotations
+
+    scheme = load_labels(arguments.labels)
+    local = read_annotations(arguments.annotations, None, scheme) if arguments.annotations.exists() else []
+    studio = _studio(arguments)
+    with studio.told():
+        pulled = pull_annotations(studio, local, scheme, arguments.all)
+    write_annotations(arguments.annotations, pulled.annotations)
+    for one in pulled.missing:
+        print(f"kept: {one.annotator}'s annotation of {one.name} is no longer on the server", file=sys.stderr)
+    print(f"{arguments.annotations}: {pulled.new} new, {pulled.changed} changed, {len(pulled.annotations)} in all", file=sys.stderr)
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    from tabulate import tabulate
+
+    from annotation.tasks import from_annotation
+
+    scheme = load_labels(arguments.labels)
+    studio = _studio(arguments)
+    rows = []
+    with studio.told():
+        for task in studio.export(only_annotated=False):
+            annotations = [from_annotation(task, one, studio.annotators[int(one["completed_by"])], scheme) for one in task["annotations"]]
+            counts = Counter(span.label for one in annotations for span in one.spans)
+            annotators = ", ".join(one.annotator + (" (skipped)" if one.skipped else "") + (" (truth)" if one.ground_truth else "") for one in annotations)
+            rows.append([task["id"], task["data"].get("name"), annotators or "–", *(counts[label] for label in scheme.label_names)])
+    print(tabulate(rows, headers=["task", "document", "annotators", *(f"{label} spans" for label in scheme.label_names)]))
+    left = sum(row[2] == "–" for row in rows)
+    print(f"\n{len(rows)} documents, {left} without any annotation; {studio.url}/projects/{studio.require_project()}")

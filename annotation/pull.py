@@ -1,0 +1,75 @@
+"""Pulling annotations from Label Studio into a local file; nothing local is ever lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from annotation.annotations import Annotation
+from annotation.labels import LabelScheme
+from annotation.studio import Studio
+from annotation.tasks import from_annotation
+
+_OVERLAP = timedelta(hours=1)  # an edit made while the last pull ran is older than the newest that it saw
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull brings.
+
+    Attributes:
+        annotations: the local ones with what was pulled, whole.
+        new: how many are new.
+        changed: how many replaced an older version.
+        missing: local ones that came from the server and are there no longer; they are kept (known after a complete pull only).
+    """
+
+    annotations: tuple[Annotation, ...]
+    new: int
+    changed: int
+    missing: tuple[Annotation, ...]
+
+
+def pull_annotations(studio: Studio, local: Sequence[Annotation], scheme: LabelScheme, everything: bool) -> Pulled:
+    """Pull annotations and merge them with the local ones.
+
+    An annotation is known by its document and annotator. Incremental: only tasks changed since an hour before the newest local
+    annotation are asked for.
+
+    Args:
+        studio: the server.
+        local: annotations present.
+        scheme: labels and topics.
+        everything: pull all tasks, and report what the server has lost.
+
+    Raises:
+        NewsmarkError: the server fails, or an annotation does not fit the labels file.
+    """
+    newest = max((one.updated_at for one in local if one.updated_at), default=None)
+    incremental = newest is not None and not everything
+    tasks = studio.updated_since(_before(str(newest))) if incremental else studio.export(only_annotated=True)
+    remote = {(one.document_id, one.annotator): one for task in tasks for one in _of_task(studio, task, scheme)}
+    merged = {(one.document_id, one.annotator): one for one in local}
+    new = [key for key in remote if key not in merged]
+    changed = [key for key, one in remote.items() if key in merged and not _same(merged[key], one)]
+    missing = () if incremental else tuple(one for key, one in merged.items() if one.updated_at and key not in remote)
+    merged |= {key: remote[key] for key in (*new, *changed)}
+    return Pulled(tuple(merged.values()), len(new), len(changed), missing)
+
+
+def _of_task(studio: Studio, task: dict[str, Any], scheme: LabelScheme) -> list[Annotation]:
+    if "sha256" not in task["data"]:  # somebody's own task, not pushed by newsmark
+        return []
+    annotations = sorted(task["annotations"], key=lambda one: str(one["updated_at"]))
+    return [from_annotation(task, one, studio.annotators[int(one["completed_by"])], scheme) for one in annotations]
+
+
+def _same(local: Annotation, remote: Annotation) -> bool:
+    """Whether nothing but the moment of the last change differs."""
+    return {**vars(local), "updated_at": None, "name": None} == {**vars(remote), "updated_at": None, "name": None}
+
+
+def _before(moment: str) -> str:
+    return (datetime.fromisoformat(moment) - _OVERLAP).isoformat()

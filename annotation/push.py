@@ -1,0 +1,188 @@
+"""Pushing documents to Label Studio: each one once, ever."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from annotation.annotations import Annotation
+from annotation.documents import Document
+from annotation.errors import NewsmarkError
+from annotation.folders import cache_folder
+from annotation.studio import BATCH, Studio, StudioTask
+from annotation.suggestions import Suggest, Suggestion
+from annotation.tasks import Result, task_data, to_results
+
+_BATCH_CHARACTERS = 20_000_000
+_SETTLE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a push would do.
+
+    Attributes:
+        new: documents that the project does not have.
+        unchanged: those that it has.
+        changed: new ones of a name that the project has with another text; the old task stays.
+    """
+
+    new: tuple[Document, ...]
+    unchanged: tuple[Document, ...]
+    changed: tuple[Document, ...]
+
+
+def plan_push(studio: Studio, documents: Sequence[Document]) -> Plan:
+    """Look up which documents the project has.
+
+    Raises:
+        NewsmarkError: the server can't be asked.
+    """
+    if studio.project_id is None:
+        return Plan(tuple(documents), (), ())
+    present = {task.sha256 for task in studio.find("sha256", [document.id for document in documents])}
+    new = tuple(document for document in documents if document.id not in present)
+    names = {task.name for task in studio.find("name", [document.name for document in new])}
+    unchanged = tuple(document for document in documents if document.id in present)
+    return Plan(new, unchanged, tuple(document for document in new if document.name in names))
+
+
+@contextmanager
+def push_lock(studio: Studio) -> Iterator[None]:
+    """Keep a second push from this machine to the same project out.
+
+    Raises:
+        NewsmarkError: another push is running.
+    """
+    folder = cache_folder() / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / sha256(f"{studio.url} {studio.title}".encode()).hexdigest()[:16]).open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NewsmarkError(f"another push to {studio.url}, project {studio.title!r}, is running; wait for it, then run the command again") from None
+        yield
+
+
+def push_documents(studio: Studio, documents: Sequence[Document], suggest: Suggest, annotations: Sequence[Annotation]) -> Iterator[int]:
+    """Import documents with suggestions, and with annotations where there are any.
+
+    A document that arrived already, because a former push was cut off or timed out, is found by its hash and not sent again;
+    should two requests have crossed, the younger copy without annotations is removed.
+
+    Args:
+        studio: the server; its project exists.
+        documents: documents that the project does not have.
+        suggest: makes the pre-annotations.
+        annotations: existing annotations; those of these documents are pushed under their annotators.
+
+    Yields:
+        Number of documents of each batch, once it has arrived.
+
+    Raises:
+        NewsmarkError: a text that can't be stored, or the server fails; what arrived stays, nothing is doubled.
+    """
+    for document in documents:
+        if "\0" in document.text:
+            raise NewsmarkError(f"{document.name}: the text holds a NUL, which Label Studio can't store on every database; remove it")
+    by_document: dict[str, list[Annotation]] = {}
+    for annotation in annotations:
+        by_document.setdefault(annotation.document_id, []).append(annotation)
+    for batch in _batches(documents):
+        tasks = [_import_row(studio, document, suggest(document), by_document.get(document.id, [])) for document in batch]
+        _import(studio, batch, tasks)
+        yield len(batch)
+
+
+def refresh_suggestions(studio: Studio, documents: Sequence[Document], suggest: Suggest) -> int:
+    """Give tasks the suggestions of a newer rule set or model; annotations stay untouched.
+
+    Returns:
+        Number of tasks that got one.
+    """
+    by_id = {document.id: document for document in documents}
+    fresh = {}
+    for task in studio.find("sha256", list(by_id)):
+        fresh[task.id] = suggest(by_id[task.sha256]), by_id[task.sha256]
+    stored: dict[int, set[str]] = {}
+    for prediction in studio.predictions():
+        stored.setdefault(prediction["task"], set()).add(str(prediction["model_version"]))
+    stale = {task: pair for task, pair in fresh.items() if pair[0].version not in stored.get(task, set())}
+    rows = [{"task": task, **_prediction(document, suggestion)} for task, (suggestion, document) in stale.items()]
+    for start in range(0, len(rows), BATCH):
+        studio.import_predictions(rows[start : start + BATCH])
+    return len(rows)
+
+
+def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    for document in documents:
+        if batch and (len(batch) == BATCH or sum(len(one.text) for one in batch) + len(document.text) > _BATCH_CHARACTERS):
+            yield batch
+            batch = []
+        batch.append(document)
+    if batch:
+        yield batch
+
+
+def _import_row(studio: Studio, document: Document, suggestion: Suggestion, annotations: Sequence[Annotation]) -> dict[str, Any]:
+    row: dict[str, Any] = {"data": task_data(document), "predictions": [_prediction(document, suggestion)]}
+    if annotations:
+        row["annotations"] = [
+            {
+                "result": to_results(document, one.spans, one.topics, one.note),
+                "completed_by": studio.annotator_id(one.annotator),
+                "ground_truth": one.ground_truth,
+                "was_cancelled": one.skipped,
+            }
+            for one in annotations
+        ]
+    return row
+
+
+def _prediction(document: Document, suggestion: Suggestion) -> dict[str, Any]:
+    results: list[Result] = to_results(document, suggestion.spans, scores=suggestion.scores)
+    mean = sum(suggestion.scores.values()) / len(suggestion.scores) if suggestion.scores else 0.0
+    return {"model_version": suggestion.version, "score": round(mean, 4), "result": results}
+
+
+def _import(studio: Studio, batch: list[Document], tasks: list[dict[str, Any]]) -> None:
+    import httpx  # comes with the SDK
+
+    try:
+        studio.import_tasks(tasks)
+    except httpx.TimeoutException:  # the server goes on by itself: wait until it has settled, then say what is there
+        missing = _wait_until_settled(studio, batch)
+        if missing:
+            arrived = f"{len(batch) - missing} of {len(batch)} documents"
+            raise NewsmarkError(f"{studio.url} did not answer in time and stored {arrived}; run the command again") from None
+    _remove_copies(studio, studio.find("sha256", [document.id for document in batch]))
+
+
+def _wait_until_settled(studio: Studio, batch: list[Document]) -> int:
+    """Wait until no more documents of a batch arrive.
+
+    Returns:
+        How many have not arrived.
+    """
+    hashes = [document.id for document in batch]
+    seen, until = -1, time.monotonic() + _SETTLE_SECONDS
+    while time.monotonic() < until:
+        count = len({task.sha256 for task in studio.find("sha256", hashes)})
+        if count == len(batch) or (count == seen and count):
+            return len(batch) - count
+        seen = count
+        time.sleep(2)
+    return len(batch) - max(seen, 0)
+
+
+def _remove_copies(studio: Studio, tasks: Sequence[StudioTask]) -> None:
+    first: dict[str, int] = {}
+    for task in sorted(tasks, key=lambda one: one.id):
+        if first.setdefault(task.sha256, task.id) != task.id and not studio.has_annotations(task.id):
+            studio.delete_task(task.id)

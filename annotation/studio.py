@@ -1,0 +1,232 @@
+"""A Label Studio server as newsmark uses it: its project, its tasks by document, its annotators."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from annotation.errors import NewsmarkError
+from annotation.interface import instructions_html, interface_xml, names_in
+from annotation.labels import LabelScheme
+
+BATCH = 500
+"""Documents looked up or imported in one request; at 1,200 hashes the URL of a look-up is too long."""
+_TIMEOUT = 300
+_OWN_DOMAIN = "annotators.invalid"
+
+
+@dataclass(frozen=True)
+class StudioTask:
+    """A task of the project: its id and the document that it shows."""
+
+    id: int
+    sha256: str
+    name: str
+
+
+class Studio:
+    """A connection to one project of a Label Studio server."""
+
+    def __init__(self, url: str, token: str, title: str) -> None:
+        from label_studio_sdk import LabelStudio  # slow to import
+
+        if not 3 <= len(title) <= 50:
+            raise NewsmarkError(f"project title {title!r}: Label Studio wants 3 to 50 characters; choose another with --project")
+        self.url, self.title = url.rstrip("/"), title
+        self.client: Any = LabelStudio(base_url=self.url, api_key=token, timeout=_TIMEOUT)  # type: ignore[no-untyped-call]
+        self.options: Any = {"max_retries": 0, "timeout_in_seconds": _TIMEOUT}  # a repeated POST would import twice
+
+    @classmethod
+    def from_environment(cls, title: str, data: Path) -> Studio:
+        """Connect to ``LABEL_STUDIO_URL`` with ``LABEL_STUDIO_API_KEY``, or to the server that ``annotate serve`` started.
+
+        Raises:
+            NewsmarkError: neither is known.
+        """
+        from annotation.server import read_credentials, read_url
+
+        url, token = os.environ.get("LABEL_STUDIO_URL"), os.environ.get("LABEL_STUDIO_API_KEY")
+        if not url and (own := read_credentials(data)) and (own_url := read_url(data)):
+            return cls(own_url, own.token, title)
+        if not url:
+            raise NewsmarkError("no Label Studio server is known; run: annotate serve, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+        if not token:
+            raise NewsmarkError(f"no token for {url}; set LABEL_STUDIO_API_KEY to the access token on the server's account page")
+        return cls(url, token, title)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Turn what the SDK raises into one clear line, without the token.
+
+        Raises:
+            NewsmarkError: the server is down, slow, refuses the token, or lacks the project.
+        """
+        import httpx
+        from label_studio_sdk.core.api_error import ApiError
+
+        try:
+            yield
+        except httpx.TimeoutException:
+            raise NewsmarkError(f"{self.url} did not answer in time; what was sent may still arrive: run the command again, nothing is pushed twice") from None
+        except httpx.HTTPError as error:
+            raise NewsmarkError(f"{self.url} can't be reached ({error or type(error).__name__}); is the server running? annotate serve starts one") from None
+        except ApiError as error:
+            raise NewsmarkError(f"{self.url}: {_explain(error)}") from None
+
+    @cached_property
+    def project_id(self) -> int | None:
+        """Id of the project with our title; None where there is none."""
+        projects: Any = self.client.projects.list(page_size=100)
+        return next((int(project.id) for project in projects if project.title == self.title), None)
+
+    def require_project(self) -> int:
+        """Id of the project.
+
+        Raises:
+            NewsmarkError: there is none of our title.
+        """
+        if self.project_id is None:
+            raise NewsmarkError(f"{self.url} has no project {self.title!r}; annotate push makes it")
+        return self.project_id
+
+    def ensure_project(self, scheme: LabelScheme, overlap: int | None) -> int:
+        """Make the project or update its interface to the labels file.
+
+        Raises:
+            NewsmarkError: a label or topic that annotations use is no longer in the labels file; the tasks are listed.
+        """
+        settings: dict[str, Any] = {
+            "label_config": interface_xml(scheme),
+            "expert_instruction": instructions_html(scheme),
+            "show_instruction": True,
+            "show_collab_predictions": True,
+        }
+        if overlap:
+            settings["maximum_annotations"] = overlap
+        if self.project_id is None:
+            created = self.client.projects.create(title=self.title, **settings, request_options=self.options)
+            self.__dict__["project_id"] = created.id
+            return self.require_project()
+        present = str(self.client.projects.get(id=self.project_id).label_config)
+        old_labels, old_topics = names_in(present)
+        gone = (old_labels - set(scheme.label_names)) | (old_topics - set(scheme.topic_names))
+        if gone:
+            self._refuse_used(gone)
+        self.client.projects.update(id=self.project_id, **settings, request_options=self.options)
+        return self.project_id
+
+    def _refuse_used(self, gone: frozenset[str]) -> None:
+        using = [
+            f"{name!r} in task {task['id']} ({task['data'].get('name')}), annotation {annotation['id']}"
+            for task in self.export(only_annotated=True)
+            for annotation in task["annotations"]
+            for result in annotation["result"]
+            for name in gone & {*result["value"].get("labels", []), *result["value"].get("choices", [])}
+        ]
+        if using:
+            shown = "; ".join(dict.fromkeys(using))
+            raise NewsmarkError(f"the labels file no longer has what annotations use: {shown}; change these annotations first, or put the names back")
+
+    def find(self, field: str, values: Sequence[str]) -> list[StudioTask]:
+        """Find tasks by a field of their data, ``sha256`` or ``name``, in batches."""
+        found = []
+        for start in range(0, len(values), BATCH):
+            wanted = {"filter": f"filter:tasks:data.{field}", "operator": "in_list", "type": "String", "value": list(values[start : start + BATCH])}
+            query = json.dumps({"filters": {"conjunction": "and", "items": [wanted]}})
+            found += [_task(one) for one in self._list(query, "task_only") if one["data"].get(field) in values]
+        return found
+
+    def updated_since(self, moment: str) -> list[dict[str, Any]]:
+        """Tasks, whole, that changed after a moment (ISO 8601)."""
+        since = {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": moment}
+        return self._list(json.dumps({"filters": {"conjunction": "and", "items": [since]}}), "all")
+
+    def _list(self, query: str, fields: str) -> list[dict[str, Any]]:
+        """List tasks as plain JSON: the SDK's classes differ from call to call, and building them takes most of the time."""
+        tasks: list[dict[str, Any]] = []
+        page = 1
+        while True:
+            parameters = {"project": self.require_project(), "query": query, "fields": fields, "page": page, "page_size": BATCH}
+            answer = self._get("api/tasks/", parameters)
+            tasks += answer["tasks"]
+            if len(tasks) >= answer["total"] or not answer["tasks"]:
+                return tasks
+            page += 1
+
+    def export(self, only_annotated: bool) -> list[dict[str, Any]]:
+        """Export tasks with their annotations, as Label Studio's JSON."""
+        parameters = {"exportType": "JSON", "download_all_tasks": "false" if only_annotated else "true"}
+        exported: list[dict[str, Any]] = self._get(f"api/projects/{self.require_project()}/export", parameters)
+        return exported
+
+    def import_tasks(self, tasks: list[dict[str, Any]]) -> None:
+        """Import tasks with their predictions and annotations; never repeated, because a repeated import stores them twice."""
+        self.client.projects.import_tasks(id=self.require_project(), request=cast("Any", tasks), request_options=self.options)
+
+    def import_predictions(self, rows: list[dict[str, Any]]) -> None:
+        """Import predictions of tasks (``task``, ``model_version``, ``score``, ``result``)."""
+        self.client.projects.import_predictions(id=self.require_project(), request=cast("Any", rows), request_options=self.options)
+
+    def predictions(self) -> list[dict[str, Any]]:
+        """All predictions of the project."""
+        stored: list[dict[str, Any]] = self._get("api/predictions/", {"project": self.require_project()})
+        return stored
+
+    def has_annotations(self, task: int) -> bool:
+        """Whether anybody annotated a task."""
+        return bool(self._get(f"api/tasks/{task}/annotations/", {}))
+
+    def delete_task(self, task: int) -> None:
+        """Delete a task."""
+        self.client.tasks.delete(id=str(task), request_options=self.options)
+
+    def _get(self, path: str, parameters: dict[str, Any]) -> Any:
+        from label_studio_sdk.core.api_error import ApiError
+
+        response = self.client._client_wrapper.httpx_client.request(path, method="GET", params=parameters, request_options=self.options)  # noqa: SLF001
+        if response.status_code >= 400:
+            raise ApiError(status_code=response.status_code, body=response.text)
+        return response.json()
+
+    @cached_property
+    def annotators(self) -> dict[int, str]:
+        """Names of the server's users by id; users that newsmark made are called as their annotations say."""
+        return {int(user.id): str(user.email).removesuffix(f"@{_OWN_DOMAIN}") for user in self.client.users.list()}
+
+    def annotator_id(self, name: str) -> int:
+        """Find the user of an annotator, or make one that nobody can log in as.
+
+        An annotator's name that is no e-mail address gets one under the reserved domain ``.invalid``.
+        """
+        known = {annotator: user for user, annotator in self.annotators.items()}
+        if name not in known:
+            email = name if "@" in name else f"{re.sub(r'[^a-zA-Z0-9._-]', '-', name)}@{_OWN_DOMAIN}"
+            user = self.client.users.create(email=email, username=email.split("@")[0], first_name=name, request_options=self.options)
+            self.annotators[int(user.id)] = name
+            return int(user.id)
+        return known[name]
+
+    def task_url(self, task: int) -> str:
+        """Address of a task's page."""
+        return f"{self.url}/projects/{self.require_project()}/data?task={task}"
+
+
+def _task(row: dict[str, Any]) -> StudioTask:
+    return StudioTask(int(row["id"]), str(row["data"].get("sha256")), str(row["data"].get("name")))
+
+
+def _explain(error: Any) -> str:
+    body = error.body if isinstance(error.body, dict) else {}
+    detail = " ".join(str(body.get("detail") or body.get("validation_errors") or "").split())[:300]
+    if error.status_code in {401, 403}:
+        return "the token is refused (wrong, expired or disabled); take a new one from the account page and set LABEL_STUDIO_API_KEY"
+    if error.status_code == 404:
+        return "the project is not there (deleted?); run the command again, annotate push makes a new one"
+    return f"answered {error.status_code}{f': {detail}' if detail else ''}"

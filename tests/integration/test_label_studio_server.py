@@ -1,0 +1,242 @@
+"""A real Label Studio, as ``annotation.server`` installs, starts and stops it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from annotation import server as server_module
+from annotation.errors import NewsmarkError
+from annotation.server import CREDENTIALS, read_credentials, start_server
+
+DATABASE = "label_studio.sqlite3"
+SERVE = "import sys; from pathlib import Path; from annotation.server import serve; serve(Path(sys.argv[1]), int(sys.argv[2]))"
+
+
+def _ask(url, token=None, body=None):
+    """Status and JSON of the answer (to a POST where there is a body); no proxy in between."""
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Token {token}"} if token else {})}
+    request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers)
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, None
+
+
+def _whoami(server, token):
+    return _ask(f"{server.url}/api/current-user/whoami", token)
+
+
+def _mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _command_line(pid):
+    """What others see of a process, by ``ps`` for one."""
+    file = Path(f"/proc/{pid}/cmdline")
+    if file.is_file():
+        return file.read_text().replace("\0", " ")
+    return subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=True).stdout
+
+
+def _group_is_gone(pid):
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def _listening(port):
+    """Addresses, as the kernel writes them, on which somebody listens at this port."""
+    rows = [line.split() for name in ("tcp", "tcp6") if Path("/proc/net", name).is_file() for line in Path("/proc/net", name).read_text().splitlines()[1:]]
+    return [row[1].split(":")[0] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == port]
+
+
+@pytest.fixture(scope="module")
+def stopped(label_studio, tmp_path_factory):
+    """Data folder of a stopped server, copied from the running one: a migrated database saves 40 s."""
+    data = shutil.copytree(label_studio.data, tmp_path_factory.mktemp("stopped") / "data", ignore=shutil.ignore_patterns("*.sqlite3*"))
+    with closing(sqlite3.connect(label_studio.data / DATABASE)) as source, closing(sqlite3.connect(data / DATABASE)) as copy:
+        source.backup(copy)  # whole, even while the server writes
+    return data
+
+
+def test_health_answers(label_studio):
+    assert _ask(f"{label_studio.url}/health") == (200, {"status": "UP"})
+
+
+def test_the_administrators_token_works_and_a_wrong_one_is_refused(label_studio):
+    status, user = _whoami(label_studio, label_studio.token)
+    assert (status, user["email"]) == (200, label_studio.username)
+    assert _whoami(label_studio, "0" * 40)[0] == 401
+    assert _whoami(label_studio, None)[0] == 401
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").is_file(), reason="needs Linux's /proc")
+def test_it_listens_on_this_machine_only(label_studio):
+    assert _listening(int(label_studio.url.rsplit(":", 1)[1])) == ["0100007F"]  # 127.0.0.1, and nothing of IPv6
+
+
+def test_only_the_owner_reads_the_data(label_studio):
+    assert _mode(label_studio.data) == 0o700
+    assert {path.name: _mode(path) for path in label_studio.data.iterdir() if path.is_file() and _mode(path) & 0o077} == {}
+    assert _mode(label_studio.data / CREDENTIALS) == 0o600
+
+
+def test_secrets_are_in_no_log_command_line_or_message(label_studio):
+    known = read_credentials(label_studio.data)
+    assert (known.username, known.password, known.token) == (label_studio.username, label_studio.password, label_studio.token)
+    arguments = _command_line(label_studio.pid)
+    assert "--internal-host" in arguments
+    shown = [label_studio.log.read_text(), arguments, repr(label_studio), repr(known)]
+    assert [secret in text for secret in (known.password, known.token, known.secret_key) for text in shown] == [False] * 12
+
+
+def test_a_busy_port_is_one_line_before_anything_is_made(label_studio, tmp_path):
+    port = int(label_studio.url.rsplit(":", 1)[1])
+    with pytest.raises(NewsmarkError, match=f"^port {port} of 127.0.0.1 can't be used .*choose another with --port$"):
+        start_server(tmp_path / "data", port)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_in_use_is_one_line(label_studio):
+    with pytest.raises(NewsmarkError, match="a Label Studio is running on this folder"):
+        start_server(label_studio.data)
+    assert _whoami(label_studio, label_studio.token)[0] == 200
+    assert label_studio.log.stat().st_size > 0
+
+
+def test_users_and_data_outlive_a_restart_and_a_stop_leaves_no_process(stopped, label_studio):
+    with start_server(stopped) as first:
+        assert first.token == label_studio.token
+        status, project = _ask(f"{first.url}/api/projects", first.token, {"title": "kept over a restart"})
+        assert status == 201
+        assert os.getpgid(first.pid) == first.pid
+    assert _group_is_gone(first.pid)
+    first.stop()  # once more does no harm
+    with start_server(stopped, int(first.url.rsplit(":", 1)[1])) as second:
+        assert second.url == first.url
+        assert _ask(f"{second.url}/api/projects/{project['id']}", first.token)[1]["title"] == "kept over a restart"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_says_how_to_log_in_and_takes_the_server_along(stopped, number):
+    command = [sys.executable, "-c", SERVE, str(stopped), "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        lines = [process.stderr.readline() for _ in range(3)]
+        url = re.search(r"http://127\.0\.0\.1:\d+", lines[1]).group()
+        assert _ask(f"{url}/health")[0] == 200
+        process.send_signal(number)
+        lines += process.stderr.readlines()
+    assert process.returncode == 0
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        _ask(f"{url}/health")
+    known = read_credentials(stopped)
+    assert f"log in as {known.username}; the password and the API token are in {stopped / CREDENTIALS}\n" in lines
+    assert not any(secret in line for line in lines for secret in (known.password, known.token, known.secret_key))
+
+
+def test_lost_credentials_are_told_from_a_new_folder(stopped, tmp_path):
+    data = shutil.copytree(stopped, tmp_path / "data")
+    (data / CREDENTIALS).unlink()
+    assert read_credentials(data) is None
+    with pytest.raises(NewsmarkError, match=r"not empty and without credentials\.json"):
+        start_server(data)
+    (data / CREDENTIALS).write_text('{"username": "admin@example.org"}')
+    with pytest.raises(NewsmarkError, match="not the credentials of a Label Studio"):
+        start_server(data)
+
+
+def test_credentials_of_another_database_are_one_line(stopped, tmp_path):
+    data = shutil.copytree(stopped, tmp_path / "data")
+    other = {**json.loads((data / CREDENTIALS).read_text()), "token": "f" * 40}
+    (data / CREDENTIALS).write_text(json.dumps(other))
+    with pytest.raises(NewsmarkError, match=r"refuses the token of .*credentials\.json \(status 401\)") as error:
+        start_server(data)
+    assert "f" * 40 not in str(error.value)
+
+
+def test_a_server_that_dies_is_one_line_without_secrets(tmp_path, monkeypatch):
+    program = tmp_path / "label-studio"
+    program.write_text('#!/bin/sh\necho "first"\necho "no database for $LABEL_STUDIO_PASSWORD"\nexit 3\n')
+    program.chmod(0o700)
+    monkeypatch.setattr(server_module, "install_label_studio", lambda: program)
+    with pytest.raises(NewsmarkError, match=r"^Label Studio did not start \(code 3\): no database for …; see .*server\.log$"):
+        start_server(tmp_path / "data")
+
+
+def test_a_failed_installation_is_one_line_and_tried_again(tmp_path, monkeypatch):
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("label-studio==0.0.1\n")  # contradicts the version, so that pip fails at once
+    monkeypatch.setattr(server_module, "_CONSTRAINTS", constraints)
+    monkeypatch.setenv("NEWSMARK_CACHE", str(tmp_path / "cache"))
+    for _ in range(2):
+        with pytest.raises(NewsmarkError, match=r"^Label Studio can't be installed: ERROR: "):
+            server_module.install_label_studio()
+    assert not list((tmp_path / "cache").glob("*/ready"))
+
+
+def _postgres_programs():
+    """Folder with ``initdb`` and ``pg_ctl``; Debian keeps it out of the PATH."""
+    found = shutil.which("pg_ctl")
+    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((folder for folder in folders if (folder / "initdb").is_file()), None)
+
+
+@pytest.fixture
+def postgres(monkeypatch):
+    """A throwaway PostgreSQL cluster on 127.0.0.1, named by Label Studio's variables."""
+    programs = _postgres_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL on this machine (Debian: apt-get install postgresql)")
+    as_user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}  # it refuses to run as root
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # not pytest's folder: only its owner may enter that one
+    folder = Path(tempfile.mkdtemp(prefix="newsmark-postgres-"))
+
+    def run(program, *arguments):
+        subprocess.run([programs / program, "-D", folder / "data", *arguments], cwd=folder, check=True, timeout=120, stdout=subprocess.DEVNULL, **as_user)
+
+    try:
+        (folder / "password").write_text("a password of the database")
+        if as_user:
+            for path in (folder, folder / "password"):
+                shutil.chown(path, "postgres", "postgres")
+        run("initdb", "-U", "newsmark", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}", "-E", "UTF8", "--locale=C")
+        options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories=''"
+        run("pg_ctl", "start", "-w", "-l", folder / "log", "-o", options)
+        try:
+            values = {"NAME": "postgres", "USER": "newsmark", "PASSWORD": "a password of the database", "HOST": "127.0.0.1", "PORT": str(port)}
+            monkeypatch.setenv("DJANGO_DB", "default")
+            for name, value in values.items():
+                monkeypatch.setenv(f"POSTGRE_{name}", value)
+            yield values
+        finally:
+            run("pg_ctl", "stop", "-m", "fast")
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_it_keeps_its_data_in_postgresql(postgres, tmp_path):
+    with start_server(tmp_path / "data") as server:
+        assert _whoami(server, server.token)[0] == 200
+        log = server.log.read_text()
+    assert not (tmp_path / "data" / DATABASE).exists()
+    assert postgres["PASSWORD"] not in log
