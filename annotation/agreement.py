@@ -10,7 +10,7 @@ from itertools import combinations
 from annotation.annotations import Annotation, Span, labels_of_passages
 from annotation.documents import Document
 from annotation.labels import LabelScheme
-from annotation.passages import split_passages
+from annotation.passages import Passage, split_passages
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,54 @@ def measure_agreement(documents: Iterable[Document], annotations: Sequence[Annot
         if pairs:
             result[first, second] = [_compare(label, pairs, by_id, scheme) for label in scheme.label_names]
     return result
+
+
+def krippendorff_alpha(documents: Iterable[Document], annotations: Sequence[Annotation], scheme: LabelScheme) -> dict[str, float]:
+    """Krippendorff's alpha (nominal) of each label over passages, for any number of annotators, the ground truth left out.
+
+    Returns:
+        Alpha by label; NaN where all always or never give the label. Source: the library ``krippendorff``.
+    """
+    import krippendorff  # slow to import
+    import numpy as np
+
+    votes = passage_votes(documents, annotations, scheme)
+    names = sorted({annotator for one in votes for annotator in one.labels})
+    result = {}
+    for label in scheme.label_names:
+        table = np.array([[float(label in one.labels[name]) if name in one.labels else np.nan for one in votes] for name in names])
+        varied = len({value for value in table.ravel().tolist() if not math.isnan(value)}) > 1
+        result[label] = float(krippendorff.alpha(table, level_of_measurement="nominal")) if varied else math.nan
+    return result
+
+
+@dataclass(frozen=True)
+class PassageVotes:
+    """The labels that each annotator gives a passage."""
+
+    document: Document
+    passage: Passage
+    labels: dict[str, frozenset[str]]
+
+    @property
+    def disputed(self) -> frozenset[str]:
+        """Labels that some annotators give and others do not."""
+        given = list(self.labels.values())
+        return frozenset[str]().union(*given) - frozenset.intersection(*given)
+
+
+def passage_votes(documents: Iterable[Document], annotations: Sequence[Annotation], scheme: LabelScheme) -> list[PassageVotes]:
+    """Collect every annotator's labels of every passage of the documents that two or more annotated."""
+    votes = []
+    for document in documents:
+        own = [one for one in annotations if one.document_id == document.id and not one.ground_truth and not one.skipped]
+        if len(own) < 2:
+            continue
+        passages = split_passages(document.text, document.language)
+        by_annotator = {one.annotator: labels_of_passages(passages, one.spans, scheme) for one in own}
+        for index, passage in enumerate(passages):
+            votes.append(PassageVotes(document, passage, {name: labels[index] for name, labels in by_annotator.items()}))
+    return votes
 
 
 def topic_f1(annotations: Sequence[Annotation], first: str, second: str) -> float:

@@ -50,6 +50,7 @@ class Annotation:
         skipped: the annotator passed the document over; there are no spans then.
         note: the annotator's remark.
         updated_at: when Label Studio last saw it change (ISO 8601, UTC); None where it did not come from there.
+        task_url: page of its task there.
     """
 
     document_id: str
@@ -61,6 +62,7 @@ class Annotation:
     skipped: bool = False
     note: str | None = None
     updated_at: str | None = None
+    task_url: str | None = None
 
 
 def read_annotations(path: Path, documents: Iterable[Document] | None, scheme: LabelScheme) -> list[Annotation]:
@@ -99,7 +101,7 @@ def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:
                 "ground_truth": annotation.ground_truth,
                 "topics": annotation.topics,
                 "spans": [_without_defaults(vars(span)) for span in annotation.spans],
-                **_without_defaults({key: getattr(annotation, key) for key in ("skipped", "note", "updated_at")}),
+                **_without_defaults({key: getattr(annotation, key) for key in ("skipped", "note", "updated_at", "task_url")}),
             }
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
@@ -160,6 +162,7 @@ def _parse(row: Mapping[str, Any], where: str, documents: Mapping[str, Document]
         skipped=row.get("skipped") is True,
         note=string_of(row, "note", where),
         updated_at=string_of(row, "updated_at", where),
+        task_url=string_of(row, "task_url", where),
     )
 
 

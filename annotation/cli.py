@@ -81,7 +81,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _agreement(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate  # keeps --help fast
 
-    from annotation.agreement import measure_agreement, topic_f1
+    from annotation.agreement import krippendorff_alpha, measure_agreement, passage_votes, topic_f1
 
     documents, annotations, scheme = _read(arguments)
     pairs = measure_agreement(documents, annotations, scheme)
@@ -93,3 +93,19 @@ def _agreement(arguments: argparse.Namespace) -> None:
         headers = ["label", first, second, "passage kappa", "passage F1", "span F1 exact", "span F1 overlap"]
         print(tabulate(rows, headers=headers, floatfmt=".2f"))
         print(f"topics: F1 {topic_f1(annotations, first, second):.2f} over the pairs of document and topic\n")
+    alphas = krippendorff_alpha(documents, annotations, scheme)
+    print("Krippendorff's alpha over passages, all annotators: " + ", ".join(f"{label} {_number(alpha)}" for label, alpha in alphas.items()))
+    disputed = [one for one in passage_votes(documents, annotations, scheme) if one.disputed]
+    by_document = Counter(one.document.name for one in disputed)
+    links = {one.name: one.task_url for one in annotations if one.task_url}
+    print(f"\npassages in dispute: {len(disputed)}")
+    for name, count in by_document.most_common():
+        print(f"\n{name}: {count} {links.get(name, '')}".rstrip())
+        for one in disputed:
+            if one.document.name == name:
+                given = "; ".join(f"{annotator}: {', '.join(sorted(labels)) or 'none'}" for annotator, labels in one.labels.items())
+                print(f"  {one.passage.start}–{one.passage.end} {given} | {one.passage.text[:80]}")
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"

@@ -44,6 +44,12 @@ def add_commands(commands: Any) -> None:
     _add_common(pull)
     pull.set_defaults(run=_pull)
 
+    adjudicate = commands.add_parser("adjudicate", parents=[debug_option()], help="build the ground truth: agreed documents pass, disputes go to Label Studio")
+    adjudicate.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="the documents (default: seeds)")
+    adjudicate.add_argument("--annotations", type=Path, default=Path("annotations.jsonl"), metavar="FILE", help="default: %(default)s")
+    _add_common(adjudicate)
+    adjudicate.set_defaults(run=_adjudicate)
+
     status = commands.add_parser("status", parents=[debug_option()], help="documents, annotators and labels on the server, and what is left")
     _add_common(status)
     status.set_defaults(run=_status)
@@ -99,7 +105,7 @@ def _push(arguments: argparse.Namespace) -> None:
             for count in push_documents(studio, plan.new, suggest, annotations):
                 bar.update(count)
         refreshed = refresh_suggestions(studio, plan.unchanged, suggest)
-        print(f"pushed to {studio.url}/projects/{studio.require_project()}: {said}; suggestions renewed in {refreshed}", file=sys.stderr)
+        print(f"pushed to {studio.project_url}: {said}; suggestions renewed in {refreshed}", file=sys.stderr)
 
 
 def _suggest(model_name: str | None, scheme: LabelScheme) -> Suggest:
@@ -135,6 +141,30 @@ def _pull(arguments: argparse.Namespace) -> None:
     print(f"{arguments.annotations}: {pulled.new} new, {pulled.changed} changed, {len(pulled.annotations)} in all", file=sys.stderr)
 
 
+def _adjudicate(arguments: argparse.Namespace) -> None:
+    from annotation.adjudicate import decided, push_disputes, settle
+    from annotation.push import push_lock
+    from annotation.studio import Studio
+
+    scheme = load_labels(arguments.labels)
+    documents = list(read_documents(arguments.paths))
+    known = {document.id for document in documents}
+    annotations = read_annotations(arguments.annotations, None, scheme)
+    studio = Studio.from_environment(f"{arguments.project} adjudication", _data(arguments))
+    with studio.told(), push_lock(studio):
+        truths = list(decided(studio, scheme)) if studio.project_id else []
+        answered = {one.document_id for one in truths}
+        others = [one for one in annotations if not (one.document_id in answered and one.ground_truth)]
+        agreements, disputes = settle(documents, [*others, *truths])
+        if disputes:
+            studio.ensure_project(scheme, None)
+            push_disputes(studio, disputes)
+    write_annotations(arguments.annotations, [*others, *truths, *agreements])
+    left = f"; decide the rest at {studio.project_url}, then run the command again" if disputes else ""
+    truth_count = sum(one.ground_truth and one.document_id in known for one in [*others, *truths, *agreements])
+    print(f"{arguments.annotations}: {truth_count} of {len(documents)} documents have a ground truth, {len(disputes)} are in dispute{left}", file=sys.stderr)
+
+
 def _status(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
@@ -151,4 +181,4 @@ def _status(arguments: argparse.Namespace) -> None:
             rows.append([task["id"], task["data"].get("name"), annotators or "–", *(counts[label] for label in scheme.label_names)])
     print(tabulate(rows, headers=["task", "document", "annotators", *(f"{label} spans" for label in scheme.label_names)]))
     left = sum(row[2] == "–" for row in rows)
-    print(f"\n{len(rows)} documents, {left} without any annotation; {studio.url}/projects/{studio.require_project()}")
+    print(f"\n{len(rows)} documents, {left} without any annotation; {studio.project_url}")

@@ -8,8 +8,13 @@ from xml.etree import ElementTree as ET
 
 from annotation.labels import LabelScheme
 
-SPAN, KIND, TOPICS, NOTE, TEXT = "span", "kind", "topics", "note", "text"
+SPAN, TOPICS, NOTE, TEXT = "span", "topics", "note", "text"
 """Names of the interface's controls; results refer to them."""
+
+
+def kind_control(label: str) -> str:
+    """Name of the control that holds a label's kinds; each label needs its own, because Label Studio refuses a name given twice."""
+    return f"kind-{label}"
 
 
 def interface_xml(scheme: LabelScheme) -> str:
@@ -26,7 +31,15 @@ def interface_xml(scheme: LabelScheme) -> str:
     for label in scheme.labels:
         if label.kinds:
             kinds = ET.SubElement(
-                view, "Choices", name=KIND, toName=TEXT, perRegion="true", whenTagName=SPAN, whenLabelValue=label.name, required="true", showInline="true"
+                view,
+                "Choices",
+                name=kind_control(label.name),
+                toName=TEXT,
+                perRegion="true",
+                whenTagName=SPAN,
+                whenLabelValue=label.name,
+                required="true",
+                showInline="true",
             )
             for kind in label.kinds:
                 ET.SubElement(kinds, "Choice", value=kind)

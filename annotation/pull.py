@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -54,7 +54,8 @@ def pull_annotations(studio: Studio, local: Sequence[Annotation], scheme: LabelS
     merged = {(one.document_id, one.annotator): one for one in local}
     new = [key for key in remote if key not in merged]
     changed = [key for key, one in remote.items() if key in merged and not _same(merged[key], one)]
-    missing = () if incremental else tuple(one for key, one in merged.items() if one.updated_at and key not in remote)
+    ours = f"{studio.project_url}/"  # annotations from elsewhere, adjudications say, can't be missing here
+    missing = () if incremental else tuple(one for key, one in merged.items() if (one.task_url or "").startswith(ours) and key not in remote)
     merged |= {key: remote[key] for key in (*new, *changed)}
     return Pulled(tuple(merged.values()), len(new), len(changed), missing)
 
@@ -63,12 +64,13 @@ def _of_task(studio: Studio, task: dict[str, Any], scheme: LabelScheme) -> list[
     if "sha256" not in task["data"]:  # somebody's own task, not pushed by newsmark
         return []
     annotations = sorted(task["annotations"], key=lambda one: str(one["updated_at"]))
-    return [from_annotation(task, one, studio.annotators[int(one["completed_by"])], scheme) for one in annotations]
+    url = studio.task_url(int(task["id"]))
+    return [replace(from_annotation(task, one, studio.annotators[int(one["completed_by"])], scheme), task_url=url) for one in annotations]
 
 
 def _same(local: Annotation, remote: Annotation) -> bool:
-    """Whether nothing but the moment of the last change differs."""
-    return {**vars(local), "updated_at": None, "name": None} == {**vars(remote), "updated_at": None, "name": None}
+    """Whether what the annotator said is the same, whenever and wherever it was said."""
+    return replace(local, name="", updated_at=None, task_url=None) == replace(remote, name="", updated_at=None, task_url=None)
 
 
 def _before(moment: str) -> str:

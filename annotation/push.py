@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -87,15 +87,28 @@ def push_documents(studio: Studio, documents: Sequence[Document], suggest: Sugge
     Raises:
         NewsmarkError: a text that can't be stored, or the server fails; what arrived stays, nothing is doubled.
     """
-    for document in documents:
-        if "\0" in document.text:
-            raise NewsmarkError(f"{document.name}: the text holds a NUL, which Label Studio can't store on every database; remove it")
     by_document: dict[str, list[Annotation]] = {}
     for annotation in annotations:
         by_document.setdefault(annotation.document_id, []).append(annotation)
+    yield from push_tasks(studio, documents, lambda document: _import_row(studio, document, suggest(document), by_document.get(document.id, [])))
+
+
+def push_tasks(studio: Studio, documents: Sequence[Document], make: Callable[[Document], dict[str, Any]]) -> Iterator[int]:
+    """Import a task a document, in batches (see ``push_documents``).
+
+    Args:
+        studio: the server; its project exists.
+        documents: documents that the project does not have.
+        make: makes the row that is imported for a document.
+
+    Yields:
+        Number of documents of each batch, once it has arrived.
+    """
+    for document in documents:
+        if "\0" in document.text:
+            raise NewsmarkError(f"{document.name}: the text holds a NUL, which Label Studio can't store on every database; remove it")
     for batch in _batches(documents):
-        tasks = [_import_row(studio, document, suggest(document), by_document.get(document.id, [])) for document in batch]
-        _import(studio, batch, tasks)
+        _import(studio, batch, [make(document) for document in batch])
         yield len(batch)
 
 

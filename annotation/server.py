@@ -189,10 +189,11 @@ def start_server(data: Path, port: int | None = None) -> Server:
         os.close(log)
     try:
         _wait(process, url, data, known)
+        (data / _URL).touch(mode=0o600)
+        (data / _URL).write_text(url + "\n", encoding="utf-8")
     except BaseException:  # Ctrl-C too must leave nothing behind
         _stop(process)
         raise
-    (data / _URL).write_text(url + "\n", encoding="utf-8")
     return Server(url, known.username, known.password, known.token, data, process)
 
 

@@ -213,9 +213,14 @@ class Studio:
             return int(user.id)
         return known[name]
 
+    @property
+    def project_url(self) -> str:
+        """Address of the project's page."""
+        return f"{self.url}/projects/{self.require_project()}"
+
     def task_url(self, task: int) -> str:
         """Address of a task's page."""
-        return f"{self.url}/projects/{self.require_project()}/data?task={task}"
+        return f"{self.project_url}/data?task={task}"
 
 
 def _task(row: dict[str, Any]) -> StudioTask:

@@ -9,7 +9,7 @@ from typing import Any
 from annotation.annotations import Annotation, Span
 from annotation.documents import Document
 from annotation.errors import NewsmarkError
-from annotation.interface import KIND, NOTE, SPAN, TEXT, TOPICS
+from annotation.interface import NOTE, SPAN, TEXT, TOPICS, kind_control
 from annotation.labels import LabelScheme
 
 Result = dict[str, Any]
@@ -45,10 +45,10 @@ def to_results(
             raise NewsmarkError(f"{document.name}: span {span.id!r} at {span.start}–{span.end} lies outside the text of {len(document.text)} characters")
         where = {"start": span.start, "end": span.end, "text": document.text[span.start : span.end]}
         score = {"score": scores[span.id]} if scores else {}
-        common = {"id": span.id, "to_name": TEXT}
+        common = {"id": span.id, "to_name": TEXT, **({"origin": "prediction"} if span.accepted else {})}
         results.append({**common, "from_name": SPAN, "type": "labels", "value": {**where, "labels": [span.label]}, **score})
         if span.kind:
-            results.append({**common, "from_name": KIND, "type": "choices", "value": {**where, "choices": [span.kind]}})
+            results.append({**common, "from_name": kind_control(span.label), "type": "choices", "value": {**where, "choices": [span.kind]}})
     if topics:
         results.append({"id": "topics", "from_name": TOPICS, "to_name": TEXT, "type": "choices", "value": {"choices": list(topics)}})
     if note:
@@ -76,7 +76,7 @@ def from_annotation(task: Mapping[str, Any], annotation: Mapping[str, Any], anno
     where = f"task {task['id']} ({name})"
     skipped = bool(annotation.get("was_cancelled"))
     results = [] if skipped else annotation["result"]
-    kinds = {one["id"]: one["value"]["choices"][0] for one in results if one.get("from_name") == KIND}
+    kinds = {(one["id"], one.get("from_name")): one["value"]["choices"][0] for one in results if one["type"] == "choices"}
     spans = [span for one in results if one.get("from_name") == SPAN and (span := _span(one, text, kinds, scheme, where))]
     topics = [topic for one in results if one.get("from_name") == TOPICS for topic in one["value"]["choices"]]
     for topic in topics:
@@ -96,7 +96,7 @@ def from_annotation(task: Mapping[str, Any], annotation: Mapping[str, Any], anno
     )
 
 
-def _span(result: Mapping[str, Any], text: str, kinds: Mapping[str, str], scheme: LabelScheme, where: str) -> Span | None:
+def _span(result: Mapping[str, Any], text: str, kinds: Mapping[tuple[str, str], str], scheme: LabelScheme, where: str) -> Span | None:
     value = result["value"]
     start, end = int(value["start"]), int(value["end"])
     (label,) = value["labels"]
@@ -109,7 +109,7 @@ def _span(result: Mapping[str, Any], text: str, kinds: Mapping[str, str], scheme
     if start >= end:
         return None
     allowed = scheme.label(label).kinds
-    kind = kinds.get(result["id"])
+    kind = kinds.get((result["id"], kind_control(label)))
     if allowed and kind not in allowed:
         raise NewsmarkError(f"{where}: the {label} “{text[start:end][:40]}” has no kind; choose {' or '.join(allowed)} in Label Studio")
     return Span(str(result["id"]), start, end, label, kind if allowed else None, accepted=result.get("origin") == "prediction")
