@@ -20,7 +20,7 @@ import pytest
 
 from annotation import server as server_module
 from annotation.errors import NewsmarkError
-from annotation.server import CREDENTIALS, read_credentials, start_server
+from annotation.server import CREDENTIALS, read_credentials, read_url, start_server
 
 DATABASE = "label_studio.sqlite3"
 SERVE = "import sys; from pathlib import Path; from annotation.server import serve; serve(Path(sys.argv[1]), int(sys.argv[2]))"
@@ -130,7 +130,7 @@ def test_users_and_data_outlive_a_restart_and_a_stop_leaves_no_process(stopped, 
     assert _group_is_gone(first.pid)
     first.stop()  # once more does no harm
     with start_server(stopped, int(first.url.rsplit(":", 1)[1])) as second:
-        assert second.url == first.url
+        assert second.url == first.url == read_url(stopped)
         assert _ask(f"{second.url}/api/projects/{project['id']}", first.token)[1]["title"] == "kept over a restart"
 
 
