@@ -84,7 +84,7 @@ def _serve(arguments: argparse.Namespace) -> None:
 def _push(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from annotation.push import plan_push, push_documents, push_lock, refresh_suggestions
+    from annotation.push import plan_push, push_documents, push_lock, refresh_suggestions, remove_copies
 
     scheme = load_labels(arguments.labels)
     documents = list(read_documents(arguments.paths))
@@ -99,20 +99,25 @@ def _push(arguments: argparse.Namespace) -> None:
                     print(f"{state}\t{document.name}")
             print(f"would push: {said}", file=sys.stderr)
             return
-        suggest = _suggest(arguments.model, scheme)
+        version, suggest = _suggest(arguments.model, scheme)
         studio.ensure_project(scheme, arguments.overlap)
         with tqdm(total=len(plan.new), unit="document", disable=None, file=sys.stderr) as bar:
             for count in push_documents(studio, plan.new, suggest, annotations):
                 bar.update(count)
-        refreshed = refresh_suggestions(studio, plan.unchanged, suggest)
+        remove_copies(studio, plan.tasks)
+        refreshed = 0
+        if studio.suggestion_version != version:
+            refreshed = refresh_suggestions(studio, plan, suggest)
+            if len(plan.new) + len(plan.tasks) >= studio.task_count:
+                studio.suggestion_version = version
         print(f"pushed to {studio.project_url}: {said}; suggestions renewed in {refreshed}", file=sys.stderr)
 
 
-def _suggest(model_name: str | None, scheme: LabelScheme) -> Suggest:
-    from annotation.suggestions import suggest_by_model, suggest_by_rules
+def _suggest(model_name: str | None, scheme: LabelScheme) -> tuple[str, Suggest]:
+    from annotation.suggestions import RULES_VERSION, suggest_by_model, suggest_by_rules
 
     if model_name is None:
-        return lambda document: suggest_by_rules(document, scheme)
+        return RULES_VERSION, lambda document: suggest_by_rules(document, scheme)
     from models.prediction import predict_passages
     from models.store import find_model
 
@@ -124,7 +129,7 @@ def _suggest(model_name: str | None, scheme: LabelScheme) -> Suggest:
     def classify(passages: list[Passage]) -> list[dict[str, float]]:
         return [{label: one.scores[label] for label in one.labels} for one in predict_passages(model, [passage.text for passage in passages])]
 
-    return lambda document: suggest_by_model(document, model.version, classify, scheme)
+    return model.version, lambda document: suggest_by_model(document, model.version, classify, scheme)
 
 
 def _pull(arguments: argparse.Namespace) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from annotation.annotations import Annotation
+from annotation.errors import NewsmarkError
 from annotation.labels import LabelScheme
 from annotation.studio import Studio
 from annotation.tasks import from_annotation
@@ -74,4 +75,9 @@ def _same(local: Annotation, remote: Annotation) -> bool:
 
 
 def _before(moment: str) -> str:
-    return (datetime.fromisoformat(moment) - _OVERLAP).isoformat()
+    try:
+        time = datetime.fromisoformat(moment)
+    except ValueError:
+        raise NewsmarkError(f"updated_at {moment!r} of a local annotation is no time as ISO 8601 writes it; remove it from the file") from None
+    time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    return (time - _OVERLAP).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # the only form that Label Studio reads; it answers 500 to others

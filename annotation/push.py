@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import zip_longest
 from typing import Any
 
 from annotation.annotations import Annotation
@@ -30,11 +32,13 @@ class Plan:
         new: documents that the project does not have.
         unchanged: those that it has.
         changed: new ones of a name that the project has with another text; the old task stays.
+        tasks: the tasks of the unchanged ones.
     """
 
     new: tuple[Document, ...]
     unchanged: tuple[Document, ...]
     changed: tuple[Document, ...]
+    tasks: tuple[StudioTask, ...] = ()
 
 
 def plan_push(studio: Studio, documents: Sequence[Document]) -> Plan:
@@ -45,11 +49,12 @@ def plan_push(studio: Studio, documents: Sequence[Document]) -> Plan:
     """
     if studio.project_id is None:
         return Plan(tuple(documents), (), ())
-    present = {task.sha256 for task in studio.find("sha256", [document.id for document in documents])}
+    tasks = studio.find("sha256", [document.id for document in documents])
+    present = {task.sha256 for task in tasks}
     new = tuple(document for document in documents if document.id not in present)
     names = {task.name for task in studio.find("name", [document.name for document in new])}
     unchanged = tuple(document for document in documents if document.id in present)
-    return Plan(new, unchanged, tuple(document for document in new if document.name in names))
+    return Plan(new, unchanged, tuple(document for document in new if document.name in names), tuple(tasks))
 
 
 @contextmanager
@@ -72,8 +77,7 @@ def push_lock(studio: Studio) -> Iterator[None]:
 def push_documents(studio: Studio, documents: Sequence[Document], suggest: Suggest, annotations: Sequence[Annotation]) -> Iterator[int]:
     """Import documents with suggestions, and with annotations where there are any.
 
-    A document that arrived already, because a former push was cut off or timed out, is found by its hash and not sent again;
-    should two requests have crossed, the younger copy without annotations is removed.
+    A document that arrived already, because a former push was cut off or timed out, is found by its hash and not sent again.
 
     Args:
         studio: the server; its project exists.
@@ -107,21 +111,28 @@ def push_tasks(studio: Studio, documents: Sequence[Document], make: Callable[[Do
     for document in documents:
         if "\0" in document.text:
             raise NewsmarkError(f"{document.name}: the text holds a NUL, which Label Studio can't store on every database; remove it")
-    for batch in _batches(documents):
-        _import(studio, batch, [make(document) for document in batch])
-        yield len(batch)
+    batches = list(_batches(documents))
+    with ThreadPoolExecutor(1) as worker:  # makes the next batch while the server stores this one
+
+        def prepare(batch: list[Document]) -> Future[list[dict[str, Any]]]:
+            return worker.submit(lambda: [make(document) for document in batch])
+
+        prepared = prepare(batches[0]) if batches else None
+        for batch, following in zip_longest(batches, batches[1:]):
+            rows = prepared.result() if prepared else []
+            prepared = prepare(following) if following else None
+            _import(studio, batch, rows)
+            yield len(batch)
 
 
-def refresh_suggestions(studio: Studio, documents: Sequence[Document], suggest: Suggest) -> int:
-    """Give tasks the suggestions of a newer rule set or model; annotations stay untouched.
+def refresh_suggestions(studio: Studio, plan: Plan, suggest: Suggest) -> int:
+    """Give the unchanged documents' tasks the suggestions of a newer rule set or model; annotations stay untouched.
 
     Returns:
         Number of tasks that got one.
     """
-    by_id = {document.id: document for document in documents}
-    fresh = {}
-    for task in studio.find("sha256", list(by_id)):
-        fresh[task.id] = suggest(by_id[task.sha256]), by_id[task.sha256]
+    by_id = {document.id: document for document in plan.unchanged}
+    fresh = {task.id: (suggest(by_id[task.sha256]), by_id[task.sha256]) for task in plan.tasks}
     stored: dict[int, set[str]] = {}
     for prediction in studio.predictions():
         stored.setdefault(prediction["task"], set()).add(str(prediction["model_version"]))
@@ -174,7 +185,6 @@ def _import(studio: Studio, batch: list[Document], tasks: list[dict[str, Any]]) 
         if missing:
             arrived = f"{len(batch) - missing} of {len(batch)} documents"
             raise NewsmarkError(f"{studio.url} did not answer in time and stored {arrived}; run the command again") from None
-    _remove_copies(studio, studio.find("sha256", [document.id for document in batch]))
 
 
 def _wait_until_settled(studio: Studio, batch: list[Document]) -> int:
@@ -194,7 +204,8 @@ def _wait_until_settled(studio: Studio, batch: list[Document]) -> int:
     return len(batch) - max(seen, 0)
 
 
-def _remove_copies(studio: Studio, tasks: Sequence[StudioTask]) -> None:
+def remove_copies(studio: Studio, tasks: Sequence[StudioTask]) -> None:
+    """Delete younger copies of a document, which two crossed requests can leave, unless somebody annotated them."""
     first: dict[str, int] = {}
     for task in sorted(tasks, key=lambda one: one.id):
         if first.setdefault(task.sha256, task.id) != task.id and not studio.has_annotations(task.id):

@@ -17,7 +17,8 @@ from annotation.interface import instructions_html, interface_xml, names_in
 from annotation.labels import LabelScheme
 
 BATCH = 500
-"""Documents looked up or imported in one request; at 1,200 hashes the URL of a look-up is too long."""
+"""Documents imported, or tasks listed, in one request."""
+_LOOKUP = 800  # hashes in one look-up; at 1,200 its URL is too long
 _TIMEOUT = 300
 _OWN_DOMAIN = "annotators.invalid"
 
@@ -137,23 +138,23 @@ class Studio:
     def find(self, field: str, values: Sequence[str]) -> list[StudioTask]:
         """Find tasks by a field of their data, ``sha256`` or ``name``, in batches."""
         found = []
-        for start in range(0, len(values), BATCH):
-            wanted = {"filter": f"filter:tasks:data.{field}", "operator": "in_list", "type": "String", "value": list(values[start : start + BATCH])}
+        for start in range(0, len(values), _LOOKUP):
+            wanted = {"filter": f"filter:tasks:data.{field}", "operator": "in_list", "type": "String", "value": list(values[start : start + _LOOKUP])}
             query = json.dumps({"filters": {"conjunction": "and", "items": [wanted]}})
-            found += [_task(one) for one in self._list(query, "task_only") if one["data"].get(field) in values]
+            found += [_task(one) for one in self._list(query, fields="task_only", include="id,data")]  # a quarter of the time of whole tasks
         return found
 
     def updated_since(self, moment: str) -> list[dict[str, Any]]:
         """Tasks, whole, that changed after a moment (ISO 8601)."""
         since = {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": moment}
-        return self._list(json.dumps({"filters": {"conjunction": "and", "items": [since]}}), "all")
+        return self._list(json.dumps({"filters": {"conjunction": "and", "items": [since]}}), fields="all")
 
-    def _list(self, query: str, fields: str) -> list[dict[str, Any]]:
+    def _list(self, query: str, **chosen: str) -> list[dict[str, Any]]:
         """List tasks as plain JSON: the SDK's classes differ from call to call, and building them takes most of the time."""
         tasks: list[dict[str, Any]] = []
         page = 1
         while True:
-            parameters = {"project": self.require_project(), "query": query, "fields": fields, "page": page, "page_size": BATCH}
+            parameters = {"project": self.require_project(), "query": query, "page": page, "page_size": _LOOKUP, **chosen}
             answer = self._get("api/tasks/", parameters)
             tasks += answer["tasks"]
             if len(tasks) >= answer["total"] or not answer["tasks"]:
@@ -173,6 +174,20 @@ class Studio:
     def import_predictions(self, rows: list[dict[str, Any]]) -> None:
         """Import predictions of tasks (``task``, ``model_version``, ``score``, ``result``)."""
         self.client.projects.import_predictions(id=self.require_project(), request=cast("Any", rows), request_options=self.options)
+
+    @property
+    def task_count(self) -> int:
+        """Number of the project's tasks."""
+        return int(self.client.projects.get(id=self.require_project()).task_number or 0)
+
+    @property
+    def suggestion_version(self) -> str:
+        """Version of the suggestions that all tasks have; annotators are shown these."""
+        return str(self.client.projects.get(id=self.require_project()).model_version or "")
+
+    @suggestion_version.setter
+    def suggestion_version(self, version: str) -> None:
+        self.client.projects.update(id=self.require_project(), model_version=version, request_options=self.options)
 
     def predictions(self) -> list[dict[str, Any]]:
         """All predictions of the project."""

@@ -1,0 +1,113 @@
+"""Benchmark of push and pull against bare calls of the SDK, in one run: ``make bench``.
+
+Prints ratios, which say more than seconds on a shared machine. The documents are random words of a seed article.
+"""
+
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from annotation.documents import Document
+from annotation.labels import load_labels
+from annotation.pull import pull_annotations
+from annotation.push import plan_push, push_documents, refresh_suggestions
+from annotation.server import start_server
+from annotation.studio import BATCH, Studio
+from annotation.suggestions import RULES_VERSION, suggest_by_rules
+from annotation.tasks import task_data, to_results
+
+COUNT = 10_000
+SCHEME = load_labels()
+
+
+def documents(count):
+    """Make documents of about one kilobyte."""
+    words = Path("seeds/004_01df7fd14f7a8f34.txt").read_text(encoding="utf-8").split()
+    chance = random.Random(13)
+    return [Document(f"{number} {' '.join(chance.choices(words, k=140))}.", f"document {number}", "fr") for number in range(count)]
+
+
+def timed(what, work):
+    """Run and print how long it took."""
+    start = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - start
+    print(f"  {what}: {seconds:.1f} s", flush=True)
+    return seconds
+
+
+def suggest(document):
+    """Suggest by rules, as ``annotate push`` does."""
+    return suggest_by_rules(document, SCHEME)
+
+
+def row(document):
+    """Make the row that a bare import sends: the same predictions."""
+    found = suggest(document)
+    return {"data": task_data(document), "predictions": [{"model_version": found.version, "result": to_results(document, found.spans, scores=found.scores)}]}
+
+
+def push(studio, some):
+    """Do what ``annotate push`` does."""
+    plan = plan_push(studio, some)
+    studio.ensure_project(SCHEME, None)
+    for _ in push_documents(studio, plan.new, suggest, []):
+        pass
+    if studio.suggestion_version != RULES_VERSION:
+        refresh_suggestions(studio, plan, suggest)
+        studio.suggestion_version = RULES_VERSION
+
+
+def memory_of(url, token, count):
+    """Peak memory (MB) of a process that pushes and pulls so many documents."""
+    done = subprocess.run([sys.executable, __file__, url, token, str(count)], capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def child(url, token, count):
+    """Push and pull in a process of its own, and print its peak memory."""
+    studio = Studio(url, token, f"memory {count}")
+    push(studio, documents(count))
+    pull_annotations(studio, [], SCHEME, everything=True)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def main():
+    """Run all comparisons on a fresh server and print them."""
+    some = documents(COUNT)
+    print(f"{COUNT:,} documents of {sum(len(one.text) for one in some) / COUNT:.0f} characters, batches of {BATCH}")
+    with tempfile.TemporaryDirectory() as folder, start_server(Path(folder) / "data") as server:
+        bare, ours = Studio(server.url, server.token, "bare"), Studio(server.url, server.token, "newsmark")
+        bare.ensure_project(SCHEME, None)
+        rows = [row(one) for one in some]
+        imports = timed("bare import_tasks", lambda: [bare.import_tasks(rows[start : start + BATCH]) for start in range(0, COUNT, BATCH)])
+        first = timed("annotate push", lambda: push(ours, some))
+        second = timed("annotate push again", lambda: push(ours, some))
+        print(f"push: {imports / first:.0%} of the bare rate; second push: {second / first:.0%} of the first one's time")
+        annotate(ours, some)
+        export = timed("bare export", lambda: ours.export(only_annotated=True))
+        pull = timed("annotate pull --all", lambda: pull_annotations(ours, [], SCHEME, everything=True))
+        print(f"pull: {pull / export:.2f} times the bare export")
+        small, large = memory_of(server.url, server.token, 1000), memory_of(server.url, server.token, COUNT)
+        print(f"peak memory: {small:.0f} MB for 1,000 documents, {large:.0f} MB for {COUNT:,}")
+
+
+def annotate(studio, some):
+    """Give every task an annotation, through a second import of the same documents into a fresh project."""
+    studio.client.projects.delete(id=studio.require_project())
+    studio.__dict__.pop("project_id")
+    studio.ensure_project(SCHEME, None)
+    rows = [{"data": task_data(one), "annotations": [{"result": to_results(one, suggest(one).spans, ("other",))}]} for one in some]
+    for start in range(0, len(rows), BATCH):
+        studio.import_tasks(rows[start : start + BATCH])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        child(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    else:
+        main()
