@@ -41,7 +41,7 @@ check: $(READY)  ## lint, format and types only
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
 
-bench: $(READY)  ## compare the speed of push and pull with bare calls (some minutes)
+bench: $(READY)  ## compare the speed of push and pull with bare calls (Linux, some minutes)
 	@$(RUN)/python tests/benchmarks/label_studio.py
 
 ui: $(READY)  ## open MLflow's page with all runs on http://127.0.0.1:5000
