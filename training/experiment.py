@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier
+from tqdm import tqdm
 
 from annotation.labels import load_labels
 from models.classifier import Classifier, TrainedModel, classifier_class, decide
@@ -71,13 +72,13 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
     check_leaks(data, held_out, scheme.exclusive_names)
     folds = [] if held_out else make_folds(data, config.data.max_folds)
     say(f"{len(data.texts)} passages of {len(set(data.documents))} documents in {len(set(data.groups))} articles, digest {data.digest[:12]}")
-    trainer = _Trainer(connect(), config, say)
+    trainer = _Trainer(connect(), config, len(folds) + 1, say)
     judged = held_out or data
     probabilities, majority = np.zeros(judged.targets.shape), np.zeros(judged.targets.shape, dtype=bool)
     with tracked_run(trainer.mlflow, config.data.model) as run:
         log_inputs(trainer.mlflow, config, data, f"test file {test.name}, digest {held_out.digest[:12]}" if test and held_out else "cross-validation")
         for number, fold in enumerate(folds, start=1):
-            say(f"fold {number} of {len(folds)}: {len(fold.train)} passages to train on, {len(fold.test)} held out ({fold.name})")
+            trainer.say(f"fold {number} of {len(folds)}: {len(fold.train)} passages to train on, {len(fold.test)} held out ({fold.name})")
             with tracked_run(trainer.mlflow, f"fold {number}", nested=True):
                 classifier = trainer.fit(data, fold.train)
                 probabilities[fold.test] = classifier.scores([data.texts[index] for index in fold.test])
@@ -87,8 +88,9 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
                 fold_scores = score(part, probabilities[fold.test], given, config.data.seed)
                 trainer.mlflow.log_params({"held_out": fold.name, "train_passages": len(fold.train), "test_passages": len(fold.test)})
                 trainer.mlflow.log_metrics({name: value for name, value in fold_scores.flat().items() if not name.endswith(("_low", "_high"))})
-        say(f"final fit on all {len(data.texts)} passages")
+        trainer.say(f"final fit on all {len(data.texts)} passages")
         final = trainer.fit(data, np.arange(len(data.texts)))
+        trainer.bar.close()
         model = TrainedModel(config.data.model, data.labels, scheme.exclusive_names, config.data.threshold, final)
         if held_out:
             probabilities = model.scores(held_out.texts)
@@ -103,10 +105,20 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
 
 
 class _Trainer:
-    """Fits classifiers of one configuration, telling and logging what happens on the way."""
+    """Fits classifiers of one configuration, telling and logging what happens on the way.
 
-    def __init__(self, mlflow: Any, config: Config, say: Say) -> None:
-        self.mlflow, self.config, self.say = mlflow, config, say
+    On a terminal a bar shows how far it is, elsewhere each epoch is a line.
+    """
+
+    def __init__(self, mlflow: Any, config: Config, fits: int, say: Say) -> None:
+        self.mlflow, self.config, self._say = mlflow, config, say
+        self.epochs = getattr(config.settings, "epochs", 1)
+        self.bar = tqdm(total=fits * self.epochs, unit="epoch", disable=None, file=sys.stderr, leave=False)
+
+    def say(self, line: str) -> None:
+        self.bar.clear()
+        self._say(line)
+        self.bar.refresh()
 
     def fit(self, data: LabelledPassages, rows: NDArray[np.intp]) -> Classifier:
         targets = data.targets[rows]
@@ -114,12 +126,18 @@ class _Trainer:
             if not positives:
                 self.say(f"  no passage to train on has the label {label}: it can't be learned here")
         texts = [data.texts[index] for index in rows]
-        return classifier_class(self.config.data.model).fit(texts, targets, self.config.settings, self.config.data.seed, self._report)
+        done = self.bar.n + self.epochs
+        classifier = classifier_class(self.config.data.model).fit(texts, targets, self.config.settings, self.config.data.seed, self._report)
+        self.bar.update(done - self.bar.n)
+        return classifier
 
     def _report(self, name: str, value: float, step: int) -> None:
         self.mlflow.log_metric(name, value, step=step)
-        epochs = getattr(self.config.settings, "epochs", step)
-        self.say(f"  epoch {step} of {epochs}: {name} {value:.3f}")
+        if self.bar.disable:
+            self.say(f"  epoch {step} of {self.epochs}: {name} {value:.3f}")
+        else:
+            self.bar.set_postfix({name: f"{value:.3f}"}, refresh=False)
+            self.bar.update()
 
 
 def _log_scores(
