@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,11 +38,17 @@ class Studio:
 
     def __init__(self, url: str, token: str, title: str) -> None:
         from label_studio_sdk import LabelStudio  # slow to import
+        from label_studio_sdk.core.api_error import ApiError
 
         if not 3 <= len(title) <= 50:
             raise NewsmarkError(f"project title {title!r}: Label Studio wants 3 to 50 characters; choose another with --project")
         self.url, self.title = url.rstrip("/"), title
-        self.client: Any = LabelStudio(base_url=self.url, api_key=token, timeout=_TIMEOUT)  # type: ignore[no-untyped-call]
+        if not re.fullmatch(r"[!-~]+", token):  # httpx would repeat it in its message
+            raise NewsmarkError("LABEL_STUDIO_API_KEY holds what no token has, such as a space; copy the token again")
+        try:
+            self.client: Any = LabelStudio(base_url=self.url, api_key=token, timeout=_TIMEOUT)  # type: ignore[no-untyped-call]
+        except ApiError as error:  # a personal access token that has expired
+            raise NewsmarkError(f"{self.url}: {_explain(error)}") from None
         self.options: Any = {"max_retries": 0, "timeout_in_seconds": _TIMEOUT}  # a repeated POST would import twice
 
     @classmethod
@@ -83,9 +90,20 @@ class Studio:
 
     @cached_property
     def project_id(self) -> int | None:
-        """Id of the project with our title; None where there is none."""
-        projects: Any = self.client.projects.list(page_size=100)
-        return next((int(project.id) for project in projects if project.title == self.title), None)
+        """Id of the project with our title; None where there is none.
+
+        Raises:
+            NewsmarkError: what answers is no Label Studio.
+        """
+        from label_studio_sdk.core.api_error import ApiError
+
+        try:
+            projects: Any = self.client.projects.list(page_size=100)
+            return next((int(project.id) for project in projects if project.title == self.title), None)
+        except (ApiError, ValueError) as error:
+            if isinstance(error, ApiError) and error.status_code not in {200, 404}:
+                raise
+            raise NewsmarkError(f"{self.url} does not answer as Label Studio does; check LABEL_STUDIO_URL") from None
 
     def require_project(self) -> int:
         """Id of the project.
@@ -136,12 +154,25 @@ class Studio:
             raise NewsmarkError(f"the labels file no longer has what annotations use: {shown}; change these annotations first, or put the names back")
 
     def find(self, field: str, values: Sequence[str]) -> list[StudioTask]:
-        """Find tasks by a field of their data, ``sha256`` or ``name``, in batches."""
+        """Find tasks by a field of their data, ``sha256`` or ``name``.
+
+        A look-up reads every task on the server, so where many are asked for, listing all of them once is faster.
+        """
+        narrow = {"fields": "task_only", "include": "id,data", "page_size": "5000"}  # a quarter of the time of whole tasks
+        if len(values) > _LOOKUP and 3 * len(values) >= self.task_count:
+            wanted = set(values)
+            return [_task(one) for one in self._list("{}", **narrow) if one["data"].get(field) in wanted]
+        return [_task(one) for one in self._find(field, values, **narrow)]
+
+    def find_whole(self, hashes: Sequence[str]) -> list[dict[str, Any]]:
+        """Find tasks by ``sha256``, with their annotations and drafts."""
+        return self._find("sha256", hashes, fields="all")
+
+    def _find(self, field: str, values: Sequence[str], **chosen: str) -> list[dict[str, Any]]:
         found = []
         for start in range(0, len(values), _LOOKUP):
             wanted = {"filter": f"filter:tasks:data.{field}", "operator": "in_list", "type": "String", "value": list(values[start : start + _LOOKUP])}
-            query = json.dumps({"filters": {"conjunction": "and", "items": [wanted]}})
-            found += [_task(one) for one in self._list(query, fields="task_only", include="id,data")]  # a quarter of the time of whole tasks
+            found += self._list(json.dumps({"filters": {"conjunction": "and", "items": [wanted]}}), **chosen)
         return found
 
     def updated_since(self, moment: str) -> list[dict[str, Any]]:
@@ -194,13 +225,11 @@ class Studio:
         stored: list[dict[str, Any]] = self._get("api/predictions/", {"project": self.require_project()})
         return stored
 
-    def has_annotations(self, task: int) -> bool:
-        """Whether anybody annotated a task."""
-        return bool(self._get(f"api/tasks/{task}/annotations/", {}))
-
-    def delete_task(self, task: int) -> None:
-        """Delete a task."""
-        self.client.tasks.delete(id=str(task), request_options=self.options)
+    def delete_tasks(self, tasks: Sequence[int]) -> None:
+        """Delete tasks with what hangs on them."""
+        for start in range(0, len(tasks), BATCH):
+            chosen: Any = {"all": False, "included": list(tasks[start : start + BATCH])}
+            self.client.actions.create(id="delete_tasks", project=self.require_project(), selected_items=chosen, request_options=self.options)
 
     def _get(self, path: str, parameters: dict[str, Any]) -> Any:
         from label_studio_sdk.core.api_error import ApiError
@@ -212,18 +241,18 @@ class Studio:
 
     @cached_property
     def annotators(self) -> dict[int, str]:
-        """Names of the server's users by id; users that newsmark made are called as their annotations say."""
-        return {int(user.id): str(user.email).removesuffix(f"@{_OWN_DOMAIN}") for user in self.client.users.list()}
+        """Names of the server's users by id: their e-mail addresses; users that newsmark made are called as their annotations say."""
+        return {int(user.id): str((str(user.email).endswith(f"@{_OWN_DOMAIN}") and user.first_name) or user.email) for user in self.client.users.list()}
 
     def annotator_id(self, name: str) -> int:
         """Find the user of an annotator, or make one that nobody can log in as.
 
-        An annotator's name that is no e-mail address gets one under the reserved domain ``.invalid``.
+        Such a user has an e-mail address under the reserved domain ``.invalid``, and the annotator's exact name as first name.
         """
         known = {annotator: user for user, annotator in self.annotators.items()}
         if name not in known:
-            email = name if "@" in name else f"{re.sub(r'[^a-zA-Z0-9._-]', '-', name)}@{_OWN_DOMAIN}"
-            user = self.client.users.create(email=email, username=email.split("@")[0], first_name=name, request_options=self.options)
+            username = f"{re.sub(r'[^a-z0-9]+', '-', name.lower())[:40]}-{sha256(name.encode()).hexdigest()[:8]}"  # "Bo" and "bo" are two
+            user = self.client.users.create(email=f"{username}@{_OWN_DOMAIN}", username=username, first_name=name, request_options=self.options)
             self.annotators[int(user.id)] = name
             return int(user.id)
         return known[name]
