@@ -9,7 +9,7 @@ from typing import Any
 from annotation.annotations import Annotation, Span
 from annotation.documents import Document
 from annotation.labels import LabelScheme
-from annotation.push import push_tasks
+from annotation.push import push_tasks, remove_copies
 from annotation.studio import Studio
 from annotation.tasks import from_annotation, task_data, to_results
 
@@ -66,7 +66,9 @@ def push_disputes(studio: Studio, disputes: Sequence[Dispute]) -> int:
     """
     present = {task.sha256 for task in studio.find("sha256", [dispute.document.id for dispute in disputes])}
     new = {dispute.document: dispute for dispute in disputes if dispute.document.id not in present}
-    return sum(push_tasks(studio, list(new), lambda document: _task(new[document])))
+    count = sum(push_tasks(studio, list(new), lambda document: _task(new[document])))
+    remove_copies(studio, studio.find("sha256", [document.id for document in new]))
+    return count
 
 
 def decided(studio: Studio, scheme: LabelScheme) -> Iterator[Annotation]:

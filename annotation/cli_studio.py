@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
         "--model", metavar="MODEL", help="suggest what a trained model gives: folder, run id or MLflow URI; 'newest' for the newest (default: simple rules)"
     )
     push.add_argument("--annotations", type=Path, metavar="FILE", help="push existing annotations with new documents, under their annotators")
-    push.add_argument("--overlap", type=int, metavar="N", help="annotators a document")
+    push.add_argument("--overlap", type=_at_least_one, metavar="N", help="annotators a document")
     _add_common(push)
     push.set_defaults(run=_push)
 
@@ -53,6 +53,12 @@ def add_commands(commands: Any) -> None:
     status = commands.add_parser("status", parents=[debug_option()], help="documents, annotators and labels on the server, and what is left")
     _add_common(status)
     status.set_defaults(run=_status)
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of annotators; it must be 1 or more")
+    return int(text)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -101,10 +107,12 @@ def _push(arguments: argparse.Namespace) -> None:
             return
         version, suggest = _suggest(arguments.model, scheme)
         studio.ensure_project(scheme, arguments.overlap)
+        count_before = studio.task_count
         with tqdm(total=len(plan.new), unit="document", disable=None, file=sys.stderr) as bar:
             for count in push_documents(studio, plan.new, suggest, annotations):
                 bar.update(count)
-        remove_copies(studio, plan.tasks)
+        as_planned = studio.task_count == count_before + len(plan.new)  # else an import that had timed out has arrived, too
+        remove_copies(studio, plan.tasks if as_planned else studio.find("sha256", [document.id for document in documents]))
         refreshed = 0
         if studio.suggestion_version != version:
             refreshed = refresh_suggestions(studio, plan, suggest)

@@ -46,7 +46,7 @@ def pull_annotations(studio: Studio, local: Sequence[Annotation], scheme: LabelS
         everything: pull all tasks, and report what the server has lost.
 
     Raises:
-        NewsmarkError: the server fails, or an annotation does not fit the labels file.
+        NewsmarkError: the server fails, an annotation does not fit the labels file, or a document has two ground truths.
     """
     newest = max((one.updated_at for one in local if one.updated_at), default=None)
     incremental = newest is not None and not everything
@@ -58,7 +58,16 @@ def pull_annotations(studio: Studio, local: Sequence[Annotation], scheme: LabelS
     ours = f"{studio.project_url}/"  # annotations from elsewhere, adjudications say, can't be missing here
     missing = () if incremental else tuple(one for key, one in merged.items() if (one.task_url or "").startswith(ours) and key not in remote)
     merged |= {key: remote[key] for key in (*new, *changed)}
+    _refuse_two_truths(list(merged.values()))
     return Pulled(tuple(merged.values()), len(new), len(changed), missing)
+
+
+def _refuse_two_truths(annotations: Sequence[Annotation]) -> None:
+    truths: dict[str, Annotation] = {}
+    for one in annotations:
+        if one.ground_truth and truths.setdefault(one.document_id, one) is not one:
+            both = f"{truths[one.document_id].annotator} and {one.annotator}"
+            raise NewsmarkError(f"{one.name}: the annotations of {both} are both marked as ground truth; unmark one, then pull again")
 
 
 def _of_task(studio: Studio, task: dict[str, Any], scheme: LabelScheme) -> list[Annotation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -205,8 +206,13 @@ def _wait_until_settled(studio: Studio, batch: list[Document]) -> int:
 
 
 def remove_copies(studio: Studio, tasks: Sequence[StudioTask]) -> None:
-    """Delete younger copies of a document, which two crossed requests can leave, unless somebody annotated them."""
-    first: dict[str, int] = {}
-    for task in sorted(tasks, key=lambda one: one.id):
-        if first.setdefault(task.sha256, task.id) != task.id and not studio.has_annotations(task.id):
-            studio.delete_task(task.id)
+    """Delete copies of a document, which two crossed requests can leave; one that holds an annotation or draft of its own stays."""
+    kept: dict[str, list[Any]] = {}
+    copies = []
+    doubled = [document_id for document_id, count in Counter(task.sha256 for task in tasks).items() if count > 1]
+    for task in sorted(studio.find_whole(doubled), key=lambda one: (-len(one["annotations"]), one["id"])):
+        said = [(one["completed_by"], one["was_cancelled"], one["result"]) for one in task["annotations"]]
+        first = kept.setdefault(task["data"]["sha256"], said)
+        if first is not said and not task.get("drafts") and all(one in first for one in said):
+            copies.append(int(task["id"]))
+    studio.delete_tasks(copies)

@@ -1,0 +1,148 @@
+"""The interface as annotators use it: in a real browser, with the mouse, on a text whose characters are hard to count.
+
+With ``NEWSMARK_SCREENSHOT=FILE.png`` a picture of the interface is saved; ``annotation/interface.png`` was made so.
+"""
+
+import base64
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.expected_conditions import presence_of_element_located, url_changes
+from selenium.webdriver.support.ui import WebDriverWait
+
+from annotation.studio import Studio
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium with its driver on this machine (Debian: apt-get install chromium-driver)")
+
+FLAGS = "headless=new no-sandbox disable-gpu disable-background-networking disable-component-update disable-sync no-first-run no-proxy-server"
+TEXT = "Möte 😀👩‍👩‍👧 i dag\r\n\tCafe\u0301 E\u0301lyse\u0301e:\u00a0vi bygger\u00a0mer  nu 🎉!\r\n\r\nPrès de 100 pays\tont dit 𝔬𝔲𝔦 oui.\r\n"
+TEXT_AREA = (By.CSS_SELECTOR, ".lsf-htx-richtext")
+
+# Middle heights and outer edges of the first and last character of some words, which must stand in one text node.
+RECTS = """
+const area = document.querySelector('.lsf-htx-richtext'), walker = document.createTreeWalker(area, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const node = walker.currentNode, at = node.data.indexOf(arguments[0]);
+  if (at < 0) continue;
+  const range = document.createRange();
+  range.setStart(node, at); range.setEnd(node, at + arguments[0].length);
+  node.parentElement.scrollIntoView({block: 'center'});
+  const rects = [...range.getClientRects()], first = rects[0], last = rects[rects.length - 1];
+  return [first.left + 1, first.top + first.height / 2, last.right - 1, last.top + last.height / 2].map(Math.round);
+}
+return null;
+"""
+
+
+@pytest.fixture
+def studio(label_studio, request):
+    """A project of the test's own, which does not exist yet."""
+    return Studio(label_studio.url, label_studio.token, request.node.name.removeprefix("test_")[:50])
+
+
+@pytest.fixture
+def annotate(label_studio, command, studio):
+    def run(name, *arguments):
+        env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
+        done = command("annotation", name, "--project", studio.title, *arguments, env=env)
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+@pytest.fixture
+def browser(label_studio, tmp_path):
+    """Chromium with a fresh profile, logged in as the administrator."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS.split(), "window-size=1400,1000", f"user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(f"--{flag}")
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    try:
+        driver.get(f"{label_studio.url}/user/login/")
+        driver.find_element(By.NAME, "email").send_keys(label_studio.username)
+        password = driver.find_element(By.NAME, "password")
+        password.send_keys(label_studio.password)
+        here = driver.current_url
+        password.submit()
+        WebDriverWait(driver, 60).until(url_changes(here))
+        yield driver
+    finally:
+        driver.quit()
+
+
+def _open(browser, url, text):
+    """Open a task and wait until its text and its suggestions are there."""
+    browser.get(url)
+    WebDriverWait(browser, 90).until(presence_of_element_located(TEXT_AREA))
+    WebDriverWait(browser, 90).until(lambda driver: text in driver.find_element(*TEXT_AREA).text)
+    WebDriverWait(browser, 90).until(_regions)
+
+
+def _regions(browser):
+    """Number of highlighted stretches of text."""
+    return len(browser.find_elements(By.CSS_SELECTOR, ".lsf-htx-richtext .htx-highlight"))
+
+
+def _mark(browser, words):
+    """Drag the mouse from before the first to behind the last character."""
+    before = _regions(browser)
+    left, top, right, bottom = browser.execute_script(RECTS, words)
+    actions = ActionBuilder(browser)
+    actions.pointer_action.move_to_location(left, top).pointer_down().move_to_location((left + right) // 2, top).move_to_location(right, bottom).pointer_up()
+    actions.perform()
+    WebDriverWait(browser, 30).until(lambda driver: _regions(driver) > before)
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)  # leaves the new region, so that the next key or click is no change of it
+
+
+def _button(browser, text):
+    return WebDriverWait(browser, 30).until(presence_of_element_located((By.XPATH, f"//button[normalize-space()='{text}']")))
+
+
+def _choose(browser, name):
+    """Click a label or topic, which carries its hotkey behind its name."""
+    found = [one for one in browser.find_elements(By.XPATH, f"//*[starts-with(normalize-space(), '{name}')]") if re.fullmatch(rf"{name}\s*\W?\w?\W?", one.text)]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", found[-1])
+    found[-1].click()
+
+
+def test_marked_words_come_back_exactly(studio, annotate, browser, tmp_path):
+    row = {"text": TEXT, "name": "hard.txt", "lang": "sv"}
+    (tmp_path / "hard.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    annotate("push", tmp_path / "hard.jsonl")
+    (task,) = studio.export(only_annotated=False)
+    assert task["data"]["text"] == TEXT
+    _open(browser, studio.task_url(task["id"]), "100 pays")
+    browser.find_element(By.TAG_NAME, "body").send_keys("1")
+    _mark(browser, "vi bygger\u00a0mer")
+    _choose(browser, "boilerplate")
+    _mark(browser, "𝔬𝔲𝔦 oui")
+    _choose(browser, "drug-control")
+    _button(browser, "Submit").click()
+    _button(browser, "Update")
+    annotate("pull", "--annotations", tmp_path / "own.jsonl")
+    (pulled,) = [json.loads(line) for line in (tmp_path / "own.jsonl").read_text(encoding="utf-8").splitlines()]
+    marked = {(span["label"], TEXT[span["start"] : span["end"]], span.get("accepted", False)) for span in pulled["spans"]}
+    assert marked == {("commitment", "vi bygger\u00a0mer", False), ("boilerplate", "𝔬𝔲𝔦 oui", False), ("statistic", "Près de 100 pays", True)}
+    assert pulled["topics"] == ["drug-control"]
+
+
+@pytest.mark.skipif("NEWSMARK_SCREENSHOT" not in os.environ, reason="only to make the picture: set NEWSMARK_SCREENSHOT to its file")
+def test_picture_of_the_interface(studio, annotate, browser):
+    annotate("push", "seeds/003_351322b492e975e1.txt")
+    (task,) = studio.export(only_annotated=False)
+    # drawn on a larger page, so that labels, text and topics fit into 1400×900
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 1750, "height": 1125, "deviceScaleFactor": 0.8, "mobile": False})
+    _open(browser, studio.task_url(task["id"]), "100 pays")
+    picture = base64.b64decode(browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"])
+    Path(os.environ["NEWSMARK_SCREENSHOT"]).write_bytes(picture)
+    assert picture.startswith(b"\x89PNG")

@@ -1,0 +1,234 @@
+"""What goes wrong between newsmark and a real Label Studio: each time one clear line, nothing lost and nothing doubled."""
+
+import base64
+import errno
+import functools
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+
+import pytest
+import yaml
+
+from annotation.documents import read_documents
+from annotation.errors import NewsmarkError
+from annotation.labels import DEFAULT_LABELS, load_labels
+from annotation.push import plan_push, push_documents, push_lock
+from annotation.server import start_server
+from annotation.studio import Studio
+from annotation.suggestions import suggest_by_rules
+
+SCHEME = load_labels()
+DATABASE = "label_studio.sqlite3"
+
+
+@pytest.fixture
+def studio(label_studio, request):
+    """A project of the test's own, which does not exist yet."""
+    return Studio(label_studio.url, label_studio.token, request.node.name.removeprefix("test_")[:50])
+
+
+@pytest.fixture
+def annotate(label_studio, command, studio):
+    """Run ``annotate`` on the test's project; ``env`` replaces variables, None takes one out."""
+
+    def run(*arguments, env=None):
+        known = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token, **(env or {})}
+        known = {key: value for key, value in known.items() if value is not None}
+        return command("annotation", arguments[0], "--project", studio.title, *arguments[1:], env=known)
+
+    return run
+
+
+def _error(done, *secrets, code=1):
+    """The one line of a command that failed as it must."""
+    assert done.returncode == code, done.stderr
+    assert done.stderr.startswith("annotate: error: "), done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert not any(secret in done.stderr + done.stdout for secret in secrets)
+    return done.stderr.removeprefix("annotate: error: ").rstrip("\n")
+
+
+def _articles(path, count):
+    rows = [{"text": f"Texte {number} : près de {number} pays.", "name": f"{number}.txt", "lang": "fr"} for number in range(count)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def _hashes(studio):
+    return sorted(task["data"]["sha256"] for task in studio.export(only_annotated=False))
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _jwt(**claims):
+    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "HS256"}, claims, "signature"))
+
+
+@pytest.fixture
+def own_data(label_studio, tmp_path):
+    """Data folder for a server of the test's own, copied from the running one: a migrated database saves 40 s."""
+    data = shutil.copytree(label_studio.data, tmp_path / "data", ignore=shutil.ignore_patterns("*.sqlite3*"))
+    with closing(sqlite3.connect(label_studio.data / DATABASE)) as source, closing(sqlite3.connect(data / DATABASE)) as copy:
+        source.backup(copy)
+    return data
+
+
+def test_a_server_killed_during_a_push_has_every_document_once_after_the_next(own_data, tmp_path, command):
+    articles = _articles(tmp_path / "articles.jsonl", 2000)
+    with start_server(own_data) as server:
+        env = {**os.environ, "LABEL_STUDIO_URL": server.url, "LABEL_STUDIO_API_KEY": server.token}
+        push = "push", "--project", "killed", str(articles)
+        with subprocess.Popen([sys.executable, "-m", "annotation", *push], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and not _stored(server):
+                time.sleep(0.02)
+            os.kill(server.pid, signal.SIGKILL)
+            output, errors = process.communicate()
+        assert "can't be reached" in _error(subprocess.CompletedProcess(push, process.returncode, output, errors), server.token)
+    with start_server(own_data, int(server.url.rsplit(":", 1)[1])):
+        studio = Studio(server.url, server.token, "killed")
+        assert 0 < len(_hashes(studio)) < 2000
+        again = command("annotation", *push, env=env)
+        assert again.returncode == 0, again.stderr
+        assert _hashes(studio) == sorted(document.id for document in read_documents([articles]))
+        assert len(studio.predictions()) == 2000
+        assert ": 0 new, 2000 unchanged" in command("annotation", *push, env=env).stderr
+
+
+def _stored(server):
+    """Number of tasks in the project that is being pushed, read past the server, which is busy."""
+    with closing(sqlite3.connect(f"file:{server.data / DATABASE}?mode=ro", uri=True)) as database:
+        return database.execute("SELECT count(*) FROM task JOIN project ON project.id = project_id WHERE title = 'killed'").fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ({"LABEL_STUDIO_API_KEY": "f" * 40}, r"the token is refused \(wrong, expired or disabled\); take a new one from the account page"),
+        ({"LABEL_STUDIO_API_KEY": _jwt(exp=1000, token_type="refresh")}, "the token is refused"),
+        ({"LABEL_STUDIO_API_KEY": _jwt(exp=2**33, token_type="refresh")}, "the token is refused"),
+        ({"LABEL_STUDIO_API_KEY": "sécret token"}, "LABEL_STUDIO_API_KEY holds what no token has"),
+        ({"LABEL_STUDIO_API_KEY": "open\nsesame"}, "LABEL_STUDIO_API_KEY holds what no token has"),
+        ({"LABEL_STUDIO_API_KEY": None}, "no token for http://.*; set LABEL_STUDIO_API_KEY"),
+        ({"LABEL_STUDIO_URL": None}, "no Label Studio server is known; run: annotate serve, or set LABEL_STUDIO_URL"),
+        ({"LABEL_STUDIO_URL": "127.0.0.1:8080"}, "127.0.0.1:8080 can't be reached .*'http://'"),
+    ],
+    ids=["wrong", "expired", "forged", "not-ascii", "two-lines", "no-token", "no-server", "no-scheme"],
+)
+def test_without_a_usable_server_or_token_there_is_one_line(annotate, label_studio, tmp_path, env, message):
+    secrets = (env.get("LABEL_STUDIO_API_KEY") or label_studio.token).splitlines()
+    assert re.search(message, _error(annotate("status", "--data", tmp_path / "none", env=env), label_studio.token, *secrets))
+
+
+@pytest.mark.parametrize("arguments", [("push", "seeds"), ("push", "seeds", "--dry-run"), ("pull", "--annotations", "OWN"), ("status",)])
+def test_a_server_that_is_down_is_one_line(annotate, label_studio, tmp_path, arguments):
+    own, url = tmp_path / "own.jsonl", f"http://127.0.0.1:{_free_port()}"
+    done = annotate(*(own if one == "OWN" else one for one in arguments), env={"LABEL_STUDIO_URL": url})
+    message = f"{url} can't be reached ([Errno {errno.ECONNREFUSED}] Connection refused); is the server running? annotate serve starts one"
+    assert _error(done, label_studio.token) == message
+    assert not own.exists()
+
+
+def test_another_web_server_is_told_from_label_studio(annotate, label_studio, tmp_path):
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{other.server_port}"
+        done = annotate("push", "seeds", env={"LABEL_STUDIO_URL": url})
+        other.shutdown()
+    assert _error(done, label_studio.token) == f"{url} does not answer as Label Studio does; check LABEL_STUDIO_URL"
+
+
+def test_a_project_deleted_between_commands_is_made_anew(annotate, studio, tmp_path):
+    assert annotate("push", "seeds").returncode == 0
+    studio.client.projects.delete(id=studio.require_project())
+    message = f"{studio.url} has no project {studio.title!r}; annotate push makes it"
+    assert _error(annotate("pull", "--annotations", tmp_path / "own.jsonl")) == message
+    with pytest.raises(NewsmarkError, match=r"the project is not there \(deleted\?\)"), studio.told():
+        studio.export(only_annotated=False)
+    assert ": 5 new, 0 unchanged" in annotate("push", "seeds").stderr
+
+
+@pytest.mark.parametrize(("option", "code", "message"), [("--project", 1, "Label Studio wants 3 to 50 characters"), ("--overlap", 2, "must be 1 or more")])
+def test_what_label_studio_would_refuse_is_refused_before(command, label_studio, option, code, message):
+    env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
+    done = command("annotation", "push", "seeds", option, "-1", env=env)
+    assert done.returncode == code
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+class _Hasty(Studio):
+    """Gives up an import long before the server has finished it."""
+
+    def import_tasks(self, tasks):
+        patient, self.options = self.options, {**self.options, "timeout_in_seconds": 0.05}
+        try:
+            super().import_tasks(tasks)
+        finally:
+            self.options = patient
+
+
+def test_an_import_that_timed_out_is_waited_for(studio, label_studio, tmp_path):
+    documents = list(read_documents([_articles(tmp_path / "articles.jsonl", 500)]))
+    hasty = _Hasty(studio.url, label_studio.token, studio.title)
+    hasty.ensure_project(SCHEME, None)
+    assert list(push_documents(hasty, documents, lambda one: suggest_by_rules(one, SCHEME), [])) == [500]
+    assert _hashes(studio) == sorted(one.id for one in documents)
+
+
+def test_a_push_that_timed_out_and_one_that_crossed_it_leave_no_copies(studio, annotate, label_studio, tmp_path):
+    articles = _articles(tmp_path / "articles.jsonl", 500)
+    documents = list(read_documents([articles]))
+    hasty = Studio(studio.url, label_studio.token, studio.title)
+    hasty.ensure_project(SCHEME, None)
+    hasty.options = {**hasty.options, "timeout_in_seconds": 0.05}
+    with pytest.raises(NewsmarkError, match="did not answer in time; what was sent may still arrive: run the command again"), hasty.told():
+        list(push_documents(hasty, documents, lambda one: suggest_by_rules(one, SCHEME), []))
+    crossing = plan_push(studio, documents).new  # what a second push would send at this moment
+    list(push_documents(studio, crossing, lambda one: suggest_by_rules(one, SCHEME), []))
+    assert annotate("push", articles).returncode == 0
+    assert _hashes(studio) == sorted(one.id for one in documents)
+
+
+def test_a_second_push_is_kept_out_while_one_runs(annotate, studio):
+    with push_lock(studio):
+        message = f"another push to {studio.url}, project {studio.title!r}, is running; wait for it, then run the command again"
+        assert _error(annotate("push", "seeds")) == message
+    assert studio.project_id is None
+    assert annotate("push", "seeds").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_a_text_with_a_nul_is_refused_before_anything_is_sent(annotate, studio, tmp_path, name):
+    (tmp_path / name).write_text({"a.txt": "Hej\0 hej", "a.jsonl": '{"text": "Hej\\u0000 hej"}\n'}[name], encoding="utf-8")
+    assert re.search(r"a\.(txt|jsonl, line 1): .*NUL", _error(annotate("push", tmp_path / name)))
+    assert studio.project_id is None
+
+
+def test_an_annotation_with_a_label_of_another_file_is_named_and_nothing_is_written(annotate, studio, tmp_path):
+    content = yaml.safe_load(DEFAULT_LABELS.read_text(encoding="utf-8"))
+    content["labels"]["rumour"] = {"definition": "Says what is not known.", "color": "#123456", "hotkey": "9"}
+    (tmp_path / "labels.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    annotate("push", _articles(tmp_path / "articles.jsonl", 1), "--labels", tmp_path / "labels.yaml")
+    (task,) = studio.export(only_annotated=False)
+    mark = {"id": "s1", "from_name": "span", "to_name": "text", "type": "labels", "value": {"start": 0, "end": 5, "labels": ["rumour"]}}
+    studio.client.annotations.create(id=task["id"], result=[mark])
+    message = f"task {task['id']} (0.txt): label 'rumour' is not in the labels file; add it there, or change the annotation"
+    assert _error(annotate("pull", "--annotations", tmp_path / "own.jsonl")) == message
+    assert _error(annotate("status")) == message
+    assert not (tmp_path / "own.jsonl").exists()

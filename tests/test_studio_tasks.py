@@ -1,0 +1,191 @@
+"""What travels to and from Label Studio, without a server: the interface, tasks, results and suggestions."""
+
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from label_studio_sdk.label_interface import LabelInterface
+
+from annotation.annotations import Span, read_annotations
+from annotation.documents import Document, read_documents
+from annotation.errors import NewsmarkError
+from annotation.interface import instructions_html, interface_xml, names_in
+from annotation.labels import Label, LabelScheme, load_labels
+from annotation.suggestions import RULES_VERSION, suggest_by_model, suggest_by_rules
+from annotation.tasks import from_annotation, task_data, to_results
+
+SEEDS = Path(__file__).parent.parent / "seeds"
+SCHEME = load_labels()
+DOCUMENTS = list(read_documents([SEEDS]))
+XML = interface_xml(SCHEME)
+DOCUMENT = Document("Ett.\r\n  😀 »Två« sade hon.\u00a0\nTre %", "a.txt", "sv")
+
+
+def export(document, results, **fields):
+    """A task and its one annotation, as Label Studio exports them."""
+    annotation = {"result": results, "ground_truth": False, "was_cancelled": False, "updated_at": "2026-11-21T10:00:00Z", **fields}
+    return {"id": 7, "data": task_data(document)}, annotation
+
+
+def back(document, results, **fields):
+    return from_annotation(*export(document, results, **fields), "reader-1", SCHEME)
+
+
+def quote(start, end, span_id="s1", **changes):
+    return Span(span_id, start, end, "quote", "direct", **changes)
+
+
+def marked(document, suggestion):
+    return [(span.label, document.text[span.start : span.end]) for span in suggestion.spans]
+
+
+def test_the_interface_is_valid_and_holds_all_of_the_labels_file():
+    interface = LabelInterface(XML)
+    interface.validate()
+    root = ET.fromstring(XML)
+    labels = [(one.get("value"), one.get("background"), one.get("hotkey"), one.get("hint")) for one in root.iter("Label")]
+    assert labels == [(label.name, label.color, label.hotkey, label.definition) for label in SCHEME.labels]
+    topics = next(one for one in root.iter("Choices") if one.get("perRegion") is None)
+    assert [(one.get("value"), one.get("hotkey"), one.get("hint")) for one in topics] == [(one.name, one.hotkey, one.definition) for one in SCHEME.topics]
+    kinds = {one.get("whenLabelValue"): tuple(kind.get("value") for kind in one) for one in root.iter("Choices") if one.get("perRegion")}
+    assert kinds == {label.name: label.kinds for label in SCHEME.labels if label.kinds}
+
+
+def test_two_labels_may_have_kinds():
+    more = replace(SCHEME, labels=(*SCHEME.labels, Label("stance", "For or against.", "#000000", "9", ("for", "against"))))
+    LabelInterface(interface_xml(more)).validate()  # refuses two controls of one name
+    spans = (quote(0, 3, "s1"), Span("s2", 4, 6, "stance", "against"))
+    document = Document("Aaa bb", "a.txt", "en")
+    assert from_annotation(*export(document, to_results(document, spans)), "reader-1", more).spans == spans
+
+
+def test_the_interface_escapes_what_a_definition_holds():
+    strange = LabelScheme((Label("quote", 'Says "a < b" & more.', "#000000", "1"),), SCHEME.topics)
+    xml = interface_xml(strange)
+    LabelInterface(xml).validate()
+    assert next(ET.fromstring(xml).iter("Label")).get("hint") == 'Says "a < b" & more.'
+    assert "a &lt; b" in instructions_html(strange)
+
+
+def test_the_names_in_an_interface_are_read_back():
+    assert names_in(XML) == (frozenset(SCHEME.label_names), frozenset(SCHEME.topic_names))
+    assert names_in("<View><Text name='text' value='$text'/></View>") == (frozenset(), frozenset())
+
+
+def test_the_instructions_define_every_label_and_topic():
+    html = instructions_html(SCHEME)
+    for entry in (*SCHEME.labels, *SCHEME.topics):
+        assert f"<b>{entry.name}</b>: {entry.definition}" in html
+
+
+def test_every_seed_annotation_survives_the_way_there_and_back():
+    documents = {document.id: document for document in DOCUMENTS}
+    annotations = read_annotations(SEEDS / "annotations.jsonl", DOCUMENTS, SCHEME)
+    assert len(annotations) > len(DOCUMENTS)
+    for one in annotations:
+        results = to_results(documents[one.document_id], one.spans, one.topics, one.note)
+        task, annotation = export(documents[one.document_id], results, ground_truth=one.ground_truth, was_cancelled=one.skipped)
+        assert replace(from_annotation(task, annotation, one.annotator, SCHEME), updated_at=None) == replace(one, updated_at=None)
+
+
+def test_topics_note_and_accepted_spans_survive_and_topics_take_the_order_of_the_file():
+    spans = (quote(8, 14, accepted=True), Span("s2", 27, 32, "statistic"))
+    results = to_results(DOCUMENT, spans, ["other", "cybercrime"], "An\nodd “one”")
+    annotation = back(DOCUMENT, results, ground_truth=True)
+    assert annotation.topics == ("cybercrime", "other")
+    assert annotation.note == "An\nodd “one”"
+    assert annotation.spans == spans
+    assert annotation.ground_truth
+    assert annotation.updated_at == "2026-11-21T10:00:00Z"
+
+
+def test_white_space_is_trimmed_and_a_span_of_nothing_else_left_out():
+    text = DOCUMENT.text
+    assert text[4:16] == "\r\n  😀 »Två« "
+    annotation = back(DOCUMENT, to_results(DOCUMENT, [quote(4, 16), quote(4, 8, "s2"), quote(15, text.index("Tre"), "s3")]))
+    assert [text[span.start : span.end] for span in annotation.spans] == ["😀 »Två«", "sade hon."]
+
+
+def test_the_repeated_text_of_a_result_is_not_trusted():
+    results = to_results(DOCUMENT, [quote(10, 15)])
+    for result in results:
+        result["value"]["text"] = "\\n something else"
+    assert back(DOCUMENT, results).spans == (quote(10, 15),)
+
+
+def test_a_skipped_document_has_no_spans():
+    annotation = back(DOCUMENT, to_results(DOCUMENT, [quote(0, 4)], ["other"]), was_cancelled=True)
+    assert (annotation.skipped, annotation.spans, annotation.topics) == (True, (), ())
+
+
+def test_two_spans_of_one_id_are_refused():
+    with pytest.raises(NewsmarkError, match=r"^a\.txt: two spans have the id 's1'; Label Studio would lose one$"):
+        to_results(DOCUMENT, [quote(0, 4), quote(8, 14)])
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 3), (0, 0), (5, 4), (0, len(DOCUMENT.text) + 1)])
+def test_a_span_outside_the_text_is_not_sent(start, end):
+    with pytest.raises(NewsmarkError, match=r"^a\.txt: span 's1' at .* lies outside the text of \d+ characters$"):
+        to_results(DOCUMENT, [quote(start, end)])
+
+
+@pytest.mark.parametrize(
+    ("control", "value", "problem"),
+    [
+        ("span", {"labels": ["rumour"]}, "label 'rumour' is not in the labels file"),
+        ("span", {"end": 1000}, "a quote span at 0–1000 lies outside the text"),
+        ("span", {"start": -2}, "a quote span at -2–4 lies outside the text"),
+        ("topics", {"choices": ["weather"]}, "topic 'weather' is not in the labels file"),
+        ("kind", {"choices": ["reported"]}, "the quote “Ett.” has no kind; choose direct or indirect"),
+    ],
+)
+def test_what_does_not_fit_the_labels_file_or_the_text_is_refused(control, value, problem):
+    results = to_results(DOCUMENT, [quote(0, 4)], ["other"])
+    changed = [{**one, "value": one["value"] | value} if one["from_name"].startswith(control) else one for one in results]
+    assert changed != results
+    with pytest.raises(NewsmarkError, match=rf"^task 7 \(a\.txt\): {problem}"):
+        back(DOCUMENT, changed)
+
+
+def test_every_prediction_of_the_seeds_is_valid():
+    interface = LabelInterface(XML)
+    for document in DOCUMENTS:
+        suggestion = suggest_by_rules(document, SCHEME)
+        prediction = {"model_version": suggestion.version, "score": 0.5, "result": to_results(document, suggestion.spans, scores=suggestion.scores)}
+        assert suggestion.spans
+        assert interface.validate_task({"data": task_data(document)})
+        assert interface.validate_prediction(prediction, return_errors=True) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Près de 100 pays ont signé.", [("statistic", "Près de 100 pays")]),
+        ("Priset steg med 3,5 % till 1 200 kronor.", [("statistic", "3,5 %"), ("statistic", "1 200 kronor")]),
+        ("It cost 12,000.50 dollars in 2024.", [("statistic", "12,000.50 dollars")]),
+        ("Il a dit : « nous allons tous y travailler ».", [("quote", "Il a dit : « nous allons tous y travailler ».")]),
+        ("Detta kallas ”öppet”.", []),
+        ("Comment (0)\nSource : https://example.org/a", [("boilerplate", "Comment (0)"), ("boilerplate", "Source : https://example.org/a")]),
+        ("Nothing to see on 8 October.", []),
+    ],
+)
+def test_the_rules_find_quantities_quotations_and_furniture(text, expected):
+    document = Document(text, "a.txt", "fr")
+    suggestion = suggest_by_rules(document, SCHEME)
+    assert marked(document, suggestion) == expected
+    assert suggestion.version == RULES_VERSION
+    assert set(suggestion.scores) == {span.id for span in suggestion.spans}
+
+
+def test_rules_fall_silent_for_a_label_that_was_removed():
+    scheme = replace(SCHEME, labels=tuple(label for label in SCHEME.labels if label.name != "statistic"))
+    document = Document("100 pays.\nComment (0)", "a.txt", "fr")
+    assert marked(document, suggest_by_rules(document, scheme)) == [("boilerplate", "Comment (0)")]
+
+
+def test_a_models_labels_become_spans_with_a_kind_where_one_is_needed():
+    document = Document("Hon lovar mer.\n”Vi ska göra det i morgon bitti”, sade hon.", "a.txt", "sv")
+    suggestion = suggest_by_model(document, "baseline-1", lambda passages: [{"quote": 0.61} for _ in passages], SCHEME)
+    assert [(span.id, span.kind, suggestion.scores[span.id]) for span in suggestion.spans] == [("p1", "indirect", 0.61), ("p2", "direct", 0.61)]
+    assert [document.text[span.start : span.end] for span in suggestion.spans] == document.text.split("\n")
