@@ -61,12 +61,10 @@ def instructions_html(scheme: LabelScheme) -> str:
     )
 
 
-def names_in(xml: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Read the label and topic names of a labelling configuration."""
-    root = ET.fromstring(xml)
-    labels = frozenset(str(one.get("value")) for parent in root.iter("Labels") if parent.get("name") == SPAN for one in parent)
-    topics = frozenset(str(one.get("value")) for parent in root.iter("Choices") if parent.get("name") == TOPICS for one in parent)
-    return labels, topics
+def offered_in(xml: str) -> frozenset[tuple[str, str]]:
+    """Read what a labelling configuration offers: pairs of a control's name and a value (label, kind or topic)."""
+    controls = [control for control in ET.fromstring(xml).iter() if control.tag in {"Labels", "Choices"}]
+    return frozenset((str(control.get("name")), str(one.get("value"))) for control in controls for one in control)
 
 
 def _extra(kinds: Iterable[str], exclusive: bool) -> str:

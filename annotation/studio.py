@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from annotation.errors import NewsmarkError
-from annotation.interface import instructions_html, interface_xml, names_in
+from annotation.interface import instructions_html, interface_xml, offered_in
 from annotation.labels import LabelScheme
 
 BATCH = 500
@@ -119,7 +119,7 @@ class Studio:
         """Make the project or update its interface to the labels file.
 
         Raises:
-            NewsmarkError: a label or topic that annotations use is no longer in the labels file; the tasks are listed.
+            NewsmarkError: a label, kind or topic that annotations use is no longer in the labels file; the tasks are listed.
         """
         settings: dict[str, Any] = {
             "label_config": interface_xml(scheme),
@@ -134,20 +134,20 @@ class Studio:
             self.__dict__["project_id"] = created.id
             return self.require_project()
         present = str(self.client.projects.get(id=self.project_id).label_config)
-        old_labels, old_topics = names_in(present)
-        gone = (old_labels - set(scheme.label_names)) | (old_topics - set(scheme.topic_names))
+        gone = offered_in(present) - offered_in(settings["label_config"])
         if gone:
             self._refuse_used(gone)
         self.client.projects.update(id=self.project_id, **settings, request_options=self.options)
         return self.project_id
 
-    def _refuse_used(self, gone: frozenset[str]) -> None:
+    def _refuse_used(self, gone: frozenset[tuple[str, str]]) -> None:
         using = [
             f"{name!r} in task {task['id']} ({task['data'].get('name')}), annotation {annotation['id']}"
             for task in self.export(only_annotated=True)
             for annotation in task["annotations"]
             for result in annotation["result"]
-            for name in gone & {*result["value"].get("labels", []), *result["value"].get("choices", [])}
+            for name in (*result["value"].get("labels", []), *result["value"].get("choices", []))
+            if (result["from_name"], name) in gone
         ]
         if using:
             shown = "; ".join(dict.fromkeys(using))
@@ -236,6 +236,8 @@ class Studio:
 
         response = self.client._client_wrapper.httpx_client.request(path, method="GET", params=parameters, request_options=self.options)  # noqa: SLF001
         if response.status_code >= 400:
+            with suppress(ValueError):
+                raise ApiError(status_code=response.status_code, body=response.json())
             raise ApiError(status_code=response.status_code, body=response.text)
         return response.json()
 

@@ -10,7 +10,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from annotation.annotations import Span, read_annotations
 from annotation.documents import Document, read_documents
 from annotation.errors import NewsmarkError
-from annotation.interface import instructions_html, interface_xml, names_in
+from annotation.interface import SPAN, TOPICS, instructions_html, interface_xml, offered_in
 from annotation.labels import Label, LabelScheme, load_labels
 from annotation.suggestions import RULES_VERSION, suggest_by_model, suggest_by_rules
 from annotation.tasks import from_annotation, task_data, to_results
@@ -69,8 +69,11 @@ def test_the_interface_escapes_what_a_definition_holds():
 
 
 def test_the_names_in_an_interface_are_read_back():
-    assert names_in(XML) == (frozenset(SCHEME.label_names), frozenset(SCHEME.topic_names))
-    assert names_in("<View><Text name='text' value='$text'/></View>") == (frozenset(), frozenset())
+    offered = offered_in(XML)
+    assert {value for control, value in offered if control == SPAN} == set(SCHEME.label_names)
+    assert {value for control, value in offered if control == TOPICS} == set(SCHEME.topic_names)
+    assert {value for control, value in offered if control not in {SPAN, TOPICS}} == {"direct", "indirect"}
+    assert offered_in("<View><Text name='text' value='$text'/></View>") == frozenset()
 
 
 def test_the_instructions_define_every_label_and_topic():

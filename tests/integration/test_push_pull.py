@@ -11,7 +11,7 @@ import yaml
 from mlflow import MlflowClient
 
 from annotation.documents import read_documents
-from annotation.interface import names_in
+from annotation.interface import SPAN, offered_in
 from annotation.labels import DEFAULT_LABELS
 from annotation.studio import Studio
 
@@ -222,11 +222,15 @@ def test_another_text_of_the_same_name_is_a_change_and_the_old_task_stays(studio
     assert sorted(texts) == ["Comment (0)", "Comment (1)"]
 
 
+def _labels_offered(studio):
+    offered = offered_in(studio.client.projects.get(id=studio.require_project()).label_config)
+    return {value for control, value in offered if control == SPAN}
+
+
 def test_a_label_added_to_the_file_reaches_the_interface(studio, two, annotate, tmp_path):
     more = _labels(tmp_path, lambda labels: labels.update({"forecast": {"definition": "Says what will be.", "color": "#123456", "hotkey": "9"}}))
     annotate("push", tmp_path / "own", "--labels", more, "--project", studio.title)
-    present = names_in(studio.client.projects.get(id=studio.require_project()).label_config)[0]
-    assert present == {"commitment", "statistic", "quote", "boilerplate", "forecast"}
+    assert _labels_offered(studio) == {"commitment", "statistic", "quote", "boilerplate", "forecast"}
     studio.client.annotations.create(id=two["a.txt"]["id"], result=[_mark(0, 4, "forecast")])
     annotate("pull", "--labels", more, "--annotations", tmp_path / "own.jsonl", "--project", studio.title)
     assert [row["spans"][0]["label"] for row in _rows(tmp_path / "own.jsonl").values()] == ["forecast"]
@@ -242,7 +246,7 @@ def test_a_label_in_use_cannot_be_removed_and_an_unused_one_can(studio, two, ann
         f"'statistic' in task {task} (a.txt), annotation {annotation.id}; change these annotations first, or put the names back\n"
     )
     annotate(*push, _labels(tmp_path, lambda labels: labels.pop("commitment")))
-    assert names_in(studio.client.projects.get(id=studio.require_project()).label_config)[0] == {"statistic", "quote", "boilerplate"}
+    assert _labels_offered(studio) == {"statistic", "quote", "boilerplate"}
 
 
 def test_status_counts_annotators_and_spans_by_document(studio, two, label_studio, annotate):
