@@ -48,7 +48,7 @@ def settle(documents: Sequence[Document], annotations: Sequence[Annotation]) -> 
         common = set.intersection(*({_key(span) for span in one.spans} for one in own))
         agreed = tuple(span for span in own[0].spans if _key(span) in common)
         if all(len(one.spans) == len(common) and set(one.topics) == set(own[0].topics) for one in own):
-            agreements.append(replace(own[0], annotator=AGREED, ground_truth=True, spans=agreed, note=None, updated_at=None))
+            agreements.append(replace(own[0], annotator=AGREED, ground_truth=True, spans=agreed, note=None, updated_at=None, task_url=None))
         else:
             disputes.append(Dispute(document, tuple(own), agreed))
     return agreements, disputes
@@ -77,7 +77,7 @@ def decided(studio: Studio, scheme: LabelScheme) -> Iterator[Annotation]:
         answers = [one for one in task["annotations"] if not one.get("was_cancelled")]
         if answers:
             newest = max(answers, key=lambda one: str(one["updated_at"]))
-            name = f"{studio.annotators[int(newest['completed_by'])]} (adjudicating)"
+            name = f"{studio.annotator_name(newest)} (adjudicating)"
             yield replace(from_annotation(task, newest, name, scheme), ground_truth=True, task_url=studio.task_url(int(task["id"])))
 
 

@@ -65,13 +65,14 @@ class Annotation:
     task_url: str | None = None
 
 
-def read_annotations(path: Path, documents: Iterable[Document] | None, scheme: LabelScheme) -> list[Annotation]:
+def read_annotations(path: Path, documents: Iterable[Document] | None, scheme: LabelScheme, pass_over_others: bool = False) -> list[Annotation]:
     """Read an annotation file (JSONL, one annotation of one document a row) and check it against its documents.
 
     Args:
         path: the file.
         documents: the documents that it may speak of; None where the texts are not at hand, and can't be checked against.
         scheme: labels and topics.
+        pass_over_others: leave out annotations of other documents; without it, they are an error.
 
     Raises:
         NewsmarkError: a row is not as it must be: unknown document, label, kind or topic, offsets out of range, two
@@ -80,6 +81,8 @@ def read_annotations(path: Path, documents: Iterable[Document] | None, scheme: L
     by_id = None if documents is None else {document.id: document for document in documents}
     annotations: dict[tuple[str, str], Annotation] = {}
     for where, row in read_jsonl(path):
+        if pass_over_others and by_id is not None and row.get("document") not in by_id:
+            continue
         annotation = _parse(row, where, by_id, scheme)
         key = (annotation.document_id, annotation.annotator)
         if key in annotations:

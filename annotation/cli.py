@@ -20,7 +20,7 @@ from annotation.passages import split_passages
 def main(argv: list[str] | None = None) -> int:
     """Run ``annotate``; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    return run_command("annotate", arguments.debug, lambda: arguments.run(arguments))
+    return run_command("annotate", "debug" in arguments, lambda: arguments.run(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,10 +51,10 @@ def _split(arguments: argparse.Namespace) -> None:
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _read(arguments: argparse.Namespace) -> tuple[list[Document], list[Annotation], LabelScheme]:
+def _read(arguments: argparse.Namespace, pass_over_others: bool = False) -> tuple[list[Document], list[Annotation], LabelScheme]:
     scheme = load_labels(arguments.labels)
     documents = list(read_documents(arguments.paths))
-    return documents, read_annotations(arguments.annotations, documents, scheme), scheme
+    return documents, read_annotations(arguments.annotations, documents, scheme, pass_over_others), scheme
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -83,7 +83,7 @@ def _agreement(arguments: argparse.Namespace) -> None:
 
     from annotation.agreement import krippendorff_alpha, measure_agreement, passage_votes, topic_f1
 
-    documents, annotations, scheme = _read(arguments)
+    documents, annotations, scheme = _read(arguments, pass_over_others=True)
     pairs = measure_agreement(documents, annotations, scheme)
     if not pairs:
         raise NewsmarkError(f"{arguments.annotations}: no document has two annotators; agreement needs two")
@@ -92,7 +92,7 @@ def _agreement(arguments: argparse.Namespace) -> None:
         rows = [[value if not (isinstance(value, float) and math.isnan(value)) else "–" for value in vars(one).values()] for one in agreements]
         headers = ["label", first, second, "passage kappa", "passage F1", "span F1 exact", "span F1 overlap"]
         print(tabulate(rows, headers=headers, floatfmt=".2f"))
-        print(f"topics: F1 {topic_f1(annotations, first, second):.2f} over the pairs of document and topic\n")
+        print(f"topics: F1 {_number(topic_f1(annotations, first, second))} over the pairs of document and topic\n")
     alphas = krippendorff_alpha(documents, annotations, scheme)
     print("Krippendorff's alpha over passages, all annotators: " + ", ".join(f"{label} {_number(alpha)}" for label, alpha in alphas.items()))
     disputed = [one for one in passage_votes(documents, annotations, scheme) if one.disputed]

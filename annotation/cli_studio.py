@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,7 @@ def _push(arguments: argparse.Namespace) -> None:
 
     scheme = load_labels(arguments.labels)
     documents = list(read_documents(arguments.paths))
-    annotations = read_annotations(arguments.annotations, documents, scheme) if arguments.annotations else []
+    annotations = read_annotations(arguments.annotations, documents, scheme, pass_over_others=True) if arguments.annotations else []
     studio = _studio(arguments)
     with studio.told(), push_lock(studio):
         plan = plan_push(studio, documents)
@@ -155,7 +156,7 @@ def _pull(arguments: argparse.Namespace) -> None:
 
 
 def _adjudicate(arguments: argparse.Namespace) -> None:
-    from annotation.adjudicate import decided, push_disputes, settle
+    from annotation.adjudicate import AGREED, decided, push_disputes, settle
     from annotation.push import push_lock
     from annotation.studio import Studio
 
@@ -167,7 +168,9 @@ def _adjudicate(arguments: argparse.Namespace) -> None:
     with studio.told(), push_lock(studio):
         truths = list(decided(studio, scheme)) if studio.project_id else []
         answered = {one.document_id for one in truths}
-        others = [one for one in annotations if not (one.document_id in answered and one.ground_truth)]
+        renewed = {(one.document_id, one.annotator) for one in truths}
+        kept = [one for one in annotations if one.annotator != AGREED and (one.document_id, one.annotator) not in renewed]
+        others = [replace(one, ground_truth=False) if one.document_id in answered else one for one in kept]
         agreements, disputes = settle(documents, [*others, *truths])
         if disputes:
             studio.ensure_project(scheme, None)
@@ -188,7 +191,7 @@ def _status(arguments: argparse.Namespace) -> None:
     rows = []
     with studio.told():
         for task in studio.export(only_annotated=False):
-            annotations = [from_annotation(task, one, studio.annotators[int(one["completed_by"])], scheme) for one in task["annotations"]]
+            annotations = [from_annotation(task, one, studio.annotator_name(one), scheme) for one in task["annotations"]]
             counts = Counter(span.label for one in annotations for span in one.spans)
             annotators = ", ".join(one.annotator + (" (skipped)" if one.skipped else "") + (" (truth)" if one.ground_truth else "") for one in annotations)
             rows.append([task["id"], task["data"].get("name"), annotators or "–", *(counts[label] for label in scheme.label_names)])

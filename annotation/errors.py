@@ -33,7 +33,7 @@ def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
 def debug_option() -> argparse.ArgumentParser:
     """Make the parent parser that gives every command ``--debug``."""
     parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parent.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
     return parent
 
 
@@ -58,7 +58,7 @@ def run_command(prog: str, debug: bool, run: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)
         return 130
-    except (NewsmarkError, OSError) as error:
+    except (NewsmarkError, OSError, ModuleNotFoundError) as error:
         if debug:
             raise
         print(f"{prog}: error: {_one_line(error)}", file=sys.stderr)
@@ -67,6 +67,8 @@ def run_command(prog: str, debug: bool, run: Callable[[], None]) -> int:
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed; in newsmark's folder run: pip install -c constraints.txt '.[annotate,train,transformer]'"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}"

@@ -48,14 +48,14 @@ def pull_annotations(studio: Studio, local: Sequence[Annotation], scheme: LabelS
     Raises:
         NewsmarkError: the server fails, an annotation does not fit the labels file, or a document has two ground truths.
     """
-    newest = max((one.updated_at for one in local if one.updated_at), default=None)
+    ours = f"{studio.project_url}/"  # local annotations of other projects, adjudications say, tell nothing about this one
+    newest = max((one.updated_at for one in local if one.updated_at and (one.task_url or "").startswith(ours)), default=None)
     incremental = newest is not None and not everything
     tasks = studio.updated_since(_before(str(newest))) if incremental else studio.export(only_annotated=True)
     remote = {(one.document_id, one.annotator): one for task in tasks for one in _of_task(studio, task, scheme)}
     merged = {(one.document_id, one.annotator): one for one in local}
     new = [key for key in remote if key not in merged]
     changed = [key for key, one in remote.items() if key in merged and not _same(merged[key], one)]
-    ours = f"{studio.project_url}/"  # annotations from elsewhere, adjudications say, can't be missing here
     missing = () if incremental else tuple(one for key, one in merged.items() if (one.task_url or "").startswith(ours) and key not in remote)
     merged |= {key: remote[key] for key in (*new, *changed)}
     _refuse_two_truths(list(merged.values()))
@@ -71,11 +71,9 @@ def _refuse_two_truths(annotations: Sequence[Annotation]) -> None:
 
 
 def _of_task(studio: Studio, task: dict[str, Any], scheme: LabelScheme) -> list[Annotation]:
-    if "sha256" not in task["data"]:  # somebody's own task, not pushed by newsmark
-        return []
     annotations = sorted(task["annotations"], key=lambda one: str(one["updated_at"]))
     url = studio.task_url(int(task["id"]))
-    return [replace(from_annotation(task, one, studio.annotators[int(one["completed_by"])], scheme), task_url=url) for one in annotations]
+    return [replace(from_annotation(task, one, studio.annotator_name(one), scheme), task_url=url) for one in annotations]
 
 
 def _same(local: Annotation, remote: Annotation) -> bool:

@@ -25,11 +25,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from annotation.errors import NewsmarkError
-from annotation.folders import cache_folder, project_folder
+from annotation.folders import cache_folder
 
 LABEL_STUDIO_VERSION = "1.23.2"
 HOST = "127.0.0.1"
-DEFAULT_PORT = 8080
 CREDENTIALS = "credentials.json"
 """File in the data folder that holds what to log in with."""
 
@@ -89,11 +88,6 @@ class Server(AbstractContextManager["Server"]):
     def __exit__(self, *error: object) -> None:
         """Stop, whatever happened."""
         self.stop()
-
-
-def default_data() -> Path:
-    """The data folder of the project's own server."""
-    return project_folder() / "label-studio"
 
 
 def read_credentials(data: Path) -> Credentials | None:
@@ -197,11 +191,11 @@ def start_server(data: Path, port: int | None = None) -> Server:
     return Server(url, known.username, known.password, known.token, data, process)
 
 
-def serve(data: Path | None = None, port: int = DEFAULT_PORT) -> None:
+def serve(data: Path, port: int) -> None:
     """Run Label Studio until Ctrl-C (or SIGTERM, or the end of the terminal), saying on stderr how to reach it.
 
     Args:
-        data: data folder; None for ``label-studio`` in the project's folder.
+        data: data folder.
         port: 0 for any free one.
 
     Raises:
@@ -210,7 +204,6 @@ def serve(data: Path | None = None, port: int = DEFAULT_PORT) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays what it is
             signal.signal(number, signal.default_int_handler)
-    data = data or default_data()
     print(f"starting Label Studio with its data in {data} (the first start takes 40 s)", file=sys.stderr)
     with start_server(data, port) as server:
         print(f"Label Studio is on {server.url} for this machine only; Ctrl-C stops it", file=sys.stderr)

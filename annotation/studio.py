@@ -12,6 +12,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote, urlsplit
 
 from annotation.errors import NewsmarkError
 from annotation.interface import instructions_html, interface_xml, offered_in
@@ -20,6 +21,7 @@ from annotation.labels import LabelScheme
 BATCH = 500
 """Documents imported, or tasks listed, in one request."""
 _LOOKUP = 800  # hashes in one look-up; at 1,200 its URL is too long
+_LOOKUP_CHARACTERS = 64_000
 _TIMEOUT = 300
 _OWN_DOMAIN = "annotators.invalid"
 
@@ -42,6 +44,8 @@ class Studio:
 
         if not 3 <= len(title) <= 50:
             raise NewsmarkError(f"project title {title!r}: Label Studio wants 3 to 50 characters; choose another with --project")
+        if "@" in urlsplit(url).netloc:
+            raise NewsmarkError("the server's URL holds a user name or password; take it out of LABEL_STUDIO_URL, the token is enough")
         self.url, self.title = url.rstrip("/"), title
         if not re.fullmatch(r"[!-~]+", token):  # httpx would repeat it in its message
             raise NewsmarkError("LABEL_STUDIO_API_KEY holds what no token has, such as a space; copy the token again")
@@ -83,7 +87,7 @@ class Studio:
             yield
         except httpx.TimeoutException:
             raise NewsmarkError(f"{self.url} did not answer in time; what was sent may still arrive: run the command again, nothing is pushed twice") from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NewsmarkError(f"{self.url} can't be reached ({error or type(error).__name__}); is the server running? annotate serve starts one") from None
         except ApiError as error:
             raise NewsmarkError(f"{self.url}: {_explain(error)}") from None
@@ -146,8 +150,8 @@ class Studio:
             for task in self.export(only_annotated=True)
             for annotation in task["annotations"]
             for result in annotation["result"]
-            for name in (*result["value"].get("labels", []), *result["value"].get("choices", []))
-            if (result["from_name"], name) in gone
+            for name in (*result.get("value", {}).get("labels", []), *result.get("value", {}).get("choices", []))
+            if (result.get("from_name"), name) in gone
         ]
         if using:
             shown = "; ".join(dict.fromkeys(using))
@@ -170,15 +174,17 @@ class Studio:
 
     def _find(self, field: str, values: Sequence[str], **chosen: str) -> list[dict[str, Any]]:
         found = []
-        for start in range(0, len(values), _LOOKUP):
-            wanted = {"filter": f"filter:tasks:data.{field}", "operator": "in_list", "type": "String", "value": list(values[start : start + _LOOKUP])}
-            found += self._list(json.dumps({"filters": {"conjunction": "and", "items": [wanted]}}), **chosen)
+        for part in _parts(values):
+            wanted = {"filter": f"filter:tasks:data.{field}", "operator": "in_list", "type": "String", "value": part}
+            query = {"filters": {"conjunction": "and", "items": [wanted]}}
+            found += self._list(json.dumps(query, ensure_ascii=False), **chosen)
         return found
 
     def updated_since(self, moment: str) -> list[dict[str, Any]]:
         """Tasks, whole, that changed after a moment (ISO 8601)."""
         since = {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": moment}
-        return self._list(json.dumps({"filters": {"conjunction": "and", "items": [since]}}), fields="all")
+        changed = self._list(json.dumps({"filters": {"conjunction": "and", "items": [since]}}), fields="all")
+        return [task for task in changed if _ours(task)]
 
     def _list(self, query: str, **chosen: str) -> list[dict[str, Any]]:
         """List tasks as plain JSON: the SDK's classes differ from call to call, and building them takes most of the time."""
@@ -196,7 +202,7 @@ class Studio:
         """Export tasks with their annotations, as Label Studio's JSON."""
         parameters = {"exportType": "JSON", "download_all_tasks": "false" if only_annotated else "true"}
         exported: list[dict[str, Any]] = self._get(f"api/projects/{self.require_project()}/export", parameters)
-        return exported
+        return [task for task in exported if _ours(task)]
 
     def import_tasks(self, tasks: list[dict[str, Any]]) -> None:
         """Import tasks with their predictions and annotations; never repeated, because a repeated import stores them twice."""
@@ -246,6 +252,11 @@ class Studio:
         """Names of the server's users by id: their e-mail addresses; users that newsmark made are called as their annotations say."""
         return {int(user.id): str((str(user.email).endswith(f"@{_OWN_DOMAIN}") and user.first_name) or user.email) for user in self.client.users.list()}
 
+    def annotator_name(self, annotation: dict[str, Any]) -> str:
+        """Name of the user who made an exported annotation."""
+        user = annotation.get("completed_by")
+        return self.annotators.get(user, f"deleted user {user}") if isinstance(user, int) else "unknown user"
+
     def annotator_id(self, name: str) -> int:
         """Find the user of an annotator, or make one that nobody can log in as.
 
@@ -267,6 +278,26 @@ class Studio:
     def task_url(self, task: int) -> str:
         """Address of a task's page."""
         return f"{self.project_url}/data?task={task}"
+
+
+def _parts(values: Sequence[str]) -> Iterator[list[str]]:
+    """Cut a list into parts that fit into a URL, where a letter beyond ASCII takes up to 12 characters."""
+    part: list[str] = []
+    size = 0
+    for value in values:
+        length = len(quote(value)) + 10
+        if part and (len(part) == _LOOKUP or size + length > _LOOKUP_CHARACTERS):
+            yield part
+            part, size = [], 0
+        part.append(value)
+        size += length
+    if part:
+        yield part
+
+
+def _ours(task: dict[str, Any]) -> bool:
+    """Whether newsmark pushed a task; somebody may have added tasks of their own."""
+    return "text" in task["data"] and "sha256" in task["data"]
 
 
 def _task(row: dict[str, Any]) -> StudioTask:

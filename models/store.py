@@ -32,6 +32,7 @@ def connect() -> Any:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow  # takes seconds
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     location = None
@@ -47,7 +48,7 @@ def connect() -> Any:
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
             mlflow.create_experiment(EXPERIMENT, artifact_location=location)
         mlflow.set_experiment(EXPERIMENT)
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
         raise NewsmarkError(f"the MLflow store {without_password(uri)} can't be used: {_first_line(error)}; check MLFLOW_TRACKING_URI") from None
     return mlflow
 
@@ -99,7 +100,7 @@ def _uri_of_run(mlflow: Any, run_id: str | None) -> str:
 
 def without_password(uri: str) -> str:
     """Take user name and password out of a URI, so that it can be shown."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+    return re.sub(r"//[^/\s]*@", "//", uri)
 
 
 def _first_line(error: Exception) -> str:

@@ -116,7 +116,7 @@ class Transformer:
             padded = self.tokenizer.pad({"input_ids": [ids[index] for index in batch]}, return_tensors="pt").to(device)
             with torch.inference_mode():
                 logits = self.model(padded["input_ids"], padded["attention_mask"])["logits"]
-            result[batch] = torch.sigmoid(logits).double().cpu().numpy()
+            result[batch] = torch.sigmoid(logits).cpu().double().numpy()
         return result
 
     def save(self, folder: Path) -> None:
@@ -124,7 +124,7 @@ class Transformer:
         self.model.encoder.config.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         (folder / _SETTINGS).write_text(json.dumps(asdict(self.settings)) + "\n", encoding="utf-8")
-        state = {name: tensor.half().cpu().contiguous() for name, tensor in self.model.state_dict().items() if not name.startswith("loss.")}
+        state = {name: tensor.cpu().half().contiguous() for name, tensor in self.model.state_dict().items() if not name.startswith("loss.")}
         save_file(state, folder / _WEIGHTS, metadata={"format": "pt"})
         (folder / _WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner only
 

@@ -109,6 +109,12 @@ def test_near_duplicate_in_another_group_is_named_with_both_documents():
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize("language", ["und", "no"])
+def test_a_copy_is_found_whatever_language_it_is_said_to_be_in(language):
+    with pytest.raises(NewsmarkError, match="a near duplicate of"):
+        check_leaks(passages((LONG, "g1")), passages((COPY, "g2", language)), EXCLUSIVE)
+
+
 def test_near_duplicate_in_the_test_set_is_named_whatever_its_group():
     data, test = passages((OTHERS[0], "g1"), (LONG, "g1")), passages((OTHERS[1], "g1"), (COPY, "g1"))
     with pytest.raises(NewsmarkError, match=r"a near duplicate of .* \(g1\.txt\)"):

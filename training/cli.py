@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run ``train``; returns the exit code."""
     arguments = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job leaves its run KILLED, as after Ctrl-C
-    return run_command("train", arguments.debug, lambda: arguments.run(arguments))
+    return run_command("train", "debug" in arguments, lambda: arguments.run(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

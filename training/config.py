@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -129,10 +130,12 @@ def _checked(value: Any, field: Field[Any], where: str) -> Any:
         value = float(value)
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
         raise UsageError(f"{where}: must be of type {wanted.__name__}, got {value!r}")
-    if field.name in _POSITIVE and not value > 0:
-        raise UsageError(f"{where}: must be greater than 0, got {value!r}")
+    if field.name in _POSITIVE and not 0 < value < math.inf:
+        raise UsageError(f"{where}: must be a finite number greater than 0, got {value!r}")
     if field.name == "threshold" and not 0 < value < 1:
         raise UsageError(f"{where}: must lie between 0 and 1, got {value!r}")
+    if field.name == "max_tokens" and not 8 <= value <= 512:
+        raise UsageError(f"{where}: must lie between 8 and 512, got {value!r}")
     if field.name == "max_folds" and value < 2:
         raise UsageError(f"{where}: must be 2 or more, got {value!r}")
     if field.name == "seed" and not 0 <= value < 2**32:

@@ -23,6 +23,9 @@ from annotation.folders import cache_folder
 from annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
 from annotation.passages import split_passages
 
+UNKNOWN_LANGUAGE = "und"
+"""Language of a test passage that names none (ISO 639-2)."""
+
 
 @dataclass
 class PassagesConfig(datasets.BuilderConfig):
@@ -168,7 +171,7 @@ def load_test_file(path: Path, scheme: LabelScheme) -> LabelledPassages:
             if name not in scheme.label_names:
                 raise NewsmarkError(f"{where}: {unknown_name('label', name, scheme.label_names)}")
         document = str(row.get("document") or row.get("page") or where)
-        rows.append((text_of(row, where), [float(name in names) for name in scheme.label_names], document, str(row.get("lang") or "und")))
+        rows.append((text_of(row, where), [float(name in names) for name in scheme.label_names], document, str(row.get("lang") or UNKNOWN_LANGUAGE)))
     if not rows:
         raise NewsmarkError(f"{path}: the file has no rows")
     texts, targets, documents, languages = (list(column) for column in zip(*rows, strict=True))
@@ -201,9 +204,9 @@ def _rows(document: Document, annotations: Sequence[Annotation], scheme: LabelSc
         return
     passages = split_passages(document.text, document.language)
     votes = [labels_of_passages(passages, one.spans, scheme) for one in own]
-    topics = _majority([frozenset(one.topics) for one in own], scheme.topic_names)
+    topics = _given_by_half([frozenset(one.topics) for one in own], scheme.topic_names)
     for index, passage in enumerate(passages):
-        labels = _majority([vote[index] for vote in votes], scheme.label_names)
+        labels = _given_by_half([vote[index] for vote in votes], scheme.label_names)
         if len(labels) > 1:
             labels = [name for name in labels if name not in scheme.exclusive_names]
         yield {
@@ -218,6 +221,6 @@ def _rows(document: Document, annotations: Sequence[Annotation], scheme: LabelSc
         }
 
 
-def _majority(votes: Sequence[frozenset[str]], names: Sequence[str]) -> list[str]:
+def _given_by_half(votes: Sequence[frozenset[str]], names: Sequence[str]) -> list[str]:
     """Names that at least half of the annotators gave; a ground truth is the only vote."""
     return [name for name in names if 2 * sum(name in vote for vote in votes) >= len(votes)]

@@ -98,7 +98,8 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
         decisions = model.decide(probabilities)
         scores = score(judged, probabilities, decisions, config.data.seed)
         majority_scores = score(judged, majority.astype(float), majority, config.data.seed)
-        table = scores_table(scores, majority_scores, len(set(judged.groups)))
+        drawn = "documents (a row that names none counts as one)" if held_out else "articles (translations together)"
+        table = scores_table(scores, majority_scores, len(set(judged.groups)), drawn)
         _log_scores(trainer.mlflow, judged, scores, probabilities, decisions, table, "test_predictions" if held_out else "out_of_fold")
         uri = log_model(trainer.mlflow, model)
     return Result(run.info.run_id, uri, model, scores, majority_scores, table, probabilities, decisions)

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 
 from annotation.errors import NewsmarkError
-from training.dataset import LabelledPassages
+from training.dataset import UNKNOWN_LANGUAGE, LabelledPassages
 
 _SHORTEST = 40  # characters; shorter passages repeat by nature ("Comment (0)")
 _SHINGLE = 12  # characters
@@ -32,8 +32,8 @@ def check_leaks(data: LabelledPassages, other: LabelledPassages | None, exclusiv
     """Fail when near-duplicate or translated passages could stand on both sides of a split.
 
     Passages of different groups are compared (or, where ``other`` is given, those of ``data`` with those of ``other``):
-    in one language as near duplicates, by their common 12-character shingles; in two languages as translations, passage
-    by passage and document by document, by the numbers and names that a translation leaves alone. Page furniture
+    as near duplicates, by their common 12-character shingles; in two languages as translations, passage by passage and
+    document by document, by the numbers and names that a translation leaves alone. Page furniture
     (exclusive labels) and passages under 40 characters repeat by nature and are not compared. A translation that
     shares hardly a name or number with its original is not found.
 
@@ -72,11 +72,11 @@ def _documents(data: LabelledPassages, passages: list[_Unit]) -> list[_Unit]:
 
 
 def _near_duplicates(mine: list[_Unit], others: list[_Unit]) -> Iterator[tuple[_Unit, _Unit]]:
-    return ((one, two) for one, two in _similar(mine, others, _shingles, 1, 0.6) if one.language == two.language)
+    return _similar(mine, others, _shingles, 1, 0.6)
 
 
 def _translations(mine: list[_Unit], others: list[_Unit], fewest: int, jaccard: float) -> Iterator[tuple[_Unit, _Unit]]:
-    return ((one, two) for one, two in _similar(mine, others, _anchors, fewest, jaccard) if one.language != two.language)
+    return ((one, two) for one, two in _similar(mine, others, _anchors, fewest, jaccard) if one.language != two.language or one.language == UNKNOWN_LANGUAGE)
 
 
 def _plain(text: str) -> str:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def scores_table(scores: Scores, majority: Scores, articles: int) -> str:
+def scores_table(scores: Scores, majority: Scores, groups: int, drawn: str) -> str:
     """Lay out scores as a table, the majority baseline beside them.
 
     Args:
         scores: of the classifier.
         majority: of the classifier that gives each passage the commonest answer of the training passages.
-        articles: number of groups that the intervals are drawn from.
+        groups: number of groups that the intervals are drawn from.
+        drawn: what a group is.
     """
     rows = [
         [row.label, row.precision, row.recall, row.f1.value, _range(row.f1), _number(row.average_precision), row.support, other.f1.value]
@@ -38,7 +39,7 @@ def scores_table(scores: Scores, majority: Scores, articles: int) -> str:
         headers=["language", "macro F1", "micro F1", "passages"],
         floatfmt=".2f",
     )
-    return f"{labels}\n\n{languages}\n\nIntervals: bootstrap over {articles} articles (translations together){_caution(articles)}."
+    return f"{labels}\n\n{languages}\n\nIntervals: bootstrap over {groups} {drawn}{_caution(groups)}."
 
 
 def comparison_table(runs: Sequence[LoggedRun]) -> str:
@@ -95,5 +96,5 @@ def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.2f}"
 
 
-def _caution(articles: int) -> str:
-    return "; so few articles say little" if articles < 20 else ""
+def _caution(groups: int) -> str:
+    return "; so few say little" if groups < 20 else ""

@@ -19,7 +19,7 @@ import models
 from annotation.errors import NewsmarkError
 from annotation.folders import project_folder
 from models.classifier import TrainedModel, save_model
-from models.store import ARTIFACT
+from models.store import ARTIFACT, without_password
 from training.config import Config
 from training.dataset import LabelledPassages
 
@@ -44,7 +44,7 @@ def tracked_run(mlflow: Any, name: str, nested: bool = False) -> Iterator[Any]:
     except BaseException as error:
         mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         if isinstance(error, MlflowException):
-            raise NewsmarkError(f"MLflow can't log the run: {str(error).splitlines()[0]}") from error
+            raise NewsmarkError(f"MLflow can't log the run: {without_password(str(error).splitlines()[0])}") from error
         raise
     mlflow.end_run()
 

@@ -46,3 +46,10 @@ def test_agreed_documents_pass_and_disputes_are_decided_in_label_studio(command,
     assert [(span.start, span.end, span.label, span.kind) for span in truth.spans] == [(span.start, span.end, span.label, span.kind) for span in reader.spans]
     assert truth.task_url.startswith(label_studio.url)
     assert len(merged) == 12
+
+    pushed = command("annotation", "push", "seeds", "--project", TITLE, env=environment)
+    assert pushed.returncode == 0, pushed.stderr
+    (task,) = [one for one in Studio(label_studio.url, label_studio.token, TITLE).export(only_annotated=False) if one["data"]["sha256"] == truth.document_id]
+    studio.client.annotations.create(id=task["id"], result=[])
+    pulled = command("annotation", "pull", "--annotations", path, "--project", TITLE, env=environment)
+    assert f"{path}: 1 new, 0 changed, 13 in all" in pulled.stderr
