@@ -85,18 +85,7 @@ def test_translated_seeds_leak_when_their_groups_differ(seeds):
 
 def test_translated_seed_leaks_as_test_set(seeds):
     swedish, french = (np.flatnonzero(seeds.documents == name) for name in ("001_de0bcf51e6ff2360.txt", "000_d97304283369a603.txt"))
-    data, test = (
-        LabelledPassages(
-            seeds.labels,
-            [seeds.texts[index] for index in rows],
-            seeds.targets[rows],
-            seeds.documents[rows],
-            seeds.languages[rows],
-            seeds.groups[rows],
-            [seeds.offsets[index] for index in rows],
-        )
-        for rows in (swedish, french)
-    )
+    data, test = seeds.subset(swedish), seeds.subset(french)
     with pytest.raises(NewsmarkError, match="a translation of"):
         check_leaks(data, test, EXCLUSIVE)
 

@@ -118,6 +118,18 @@ class LabelledPassages:
     groups: NDArray[np.str_]
     offsets: list[tuple[int, int]]
 
+    def subset(self, rows: NDArray[np.intp]) -> LabelledPassages:
+        """Take the passages with these indices."""
+        return LabelledPassages(
+            self.labels,
+            [self.texts[index] for index in rows],
+            self.targets[rows],
+            self.documents[rows],
+            self.languages[rows],
+            self.groups[rows],
+            [self.offsets[index] for index in rows],
+        )
+
     @property
     def digest(self) -> str:
         """SHA-256 over every passage, in order, with all its columns."""

@@ -83,7 +83,7 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
                 classifier = trainer.fit(data, fold.train)
                 probabilities[fold.test] = classifier.scores([data.texts[index] for index in fold.test])
                 majority[fold.test] = _majority(data.targets[fold.train], len(fold.test))
-                part = _subset(data, fold.test)
+                part = data.subset(fold.test)
                 given = decide(probabilities[fold.test], config.data.threshold, data.labels, scheme.exclusive_names)
                 fold_scores = score(part, probabilities[fold.test], given, config.data.seed)
                 trainer.mlflow.log_params({"held_out": fold.name, "train_passages": len(fold.train), "test_passages": len(fold.test)})
@@ -164,15 +164,3 @@ def _majority(train_targets: NDArray[np.float32], count: int) -> NDArray[np.bool
         dummy = DummyClassifier(strategy="most_frequent").fit(np.zeros((len(column), 1)), column)
         columns.append(dummy.predict(np.zeros((count, 1))))
     return np.stack(columns, axis=1).astype(bool)
-
-
-def _subset(data: LabelledPassages, rows: NDArray[np.intp]) -> LabelledPassages:
-    return LabelledPassages(
-        data.labels,
-        [data.texts[index] for index in rows],
-        data.targets[rows],
-        data.documents[rows],
-        data.languages[rows],
-        data.groups[rows],
-        [data.offsets[index] for index in rows],
-    )
