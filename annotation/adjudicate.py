@@ -64,10 +64,10 @@ def push_disputes(studio: Studio, disputes: Sequence[Dispute]) -> int:
     Returns:
         Number of disputes that were not there before.
     """
-    present = {task.sha256 for task in studio.find("sha256", [dispute.document.id for dispute in disputes])}
-    new = {dispute.document: dispute for dispute in disputes if dispute.document.id not in present}
+    present = studio.copies([dispute.document.id for dispute in disputes])
+    new = {dispute.document: dispute for dispute in disputes if not present[dispute.document.id]}
     count = sum(push_tasks(studio, list(new), lambda document: _task(new[document])))
-    remove_copies(studio, studio.find("sha256", [document.id for document in new]))
+    remove_copies(studio, [name for name, count in studio.copies([document.id for document in new]).items() if count > 1])
     return count
 
 

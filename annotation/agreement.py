@@ -106,6 +106,19 @@ def topic_f1(annotations: Sequence[Annotation], first: str, second: str) -> floa
     return _ratio(2 * both, sum(len(one.topics) + len(two.topics) for one, two in pairs))
 
 
+def kappa_and_f1(first: Sequence[bool], second: Sequence[bool]) -> tuple[float, float]:
+    """Compare who gives a label to which passage.
+
+    Returns:
+        Cohen's kappa (NaN where both always or never give it) and F1 of the one against the other (NaN where neither does).
+    """
+    from sklearn.metrics import cohen_kappa_score  # slow to import
+
+    given = sum(first) + sum(second)
+    kappa = float(cohen_kappa_score(first, second)) if 0 < given < 2 * len(first) else math.nan
+    return kappa, _ratio(2 * sum(one and two for one, two in zip(first, second, strict=True)), given)
+
+
 def _shared(annotations: Sequence[Annotation], first: str, second: str) -> list[tuple[Annotation, Annotation]]:
     by_annotator: dict[str, dict[str, Annotation]] = {first: {}, second: {}}
     for one in annotations:
@@ -115,8 +128,6 @@ def _shared(annotations: Sequence[Annotation], first: str, second: str) -> list[
 
 
 def _compare(label: str, pairs: list[tuple[Annotation, Annotation]], documents: dict[str, Document], scheme: LabelScheme) -> Agreement:
-    from sklearn.metrics import cohen_kappa_score  # slow to import
-
     given: tuple[list[bool], list[bool]] = ([], [])
     matches = {"exact": [0, 0], "overlap": [0, 0]}
     spans_total = 0
@@ -130,10 +141,7 @@ def _compare(label: str, pairs: list[tuple[Annotation, Annotation]], documents: 
         for mine, others, index in ((sides[0], sides[1], 0), (sides[1], sides[0], 1)):
             matches["exact"][index] += sum(any(_same(span, other) for other in others) for span in mine)
             matches["overlap"][index] += sum(any(_touch(span, other) for other in others) for span in mine)
-    both = sum(one and two for one, two in zip(*given, strict=True))
-    counts = sum(given[0]), sum(given[1])
-    kappa = float(cohen_kappa_score(*given)) if 0 < sum(counts) < 2 * len(given[0]) else math.nan
-    return Agreement(label, *counts, kappa, _ratio(2 * both, sum(counts)), *(_ratio(sum(found), spans_total) for found in matches.values()))
+    return Agreement(label, sum(given[0]), sum(given[1]), *kappa_and_f1(*given), *(_ratio(sum(found), spans_total) for found in matches.values()))
 
 
 def _same(one: Span, two: Span) -> bool:

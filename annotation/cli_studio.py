@@ -113,11 +113,11 @@ def _push(arguments: argparse.Namespace) -> None:
             for count in push_documents(studio, plan.new, suggest, annotations):
                 bar.update(count)
         as_planned = studio.task_count == count_before + len(plan.new)  # else an import that had timed out has arrived, too
-        remove_copies(studio, plan.tasks if as_planned else studio.find("sha256", [document.id for document in documents]))
+        remove_copies(studio, plan.copied if as_planned else plan_push(studio, documents).copied)
         refreshed = 0
         if studio.suggestion_version != version:
-            refreshed = refresh_suggestions(studio, plan, suggest)
-            if len(plan.new) + len(plan.tasks) >= studio.task_count:
+            refreshed = refresh_suggestions(studio, plan.unchanged, version, suggest)
+            if len(documents) >= studio.task_count:
                 studio.suggestion_version = version
         print(f"pushed to {studio.project_url}: {said}; suggestions renewed in {refreshed}", file=sys.stderr)
 
@@ -127,6 +127,7 @@ def _suggest(model_name: str | None, scheme: LabelScheme) -> tuple[str, Suggest]
 
     if model_name is None:
         return RULES_VERSION, lambda document: suggest_by_rules(document, scheme)
+    from models.classifier import in_reading_order
     from models.prediction import predict_passages
     from models.store import find_model
 
@@ -136,7 +137,8 @@ def _suggest(model_name: str | None, scheme: LabelScheme) -> tuple[str, Suggest]
         raise NewsmarkError(f"model {model_name}: its labels {', '.join(sorted(unknown))} are not in the labels file; train it again")
 
     def classify(passages: list[Passage]) -> list[dict[str, float]]:
-        return [{label: one.scores[label] for label in one.labels} for one in predict_passages(model, [passage.text for passage in passages])]
+        predictions = predict_passages(model, in_reading_order([passage.text for passage in passages]))
+        return [{label: one.scores[label] for label in one.labels} for one in predictions]
 
     return model.version, lambda document: suggest_by_model(document, model.version, classify, scheme)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from annotation.annotations import Annotation
 from annotation.documents import Document
 from annotation.errors import NewsmarkError
 from annotation.folders import cache_folder
-from annotation.studio import BATCH, Studio, StudioTask
+from annotation.studio import BATCH, Studio
 from annotation.suggestions import Suggest, Suggestion
 from annotation.tasks import Result, task_data, to_results
 
@@ -33,13 +32,13 @@ class Plan:
         new: documents that the project does not have.
         unchanged: those that it has.
         changed: new ones of a name that the project has with another text; the old task stays.
-        tasks: the tasks of the unchanged ones.
+        copied: hashes of those that the project has more than once.
     """
 
     new: tuple[Document, ...]
     unchanged: tuple[Document, ...]
     changed: tuple[Document, ...]
-    tasks: tuple[StudioTask, ...] = ()
+    copied: tuple[str, ...] = ()
 
 
 def plan_push(studio: Studio, documents: Sequence[Document]) -> Plan:
@@ -50,12 +49,12 @@ def plan_push(studio: Studio, documents: Sequence[Document]) -> Plan:
     """
     if studio.project_id is None:
         return Plan(tuple(documents), (), ())
-    tasks = studio.find("sha256", [document.id for document in documents])
-    present = {task.sha256 for task in tasks}
-    new = tuple(document for document in documents if document.id not in present)
+    copies = studio.copies([document.id for document in documents])
+    new = tuple(document for document in documents if not copies[document.id])
     names = {task.name for task in studio.find("name", [document.name for document in new])}
-    unchanged = tuple(document for document in documents if document.id in present)
-    return Plan(new, unchanged, tuple(document for document in new if document.name in names), tuple(tasks))
+    unchanged = tuple(document for document in documents if copies[document.id])
+    copied = tuple(document_id for document_id, count in copies.items() if count > 1)
+    return Plan(new, unchanged, tuple(document for document in new if document.name in names), copied)
 
 
 @contextmanager
@@ -126,22 +125,25 @@ def push_tasks(studio: Studio, documents: Sequence[Document], make: Callable[[Do
             yield len(batch)
 
 
-def refresh_suggestions(studio: Studio, plan: Plan, suggest: Suggest) -> int:
-    """Give the unchanged documents' tasks the suggestions of a newer rule set or model; annotations stay untouched.
+def refresh_suggestions(studio: Studio, documents: Sequence[Document], version: str, suggest: Suggest) -> int:
+    """Give the tasks of documents the suggestions of a newer rule set or model; annotations stay untouched.
+
+    Args:
+        studio: the server; it has the documents.
+        documents: whose tasks to look at; those that have suggestions of this version are passed over.
+        version: of the rules or model.
+        suggest: makes the pre-annotations.
 
     Returns:
         Number of tasks that got one.
     """
-    by_id = {document.id: document for document in plan.unchanged}
-    fresh = {task.id: (suggest(by_id[task.sha256]), by_id[task.sha256]) for task in plan.tasks}
-    stored: dict[int, set[str]] = {}
-    for prediction in studio.predictions():
-        stored.setdefault(prediction["task"], set()).add(str(prediction["model_version"]))
-    stale = {task: pair for task, pair in fresh.items() if pair[0].version not in stored.get(task, set())}
-    rows = [{"task": task, **_prediction(document, suggestion)} for task, (suggestion, document) in stale.items()]
-    for start in range(0, len(rows), BATCH):
-        studio.import_predictions(rows[start : start + BATCH])
-    return len(rows)
+    by_id = {document.id: document for document in documents}
+    fresh = {prediction["task"] for prediction in studio.predictions() if str(prediction["model_version"]) == version}
+    stale = [task for task in studio.find("sha256", list(by_id)) if task.id not in fresh]
+    for start in range(0, len(stale), BATCH):
+        batch = [(task.id, by_id[task.sha256]) for task in stale[start : start + BATCH]]
+        studio.import_predictions([{"task": task, **_prediction(document, suggest(document))} for task, document in batch])
+    return len(stale)
 
 
 def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
@@ -197,7 +199,7 @@ def _wait_until_settled(studio: Studio, batch: list[Document]) -> int:
     hashes = [document.id for document in batch]
     seen, until = -1, time.monotonic() + _SETTLE_SECONDS
     while time.monotonic() < until:
-        count = len({task.sha256 for task in studio.find("sha256", hashes)})
+        count = sum(copies > 0 for copies in studio.copies(hashes).values())
         if count == len(batch) or (count == seen and count):
             return len(batch) - count
         seen = count
@@ -205,12 +207,16 @@ def _wait_until_settled(studio: Studio, batch: list[Document]) -> int:
     return len(batch) - max(seen, 0)
 
 
-def remove_copies(studio: Studio, tasks: Sequence[StudioTask]) -> None:
-    """Delete copies of a document, which two crossed requests can leave; one that holds an annotation or draft of its own stays."""
+def remove_copies(studio: Studio, hashes: Sequence[str]) -> None:
+    """Delete copies of documents, which two crossed requests can leave; one that holds an annotation or draft of its own stays.
+
+    Args:
+        studio: the server.
+        hashes: of the documents that it has more than once.
+    """
     kept: dict[str, list[Any]] = {}
     copies = []
-    doubled = [document_id for document_id, count in Counter(task.sha256 for task in tasks).items() if count > 1]
-    for task in sorted(studio.find_whole(doubled), key=lambda one: (-len(one["annotations"]), one["id"])):
+    for task in sorted(studio.find_whole(hashes), key=lambda one: (-len(one["annotations"]), one["id"])):
         said = [(one["completed_by"], one["was_cancelled"], one["result"]) for one in task["annotations"]]
         first = kept.setdefault(task["data"]["sha256"], said)
         if first is not said and not task.get("drafts") and all(one in first for one in said):

@@ -57,7 +57,7 @@ def push(studio, some):
     for _ in push_documents(studio, plan.new, suggest, []):
         pass
     if studio.suggestion_version != RULES_VERSION:
-        refresh_suggestions(studio, plan, suggest)
+        refresh_suggestions(studio, plan.unchanged, RULES_VERSION, suggest)
         studio.suggestion_version = RULES_VERSION
 
 

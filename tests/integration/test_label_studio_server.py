@@ -23,7 +23,13 @@ from annotation.errors import NewsmarkError
 from annotation.server import CREDENTIALS, read_credentials, read_url, start_server
 
 DATABASE = "label_studio.sqlite3"
-SERVE = "import sys; from pathlib import Path; from annotation.server import serve; serve(Path(sys.argv[1]), int(sys.argv[2]))"
+SERVE = """
+import signal, sys
+from pathlib import Path
+from annotation.server import serve
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job, such as this test may be, starts with SIGINT ignored
+serve(Path(sys.argv[1]), int(sys.argv[2]))
+"""
 
 
 def _ask(url, token=None, body=None):
