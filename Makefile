@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 READY := $(VENV)/ready
+PEERS := $(VENV)/peers
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench ui label-studio clean
@@ -23,10 +24,10 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## train both models on the five seeds, compare them, predict (the main job)
 	@echo "==> 1/4 the annotated articles"
 	@$(RUN)/annotate check
-	@echo "==> 2/4 baseline: TF-IDF and logistic regression, leave-one-article-out (seconds)"
+	@echo "==> 2/4 baseline: TF-IDF and logistic regression, leave-one-article-out (a minute)"
 	@$(RUN)/train --config configs/baseline.yaml
-	@echo "==> 3/4 transformer: fine-tuned multilingual-e5-small, leave-one-article-out (some minutes)"
-	@$(RUN)/train --config configs/transformer.yaml
+	@echo "==> 3/4 transformer, the cheap way: fine-tuned multilingual-e5-small, leave-one-article-out (some minutes)"
+	@$(RUN)/train --config configs/transformer.yaml --fast
 	@echo "==> 4/4 the newest model on a Swedish and a French article (it was trained on both: this shows the output, not a score)"
 	@$(RUN)/predict --format table seeds/001_de0bcf51e6ff2360.txt seeds/003_351322b492e975e1.txt
 	@$(RUN)/train compare
@@ -41,8 +42,14 @@ check: $(READY)  ## lint, format and types only
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
 
-bench: $(READY)  ## compare the speed of push and pull with bare calls (Linux, some minutes)
+$(PEERS): $(READY)
+	@echo "==> SetFit and spaCy, to compare with (only this once)"
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' -c constraints.txt
+	@touch $@
+
+bench: $(PEERS)  ## compare with bare calls and with other classifiers (long; TEST=FILE: labelled passages to score on)
 	@$(RUN)/python tests/benchmarks/label_studio.py
+	@$(RUN)/python tests/benchmarks/classifiers.py $(if $(TEST),--test "$(TEST)")
 
 ui: $(READY)  ## open MLflow's page with all runs on http://127.0.0.1:5000
 	@MLFLOW_DISABLE_TELEMETRY=1 $(RUN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db"

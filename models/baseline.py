@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
-from models.classifier import Report
+from models.classifier import Excerpt, Report
 from models.settings import BaselineSettings
 
 _FILE = "pipeline.skops"
@@ -26,12 +26,24 @@ _DIGITS = re.compile(r"\d+")
 class Baseline:
     """TF-IDF and logistic regression in a scikit-learn pipeline, saved with skops."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, seen: tuple[list[str], NDArray[np.int64]] | None = None) -> None:
         self.pipeline = pipeline
+        self.trained_on = seen  # what it was trained on, so that training can go on
 
     @classmethod
-    def fit(cls, texts: Sequence[str], targets: NDArray[np.float32], settings: BaselineSettings, seed: int, report: Report) -> Self:  # noqa: ARG003
-        """Train; see ``Classifier.fit``. There is no iteration to report on."""
+    def fit(
+        cls,
+        excerpts: Sequence[Excerpt],
+        targets: NDArray[np.float32],
+        settings: BaselineSettings,
+        seed: int,
+        report: Report,  # noqa: ARG003
+        start: Self | None = None,
+    ) -> Self:
+        """Train; see ``Classifier.fit``. There is no iteration to report on; going on means training on all passages together."""
+        texts, truth = _mask_digits(excerpts), targets.astype(np.int64)
+        if start is not None and start.trained_on is not None:
+            texts, truth = start.trained_on[0] + texts, np.concatenate([start.trained_on[1], truth])
         features = make_union(
             TfidfVectorizer(ngram_range=(1, settings.word_ngrams), sublinear_tf=True, token_pattern=r"\w+|[^\w\s]"),
             TfidfVectorizer(analyzer="char_wb", ngram_range=(1, settings.char_ngrams), sublinear_tf=True),
@@ -40,11 +52,11 @@ class Baseline:
         pipeline = make_pipeline(features, OneVsRestClassifier(logistic))
         with warnings.catch_warnings():  # of labels that no passage has, or each: the caller tells
             warnings.filterwarnings("ignore", "Label .* is present in all training examples")
-            return cls(pipeline.fit(_mask_digits(texts), targets.astype(np.int64)))
+            return cls(pipeline.fit(texts, truth), (texts, truth))
 
-    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def scores(self, excerpts: Sequence[Excerpt]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
-        scores = np.asarray(self.pipeline.predict_proba(_mask_digits(texts)), dtype=np.float64)
+        scores = np.asarray(self.pipeline.predict_proba(_mask_digits(excerpts)), dtype=np.float64)
         return scores if self.pipeline[-1].multilabel_ else scores[:, 1:]
 
     def save(self, folder: Path) -> None:
@@ -58,6 +70,6 @@ class Baseline:
         return cls(skops.io.load(folder / _FILE, trusted=["sklearn.multiclass._ConstantPredictor"]))
 
 
-def _mask_digits(texts: Sequence[str]) -> list[str]:
-    """Make every number "0": that there is a number matters, not which."""
-    return [_DIGITS.sub("0", text) for text in texts]
+def _mask_digits(excerpts: Sequence[Excerpt]) -> list[str]:
+    """Texts with every number made "0": that there is a number matters, not which."""
+    return [_DIGITS.sub("0", one.text) for one in excerpts]

@@ -17,6 +17,7 @@ from annotation.files import decode, read_jsonl, read_text, text_of
 from annotation.passages import is_blank, split_passages
 
 if TYPE_CHECKING:
+    from models.classifier import Excerpt
     from models.prediction import Prediction
 
 _CHUNK = 512
@@ -37,7 +38,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="predict",
         parents=[debug_option()],
         description="Label the passages of news articles. An article (.txt) gives one row a passage; a row of a .jsonl file is "
-        "a passage itself and comes back with all its fields, and with 'labels' and 'scores' (which replace fields of these names).",
+        "a passage itself and comes back with all its fields, and with 'labels', 'scores' and 'review' (which replace fields of these names); "
+        "neighbouring rows of one 'document' are read along.",
     )
     parser.add_argument(
         "paths", nargs="*", metavar="FILE|FOLDER|-", default=["-"], help="articles (.txt), folders of them, .jsonl files; - is standard input (default)"
@@ -45,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", metavar="MODEL", help="folder, run id or MLflow URI (default: the newest trained model)")
     parser.add_argument("--format", choices=("jsonl", "table"), default="jsonl", help="how rows are printed (default: %(default)s)")
     parser.add_argument("--threshold", type=_threshold, metavar="SCORE", help="give a label from this score on, 0 to 1 (default: the model's own)")
+    parser.add_argument("--review", action="store_true", help="print only what a person should look at: rows with a label that is likely enough wrong")
     return parser
 
 
@@ -59,7 +62,7 @@ def _threshold(text: str) -> float:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    rows = _read(arguments.paths)
+    rows = _with_neighbours(_read(arguments.paths))
     first = next(rows, None)  # bad input is told before the model is loaded
     if first is None:
         raise NewsmarkError("the input holds no passages")
@@ -71,10 +74,26 @@ def _predict(arguments: argparse.Namespace) -> None:
     chunk, rest = [first], rows
     while chunk:
         chunk += islice(rest, _CHUNK - len(chunk))
-        predictions = predict_passages(model, [row["text"] for row in chunk], arguments.threshold)
-        write(zip(chunk, predictions, strict=True))
+        predictions = predict_passages(model, [excerpt for _, excerpt in chunk], arguments.threshold)
+        labelled = zip((row for row, _ in chunk), predictions, strict=True)
+        write(pair for pair in labelled if pair[1].review or not arguments.review)
         sys.stdout.flush()
         chunk = list(islice(rest, 1))
+
+
+def _with_neighbours(rows: Iterator[Row]) -> Iterator[tuple[Row, Excerpt]]:
+    """Give each row the passages before and after it, where they name the same document (or page)."""
+    from models.classifier import Excerpt
+
+    def same(one: Row | None, other: Row | None) -> bool:
+        ids = [row and (row.get("document") or row.get("page")) for row in (one, other)]
+        return bool(ids[0]) and ids[0] == ids[1]
+
+    before, row = None, next(rows, None)
+    while row is not None:
+        after = next(rows, None)
+        yield row, Excerpt(row["text"], before["text"] if before and same(before, row) else "", after["text"] if after and same(row, after) else "")
+        before, row = row, after
 
 
 def _read(paths: Iterable[str]) -> Iterator[Row]:

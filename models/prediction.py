@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from annotation.documents import identify_language
 from annotation.passages import Passage, split_passages
-from models.classifier import TrainedModel
+from models.classifier import REVIEW_RISK, Excerpt, TrainedModel, in_reading_order, risk
 
 
 @dataclass(frozen=True)
@@ -20,26 +20,29 @@ class Prediction:
     Attributes:
         labels: names of the labels given.
         scores: probability of each label by name, rounded to 6 digits.
+        review: whether a person should look at it: the probability that a label is wrong is greater than ``REVIEW_RISK``.
     """
 
     labels: list[str]
     scores: dict[str, float]
+    review: bool
 
 
-def predict_passages(model: TrainedModel, texts: Sequence[str], threshold: float | None = None) -> list[Prediction]:
+def predict_passages(model: TrainedModel, excerpts: Sequence[Excerpt], threshold: float | None = None) -> list[Prediction]:
     """Classify texts that are passages already.
 
     Args:
         model: a trained model.
-        texts: n passages.
+        excerpts: n passages, with their neighbours where these are known.
         threshold: a label is given from this score on; by default the model's own.
 
     Returns:
         n predictions, in order.
     """
-    scores = model.scores(texts)
+    scores = model.scores(excerpts)
     decisions = model.decide(scores, threshold)
-    return [_prediction(model.labels, row, given) for row, given in zip(scores, decisions, strict=True)]
+    risks = risk(scores, decisions)
+    return [_prediction(model.labels, row, given, one > REVIEW_RISK) for row, given, one in zip(scores, decisions, risks, strict=True)]
 
 
 def predict_article(model: TrainedModel, text: str, language: str | None = None, threshold: float | None = None) -> list[tuple[Passage, Prediction]]:
@@ -55,9 +58,10 @@ def predict_article(model: TrainedModel, text: str, language: str | None = None,
         The passages in reading order, each with its prediction.
     """
     passages = split_passages(text, language or identify_language(text))
-    return list(zip(passages, predict_passages(model, [passage.text for passage in passages], threshold), strict=True))
+    excerpts = in_reading_order([passage.text for passage in passages])
+    return list(zip(passages, predict_passages(model, excerpts, threshold), strict=True))
 
 
-def _prediction(labels: Sequence[str], scores: NDArray[np.float64], given: NDArray[np.bool_]) -> Prediction:
+def _prediction(labels: Sequence[str], scores: NDArray[np.float64], given: NDArray[np.bool_], review: bool) -> Prediction:
     names = [label for label, yes in zip(labels, given, strict=True) if yes]
-    return Prediction(names, {label: round(float(score), 6) for label, score in zip(labels, scores, strict=True)})
+    return Prediction(names, {label: round(float(score), 6) for label, score in zip(labels, scores, strict=True)}, bool(review))

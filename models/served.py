@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 
 from annotation.passages import Passage
-from models.classifier import TrainedModel, load_model
+from models.classifier import Excerpt, TrainedModel, load_model
 from models.prediction import Prediction, predict_article, predict_passages
 
 
@@ -28,13 +28,14 @@ class Article(pydantic.BaseModel):
 
 
 class LabelledPassage(pydantic.BaseModel):
-    """A passage of an input: offsets in code points, label names, and the probability of every label by name."""
+    """A passage of an input: offsets in code points, label names, the probability of every label by name, whether a person should look."""
 
     start: int
     end: int
     text: str
     labels: list[str]
     scores: dict[str, float]
+    review: bool
 
 
 class Answer(pydantic.BaseModel):
@@ -73,7 +74,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):
             return [_answer(predict_article(self.model, article.text, article.lang, threshold)) for article in model_input]
         texts = [article.text for article in model_input]
         passages = [Passage(0, len(text), text) for text in texts]
-        return [_answer([pair]) for pair in zip(passages, predict_passages(self.model, texts, threshold), strict=True)]
+        return [_answer([pair]) for pair in zip(passages, predict_passages(self.model, [Excerpt(text) for text in texts], threshold), strict=True)]
 
 
 def _answer(pairs: list[tuple[Passage, Prediction]]) -> Answer:

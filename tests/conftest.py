@@ -35,7 +35,7 @@ def command():
 
 @pytest.fixture(scope="session")
 def baseline_run(store, command):
-    """The finished process of one baseline training run on the seeds, in ``store``."""
-    done = command("training", "--config", "configs/baseline.yaml", env=store)
+    """The finished process of one baseline training run on the seeds alone, without the cold-start corpus, in ``store``."""
+    done = command("training", "--config", "configs/baseline.yaml", "--bootstrap", "", env=store)
     assert done.returncode == 0, done.stderr
     return done

@@ -1,6 +1,7 @@
 """The baseline, and the folder that a model of any kind is saved in."""
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from annotation.errors import NewsmarkError
 from models.baseline import Baseline
-from models.classifier import TrainedModel, is_model_folder, load_model, save_model
+from models.classifier import Excerpt, Rule, TrainedModel, is_model_folder, load_model, save_model
 from models.settings import BaselineSettings
 
 LABELS = ("commitment", "statistic", "quote")
@@ -28,6 +29,7 @@ TEXTS = [
 ]
 TARGETS = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1], [0, 0, 0], [0, 0, 0]], dtype=np.float32)
 UNSEEN = ["Ministern lovade 300 nya hus", "", "Été 2030", "漢字"]
+RULES = (Rule(), Rule(0.4), Rule(0.3, 1.5, -0.25))
 
 
 class Foreign:
@@ -39,12 +41,16 @@ class Foreign:
         Foreign.touched = True
 
 
-def fit(targets=TARGETS, seed=13, texts=TEXTS, **settings):
-    return Baseline.fit(texts, targets, BaselineSettings(**settings), seed, lambda *_: None)
+def alone(texts):
+    return [Excerpt(text) for text in texts]
+
+
+def fit(targets=TARGETS, seed=13, texts=TEXTS, start=None, **settings):
+    return Baseline.fit(alone(texts), targets, BaselineSettings(**settings), seed, lambda *_: None, start)
 
 
 def as_model(classifier, labels=LABELS):
-    return TrainedModel("baseline", labels, frozenset(), 0.4, classifier)
+    return TrainedModel("baseline", labels, frozenset(), RULES[: len(labels)], classifier)
 
 
 @pytest.fixture
@@ -55,19 +61,20 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("texts", [TEXTS, UNSEEN, UNSEEN[:1]])
 def test_scores_are_a_probability_for_each_passage_and_label(texts):
-    scores = fit().scores(texts)
+    scores = fit().scores(alone(texts))
     assert scores.shape == (len(texts), 3)
     assert ((scores >= 0) & (scores <= 1)).all()
 
 
 def test_labels_of_the_training_passages_are_learned():
-    assert np.array_equal(fit(C=1000.0).scores(TEXTS) > 0.5, TARGETS > 0.5)
+    assert np.array_equal(fit(C=1000.0).scores(alone(TEXTS)) > 0.5, TARGETS > 0.5)
 
 
 def test_a_number_counts_whatever_its_digits():
     classifier = fit()
-    assert np.array_equal(classifier.scores(["Antalet är 14"]), classifier.scores(["Antalet är 99031"]))
-    assert classifier.scores(["Antalet är 14"])[0, 1] > classifier.scores(["Antalet är okänt"])[0, 1]
+    fourteen, more, unknown = (classifier.scores(alone([f"Antalet är {number}"])) for number in ("14", "99031", "okänt"))
+    assert np.array_equal(fourteen, more)
+    assert fourteen[0, 1] > unknown[0, 1]
 
 
 def test_settings_set_the_length_of_the_ngrams():
@@ -79,14 +86,35 @@ def test_no_passage_gives_no_scores():
 
 
 def test_same_seed_gives_the_same_scores():
-    assert np.array_equal(fit(seed=7).scores(UNSEEN), fit(seed=7).scores(UNSEEN))
+    assert np.array_equal(fit(seed=7).scores(alone(UNSEEN)), fit(seed=7).scores(alone(UNSEEN)))
 
 
 def test_score_of_a_passage_does_not_depend_on_the_others():
     classifier = fit()
-    together = classifier.scores([*TEXTS, *UNSEEN])
-    assert np.array_equal(together[::-1], classifier.scores([*TEXTS, *UNSEEN][::-1]))
-    assert np.array_equal(together[0], classifier.scores(TEXTS[:1])[0])
+    together = classifier.scores(alone([*TEXTS, *UNSEEN]))
+    assert np.array_equal(together[::-1], classifier.scores(alone([*TEXTS, *UNSEEN][::-1])))
+    assert np.array_equal(together[0], classifier.scores(alone(TEXTS[:1]))[0])
+
+
+def test_neighbours_are_not_looked_at():
+    classifier = fit()
+    assert np.array_equal(classifier.scores([Excerpt(UNSEEN[0], *TEXTS[:2])]), classifier.scores(alone(UNSEEN[:1])))
+
+
+def test_going_on_is_training_on_all_passages_together():
+    start = fit(TARGETS[:5], texts=TEXTS[:5])
+    before = start.scores(alone(UNSEEN))
+    further = fit(TARGETS[5:], texts=TEXTS[5:], start=start).scores(alone(UNSEEN))
+    assert np.array_equal(further, fit().scores(alone(UNSEEN)))
+    assert np.array_equal(start.scores(alone(UNSEEN)), before)
+    assert not np.array_equal(further, before)
+
+
+def test_two_fits_go_on_from_the_same_start_and_not_from_each_other():
+    start = fit(TARGETS[:5], texts=TEXTS[:5])
+    fit(TARGETS[5:], texts=TEXTS[5:], start=start)
+    again = fit(TARGETS[6:], texts=TEXTS[6:], start=start)
+    assert np.array_equal(again.scores(alone(UNSEEN)), fit(TARGETS[[*range(5), 6, 7]], texts=[*TEXTS[:5], *TEXTS[6:]]).scores(alone(UNSEEN)))
 
 
 @pytest.mark.parametrize(
@@ -104,14 +132,16 @@ def test_saved_model_gives_identical_scores(tmp_path, columns, constant):
     for column, value in constant.items():
         targets[:, column] = value
     model = as_model(fit(targets), tuple(LABELS[column] for column in columns))
-    scores = model.scores(UNSEEN)
+    scores = model.scores(alone(UNSEEN))
     assert scores.shape == (len(UNSEEN), len(columns))
     for column, value in constant.items():
-        assert (scores[:, column] == value).all()
+        assert (model.classifier.scores(alone(UNSEEN))[:, column] == value).all()
+        assert scores[:, column] == pytest.approx(value, abs=1e-5)
     save_model(model, tmp_path / "model")
     loaded = load_model(tmp_path / "model")
-    assert np.array_equal(loaded.scores(UNSEEN), scores)
-    assert (loaded.kind, loaded.labels, loaded.exclusive, loaded.threshold) == (model.kind, model.labels, model.exclusive, model.threshold)
+    assert np.array_equal(loaded.scores(alone(UNSEEN)), scores)
+    assert np.array_equal(loaded.decide(scores), model.decide(scores))
+    assert (loaded.kind, loaded.labels, loaded.exclusive, loaded.rules) == (model.kind, model.labels, model.exclusive, model.rules)
 
 
 def test_folder_holds_a_card_and_the_pipeline(folder):
@@ -155,14 +185,25 @@ def test_folder_of_something_else_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 2},
+        {"format": 1},
+        {"format": 3},
         {"kind": "forest"},
         {"kind": ["baseline"]},
         {"labels": []},
         {"files": {}},
         {"files": ["pipeline.skops"]},
-        {"threshold": 1.5},
-        {"threshold": "0.5"},
+        {"rules": []},
+        {"rules": [vars(rule) for rule in RULES[:2]]},
+        {"rules": [vars(rule) for rule in (*RULES, Rule())]},
+        {"rules": 0.5},
+        {"rules": [0.5] * 3},
+        {"rules": [vars(Rule(threshold=1.5))] * 3},
+        {"rules": [vars(Rule(threshold="0.5"))] * 3},
+        {"rules": [vars(Rule(slope=math.nan))] * 3},
+        {"rules": [vars(Rule(slope="1", intercept="0"))] * 3},
+        {"rules": [vars(Rule(intercept=math.inf))] * 3},
+        {"rules": [{"threshold": 0.5}] * 3},
+        {"rules": [{**vars(Rule()), "offset": 1}] * 3},
         {"exclusive": None},
     ],
 )
@@ -173,7 +214,7 @@ def test_card_of_another_version_is_refused(folder, change):
         load_model(folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"format": 1}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"format": 2}'])
 def test_card_that_is_none_is_refused(folder, content):
     (folder / "newsmark.json").write_bytes(content)
     with pytest.raises(NewsmarkError, match=r"newsmark\.json: not a model card"):

@@ -27,16 +27,16 @@ def test_shipped_configuration_loads(name, settings):
 
 
 @pytest.mark.parametrize("name", ["baseline", "transformer"])
-def test_shipped_configuration_shows_every_key_but_the_labels_file(name):
+def test_shipped_configuration_shows_every_key_but_those_that_are_for_special_cases(name):
     config = load_config(CONFIGS / f"{name}.yaml", {})
-    shown = {line.split(":")[0] for line in (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8").splitlines() if line and line[0] != "#"}
-    assert shown == set(config.flat()) - {"labels"}
+    shown = {line.split(":")[0] for line in (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8").splitlines() if line and line[0] not in "# "}
+    assert shown - {"fast"} == set(config.flat()) - {"labels", "leave_out_languages", "frozen_layers"}
 
 
 def test_default_counts_where_file_and_flags_are_silent(tmp_path):
     config = load_config(write_config(tmp_path, MINIMAL), {})
     assert config.settings == BaselineSettings()
-    assert (config.data.max_folds, config.data.threshold, config.data.seed) == (10, 0.5, 13)
+    assert (config.data.max_folds, config.data.bootstrap, config.data.leave_out_languages, config.data.seed) == (10, "", (), 13)
     assert Path(config.data.labels) == CONFIGS / "labels.yaml"
 
 
@@ -47,11 +47,41 @@ def test_file_beats_default_and_flag_beats_file(tmp_path):
     assert (config.data.seed, config.settings.char_ngrams, config.settings.word_ngrams) == (2, 3, 2)
 
 
+def test_fast_keys_replace_those_of_the_file_when_asked_for_and_flags_beat_both(tmp_path):
+    path = write_config(tmp_path, MINIMAL + "C: 3.0\nchar_ngrams: 5\nfast:\n  char_ngrams: 2\n  C: 1.0\n")
+    assert (load_config(path, {}).settings.C, load_config(path, {}).settings.char_ngrams) == (3, 5)
+    fast = load_config(path, {"C": "7"}, fast=True)
+    assert (fast.settings.C, fast.settings.char_ngrams) == (7, 2)
+
+
+def test_shipped_transformer_has_a_fast_way():
+    slow, fast = (load_config(CONFIGS / "transformer.yaml", {}, fast).settings for fast in (False, True))
+    assert fast.epochs < slow.epochs
+    assert fast.frozen_layers > slow.frozen_layers
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "fast: must map keys"),
+        ("fast:\n", "fast: must map keys"),
+        ("fast: 3\n", "fast: must map keys"),
+        ("fast:\n  epocs: 1\n", "fast: epocs: unknown key 'epocs'"),
+        ("fast:\n  seed: -1\n", "fast: seed: must lie between"),
+    ],
+)
+def test_fast_part_that_is_missing_or_wrong_is_named(tmp_path, text, reason):
+    with pytest.raises(UsageError, match=rf"own\.yaml: {reason}"):
+        load_config(write_config(tmp_path, MINIMAL + text), {}, fast=True)
+
+
 @pytest.mark.parametrize(
     ("key", "written", "value"),
     [
         ("documents", "a.txt,folder,b.jsonl", ("a.txt", "folder", "b.jsonl")),
-        ("threshold", "0.25", 0.25),
+        ("bootstrap", "corpus", "corpus"),
+        ("bootstrap", "", ""),
+        ("leave_out_languages", "sv,no", ("sv", "no")),
         ("C", "3", 3.0),
         ("max_folds", "2", 2),
         ("annotations", "2024", "2024"),
@@ -75,8 +105,8 @@ def test_learning_rate_may_be_written_in_any_usual_way(tmp_path, written):
 
 
 def test_misspelt_key_in_the_file_is_named_with_file_and_suggestion(tmp_path):
-    path = write_config(tmp_path, MINIMAL + "treshold: 0.4\n")
-    with pytest.raises(UsageError, match=r"own\.yaml: treshold: unknown key 'treshold'; did you mean 'threshold'\?"):
+    path = write_config(tmp_path, MINIMAL + "bootstap: corpus\n")
+    with pytest.raises(UsageError, match=r"own\.yaml: bootstap: unknown key 'bootstap'; did you mean 'bootstrap'\?"):
         load_config(path, {})
 
 
@@ -102,11 +132,9 @@ def test_key_of_another_kind_of_model_is_refused_as_flag(tmp_path):
         ("seed", "true", "must be of type int"),
         ("seed", "-1", "must lie between 0 and 4294967295"),
         ("seed", "4294967296", "must lie between 0 and 4294967295"),
-        ("threshold", "half", "must be of type float"),
-        ("threshold", "0", "must lie between 0 and 1"),
-        ("threshold", "1", "must lie between 0 and 1"),
-        ("threshold", ".nan", "must lie between 0 and 1"),
-        ("threshold", "null", "must be of type float"),
+        ("C", "much", "must be of type float"),
+        ("C", ".nan", "must be a finite number greater than 0"),
+        ("C", "null", "must be of type float"),
         ("max_folds", "1", "must be 2 or more"),
         ("word_ngrams", "0", "must be a finite number greater than 0"),
         ("C", "-2.0", "must be a finite number greater than 0"),
@@ -129,6 +157,9 @@ def test_bad_value_is_named_with_its_place_in_file_and_flag(tmp_path, key, writt
         ("documents", "[]", "must be a list of paths"),
         ("documents", "[1]", "must be a list of paths"),
         ("annotations", "7", "must be of type str"),
+        ("bootstrap", "null", "must be of type str"),
+        ("leave_out_languages", "sv", "must be a list of language codes"),
+        ("leave_out_languages", "[sv, no]", "must be a list of language codes"),
     ],
 )
 def test_bad_path_in_the_file_is_named(tmp_path, key, value, reason):
@@ -141,6 +172,37 @@ def test_yes_or_no_key_takes_no_number(tmp_path):
     path = write_config(tmp_path, MINIMAL.replace("baseline", "transformer") + "freeze_embeddings: 1\n")
     with pytest.raises(UsageError, match="freeze_embeddings: must be of type bool, got 1"):
         load_config(path, {})
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "reason"),
+    [
+        ("context_tokens", "-1", "must lie between 0 and 160"),
+        ("context_tokens", "161", "must lie between 0 and 160"),
+        ("context_tokens", "1.5", "must be of type int"),
+        ("frozen_layers", "-1", "must be 0 or more"),
+        ("further_epochs", "0", "must be a finite number greater than 0"),
+        ("max_positive_weight", "0", "must be a finite number greater than 0"),
+        ("max_tokens", "513", "must lie between 8 and 512"),
+    ],
+)
+def test_bad_value_of_the_transformer_is_named(tmp_path, key, written, reason):
+    path = write_config(tmp_path, MINIMAL.replace("baseline", "transformer"))
+    with pytest.raises(UsageError, match=f"^--{key.replace('_', '-')}: {reason}"):
+        load_config(path, {key: written})
+
+
+@pytest.mark.parametrize(("longest", "reach", "together"), [("446", "32", 513), ("512", "1", 517)])
+def test_passage_and_neighbours_may_not_be_longer_than_what_an_encoder_reads(tmp_path, longest, reach, together):
+    path = write_config(tmp_path, MINIMAL.replace("baseline", "transformer"))
+    with pytest.raises(UsageError, match=f"^--context-tokens: a passage and its neighbours may have {together} tokens together"):
+        load_config(path, {"max_tokens": longest, "context_tokens": reach})
+
+
+@pytest.mark.parametrize(("longest", "reach"), [("445", "32"), ("512", "0"), ("189", "160")])
+def test_passage_and_neighbours_may_fill_what_an_encoder_reads(tmp_path, longest, reach):
+    settings = load_config(write_config(tmp_path, MINIMAL.replace("baseline", "transformer")), {"max_tokens": longest, "context_tokens": reach}).settings
+    assert settings.longest_input == 512
 
 
 @pytest.mark.parametrize("key", ["documents", "annotations"])

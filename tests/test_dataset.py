@@ -14,7 +14,7 @@ from annotation.labels import load_labels
 from models.baseline import Baseline
 from models.classifier import decide
 from models.settings import BaselineSettings
-from training.dataset import Passages, load_passages, load_test_file
+from training.dataset import Passages, load_labelled, load_passages
 from training.metrics import score
 
 ROOT = Path(__file__).parent.parent
@@ -149,9 +149,9 @@ def test_fifth_label_is_one_edit_of_the_labels_file(copy):
     data = load_copy(copy, "five.yaml")
     assert data.targets.shape == (149, 5)
     assert data.targets[:, 4].tolist() == [1.0] + [0.0] * 148
-    probabilities = Baseline.fit(data.texts, data.targets, BaselineSettings(), 13, print).scores(data.texts)
+    probabilities = Baseline.fit(data.excerpts, data.targets, BaselineSettings(), 13, print).scores(data.excerpts)
     assert probabilities.shape == (149, 5)
-    scores = score(data, probabilities, decide(probabilities, 0.5, data.labels, load_labels(labels).exclusive_names), 13)
+    scores = score(data, probabilities, decide(probabilities, [0.5] * 5, data.labels, load_labels(labels).exclusive_names), 13)
     assert [row.label for row in scores.labels] == ["commitment", "statistic", "quote", "boilerplate", "appeal"]
     assert scores.labels[4].support == 1
 
@@ -204,7 +204,7 @@ def test_test_file_gives_labelled_passages(tmp_path):
         {"text": "Dela", "labels": ["boilerplate"]},
     ]
     path = write_rows(tmp_path / "test.jsonl", rows)
-    data = load_test_file(path, load_labels())
+    data = load_labelled(path, load_labels())
     assert data.targets.tolist() == [[0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
     assert list(data.documents) == list(data.groups) == ["p1", "d1", f"{path}, line 3"]
     assert list(data.languages) == ["sv", "und", "und"]
@@ -229,12 +229,12 @@ def test_bad_row_of_a_test_file_is_named_by_its_line(tmp_path, line, reason):
     path = tmp_path / "test.jsonl"
     path.write_text('{"text": "a", "labels": []}\n' + line + "\n", encoding="utf-8")
     with pytest.raises(NewsmarkError, match=rf"test\.jsonl, {reason}"):
-        load_test_file(path, load_labels())
+        load_labelled(path, load_labels())
 
 
 def test_empty_and_missing_test_file_are_errors(tmp_path):
     (tmp_path / "empty.jsonl").write_text("\n", encoding="utf-8")
     with pytest.raises(NewsmarkError, match=r"empty\.jsonl: the file has no rows"):
-        load_test_file(tmp_path / "empty.jsonl", load_labels())
+        load_labelled(tmp_path / "empty.jsonl", load_labels())
     with pytest.raises(NewsmarkError, match=r"missing\.jsonl: no such file"):
-        load_test_file(tmp_path / "missing.jsonl", load_labels())
+        load_labelled(tmp_path / "missing.jsonl", load_labels())

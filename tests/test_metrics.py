@@ -1,23 +1,26 @@
 """Scores against hand-computed numbers and scikit-learn, bootstrap intervals, and from scores to labels."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from models.classifier import TrainedModel, decide
+from models.classifier import Rule, TrainedModel, decide
 from training.dataset import LabelledPassages
-from training.metrics import score
+from training.metrics import calibration_error, score
+from training.report import scores_table
 
 LABELS = ("commitment", "statistic", "boilerplate")
 EXCLUSIVE = frozenset({"boilerplate"})
 TRUTH = [[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]]
+HALF = [0.5, 0.5, 0.5]
 GIVEN = [[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 1, 0]]
 PROBABILITIES = [[0.9, 0.1, 0.1], [0.4, 0.6, 0.2], [0.7, 0.8, 0.3], [0.2, 0.7, 0.4]]
 
 
-def passages(targets, groups, languages=None):
+def passages(targets, groups, languages=None, kinds=None):
     count = len(targets)
     return LabelledPassages(
         LABELS,
@@ -27,11 +30,12 @@ def passages(targets, groups, languages=None):
         np.array(languages or ["sv"] * count),
         np.array(groups),
         [(0, 6)] * count,
+        np.array(kinds or ["article"] * count),
     )
 
 
-def score_small(languages=None):
-    return score(passages(TRUTH, ["a", "a", "b", "b"], languages), np.array(PROBABILITIES), np.array(GIVEN, dtype=bool), 13)
+def score_small(languages=None, kinds=None):
+    return score(passages(TRUTH, ["a", "a", "b", "b"], languages, kinds), np.array(PROBABILITIES), np.array(GIVEN, dtype=bool), 13)
 
 
 def random_case(seed, groups):
@@ -118,8 +122,61 @@ def test_interval_covers_what_whole_groups_give():
 def test_each_language_is_scored_by_itself():
     languages = score_small(["fr", "sv", "fr", "sv"]).languages
     assert list(languages) == ["fr", "sv"]
-    assert languages["fr"] == pytest.approx((1 / 2 * (2 / 3 + 1), 2 * 2 / (2 * 2 + 1), 2))
-    assert languages["sv"] == pytest.approx((1 / 2 * (0 + 2 / 3), 2 * 1 / (2 * 1 + 1 + 1), 2))
+    values = {name: (part.macro_f1.value, part.micro_f1.value, part.passages) for name, part in languages.items()}
+    assert values["fr"] == pytest.approx((1 / 2 * (2 / 3 + 1), 2 * 2 / (2 * 2 + 1), 2))
+    assert values["sv"] == pytest.approx((1 / 2 * (0 + 2 / 3), 2 * 1 / (2 * 1 + 1 + 1), 2))
+
+
+def test_interval_of_a_language_covers_its_own_groups_alone():
+    scores = score_small(["fr", "fr", "sv", "sv"])
+    for part in scores.languages.values():
+        assert part.macro_f1.low == part.macro_f1.value == part.macro_f1.high
+    mixed = score_small(["fr", "sv", "fr", "sv"]).languages["sv"].micro_f1
+    assert (mixed.low, mixed.value, mixed.high) == pytest.approx((0, 1 / 2, 2 / 3))  # group b alone, both, group a alone
+
+
+def test_each_kind_of_text_is_scored_and_named_as_a_metric_that_mlflow_takes():
+    scores = score_small(kinds=["blog", "q&a (old)", "blog", "q&a (old)"])
+    assert {name: part.passages for name, part in scores.kinds.items()} == {"blog": 2, "q&a (old)": 2}
+    flat = scores.flat()
+    assert flat["kind_blog/macro_f1"] == pytest.approx(1 / 2 * (2 / 3 + 1))
+    assert flat["kind_blog/micro_f1_low"] <= flat["kind_blog/micro_f1"] <= flat["kind_blog/micro_f1_high"]
+    assert flat["kind_q_a _old_/micro_f1"] == pytest.approx(1 / 2)
+
+
+def test_parts_are_laid_out_where_there_are_several():
+    table = scores_table(score_small(["fr", "sv", "fr", "sv"], ["blog", "blog", "wiki", "wiki"]), score_small(), 2, "articles")
+    for row in (r"^language +macro F1", r"^fr +0\.83 +\S+–\S+ +0\.80 +\S+–\S+ +2$", r"^kind of text +macro F1", r"^wiki +0\.\d\d .* +2$"):
+        assert re.search(row, table, re.MULTILINE), row
+    alone = scores_table(score_small(), score_small(), 2, "articles")
+    assert "language" not in alone
+    assert "kind of text" not in alone
+    assert "calibration error of the probabilities: 0." in alone
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "truth", "error"),
+    [
+        pytest.param([0.1, 0.1, 0.9, 0.9], [0, 0, 1, 1], 0.1, id="a tenth beside in both bins"),
+        pytest.param([0.25, 0.25, 0.25, 0.25], [1, 0, 0, 0], 0.0, id="as often as it says"),
+        pytest.param([0.0, 1.0], [1, 0], 1.0, id="always the contrary; 1 is in the last bin"),
+        pytest.param([0.52, 0.58, 0.91], [1, 0, 1], 2 / 3 * 0.05 + 1 / 3 * 0.09, id="weighted by size"),
+    ],
+)
+def test_calibration_error_is_that_computed_by_hand(probabilities, truth, error):
+    assert calibration_error(np.array([probabilities]).T, np.array([truth], dtype=bool).T) == pytest.approx(error)
+
+
+def test_calibration_error_is_over_all_labels_together():
+    """A label that is always too high and one that is always too low: in one bin they make up for each other."""
+    probabilities, truth = np.full((4, 2), 0.5), np.array([[1, 0]] * 4, dtype=bool)
+    assert calibration_error(probabilities, truth) == 0
+    assert calibration_error(probabilities[:, :1], truth[:, :1]) == 0.5
+
+
+def test_calibration_error_is_scored_and_logged():
+    scores = score_small()
+    assert scores.flat()["calibration_error"] == scores.calibration_error == calibration_error(np.array(PROBABILITIES), np.array(TRUTH, dtype=bool))
 
 
 @pytest.mark.parametrize(
@@ -136,28 +193,49 @@ def test_each_language_is_scored_by_itself():
     ],
 )
 def test_exclusive_label_stands_alone(scores, labels):
-    given = decide(np.array([scores]), 0.5, LABELS, EXCLUSIVE)
+    given = decide(np.array([scores]), HALF, LABELS, EXCLUSIVE)
     assert {label for label, yes in zip(LABELS, given[0], strict=True) if yes} == labels
 
 
 def test_rows_are_decided_one_by_one():
     rows = np.random.default_rng(3).random((50, 3))
-    together = decide(rows, 0.5, LABELS, EXCLUSIVE)
-    assert np.array_equal(together, np.concatenate([decide(row[None], 0.5, LABELS, EXCLUSIVE) for row in rows]))
+    together = decide(rows, HALF, LABELS, EXCLUSIVE)
+    assert np.array_equal(together, np.concatenate([decide(row[None], HALF, LABELS, EXCLUSIVE) for row in rows]))
     assert not (together[:, 2] & together[:, :2].any(axis=1)).any()
 
 
 def test_two_exclusive_labels_exclude_each_other():
-    given = decide(np.array([[0.9, 0.7, 0.8], [0.2, 0.9, 0.7], [0.6, 0.8, 0.9]]), 0.5, LABELS, frozenset({"statistic", "boilerplate"}))
+    given = decide(np.array([[0.9, 0.7, 0.8], [0.2, 0.9, 0.7], [0.6, 0.8, 0.9]]), HALF, LABELS, frozenset({"statistic", "boilerplate"}))
     assert given.tolist() == [[True, False, False], [False, True, False], [False, False, True]]
 
 
 def test_only_label_may_be_exclusive():
-    assert decide(np.array([[0.6], [0.4]]), 0.5, ("boilerplate",), EXCLUSIVE).tolist() == [[True], [False]]
+    assert decide(np.array([[0.6], [0.4]]), [0.5], ("boilerplate",), EXCLUSIVE).tolist() == [[True], [False]]
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels"),
+    [
+        pytest.param([0.65, 0.25, 0.1], {"statistic"}, id="each its own"),
+        pytest.param([0.7, 0.2, 0.1], {"commitment", "statistic"}, id="thresholds included"),
+        pytest.param([0.69, 0.1, 0.4], {"boilerplate"}, id="what is not given is no rival"),
+        pytest.param([0.1, 0.5, 0.45], {"statistic"}, id="the higher score wins, whatever its threshold"),
+        pytest.param([0.1, 0.4, 0.45], {"boilerplate"}, id="the exclusive one has the higher score"),
+        pytest.param([0.1, 0.25, 0.39], {"statistic"}, id="exclusive under its threshold"),
+    ],
+)
+def test_each_label_has_a_threshold_of_its_own(scores, labels):
+    given = decide(np.array([scores]), [0.7, 0.2, 0.4], LABELS, EXCLUSIVE)
+    assert {label for label, yes in zip(LABELS, given[0], strict=True) if yes} == labels
+
+
+def test_model_decides_by_its_own_thresholds_label_by_label():
+    model = TrainedModel("baseline", LABELS, EXCLUSIVE, (Rule(0.3), Rule(0.6), Rule(0.5)), classifier=None)
+    assert model.decide(np.array([[0.4, 0.4, 0.1], [0.2, 0.6, 0.1]])).tolist() == [[True, False, False], [False, True, False]]
 
 
 def test_model_decides_by_its_own_threshold_unless_told_another():
-    model = TrainedModel("baseline", LABELS, EXCLUSIVE, 0.3, classifier=None)
+    model = TrainedModel("baseline", LABELS, EXCLUSIVE, (Rule(0.3),) * 3, classifier=None)
     scores = np.array([[0.4, 0.2, 0.1]])
     assert model.decide(scores).tolist() == [[True, False, False]]
     assert model.decide(scores, 0.5).tolist() == [[False, False, False]]

@@ -9,7 +9,7 @@ import pytest
 from annotation.errors import NewsmarkError
 from training.dataset import LabelledPassages, load_passages
 from training.leaks import check_leaks
-from training.splits import make_folds
+from training.splits import hold_out, make_folds
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 EXCLUSIVE = frozenset({"boilerplate"})
@@ -32,7 +32,8 @@ def passages(*rows):
     texts, groups, languages, furniture = zip(*whole, strict=True)
     targets = np.array([[0, yes] for yes in furniture], dtype=np.float32)
     names = np.array([f"{group}.txt" for group in groups])
-    return LabelledPassages(("quote", "boilerplate"), list(texts), targets, names, np.array(languages), np.array(groups), [(0, len(text)) for text in texts])
+    offsets, kinds = [(0, len(text)) for text in texts], np.array(["article"] * len(rows))
+    return LabelledPassages(("quote", "boilerplate"), list(texts), targets, names, np.array(languages), np.array(groups), offsets, kinds)
 
 
 def in_groups(count, each=3):
@@ -69,6 +70,26 @@ def test_fold_is_named_by_its_documents_or_by_its_number():
 def test_one_group_can_not_be_cross_validated():
     with pytest.raises(NewsmarkError, match="two groups or more"):
         make_folds(in_groups(1), 10)
+
+
+@pytest.mark.parametrize(("groups", "parts", "held"), [(8, 8, 1), (17, 8, 2), (16, 8, 2), (7, 8, 0), (4, 2, 2)])
+def test_whole_groups_are_held_out(groups, parts, held):
+    data = in_groups(groups)
+    part = hold_out(data, parts, 13)
+    assert not set(data.groups[part.train]) & set(data.groups[part.test])
+    assert sorted([*part.train, *part.test]) == list(range(len(data.texts)))
+    assert len(set(data.groups[part.test])) == held
+
+
+def test_held_out_groups_depend_on_the_seed_and_not_on_the_order():
+    data = in_groups(40)
+    turned = data.subset(np.arange(len(data.texts))[::-1])
+
+    def held(passages, seed):
+        return set(passages.groups[hold_out(passages, 8, seed).test])
+
+    assert held(data, 13) == held(data, 13) == held(turned, 13)
+    assert len({frozenset(held(data, seed)) for seed in range(5)}) > 1
 
 
 def test_seeds_do_not_leak(seeds):

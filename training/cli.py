@@ -7,8 +7,9 @@ import signal
 import sys
 from pathlib import Path
 
-from annotation.errors import UsageError, debug_option, run_command
-from training.config import all_fields, load_config
+from annotation.errors import NewsmarkError, UsageError, debug_option, run_command
+from annotation.labels import DEFAULT_LABELS, load_labels
+from training.config import Config, all_fields, load_config
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,26 +27,57 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(run=_train)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    compare = commands.add_parser("compare", parents=[debug_option()], help="print the scores of runs side by side")
+    compare = commands.add_parser("compare", parents=[debug_option()], help="print the scores of runs side by side, and how far each differs from the first")
     compare.add_argument("runs", nargs="*", metavar="RUN", help="run ids (default: the newest run of each kind of model)")
     compare.set_defaults(run=_compare)
-    parser.add_argument("--config", type=Path, metavar="FILE", help="configs/baseline.yaml, configs/transformer.yaml or your own")
-    parser.add_argument("--test", type=Path, metavar="FILE", help="score on this file only (JSONL rows with 'text' and 'labels') instead of cross-validating")
-    keys = parser.add_argument_group("keys of the configuration", "each beats the file's value; documents are separated by commas")
-    for name in all_fields():
-        keys.add_argument(f"--{name.replace('_', '-')}", dest=f"key_{name}", metavar="VALUE")
+    corpus = commands.add_parser(
+        "corpus", parents=[debug_option()], help="print measured facts of labelled passages: counts, variety, near duplicates, lengths"
+    )
+    corpus.add_argument("path", type=Path, metavar="PATH", help="JSONL rows with 'text' and 'labels', or a folder of such files")
+    corpus.add_argument("--relabelled", type=Path, metavar="FILE", help="a second, independent labelling of some of these passages, to compare")
+    corpus.add_argument("--seeds", default="seeds", metavar="FOLDER", help="annotated articles that must not be in there (default: %(default)s)")
+    corpus.add_argument("--labels", dest="labels_file", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="default: configs/labels.yaml")
+    corpus.set_defaults(run=_corpus)
+    curve = commands.add_parser("curve", parents=[debug_option()], help="print the score against the number of annotated articles trained on")
+    _add_configuration(curve)
+    curve.set_defaults(run=_curve)
+    suspects = commands.add_parser("suspects", parents=[debug_option()], help="list annotations that look wrong by a run's out-of-fold predictions")
+    suspects.add_argument("run_id", metavar="RUN", help="run id")
+    suspects.add_argument("--annotations", type=Path, metavar="FILE", help="where the tasks' pages in Label Studio are (default: what the run was trained on)")
+    suspects.add_argument("--limit", type=_at_least_one, default=50, metavar="N", help="rows to print at most (default: %(default)s)")
+    suspects.set_defaults(run=_suspects)
+    _add_configuration(parser)
+    parser.add_argument("--test", type=Path, metavar="FILE", help="score on this file (JSONL rows with 'text' and 'labels') instead of out of fold")
     return parser
 
 
-def _train(arguments: argparse.Namespace) -> None:
+def _add_configuration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="configs/baseline.yaml, configs/transformer.yaml or your own")
+    parser.add_argument("--fast", action="store_true", help="train a cheaper model, with the keys under 'fast' in the configuration")
+    keys = parser.add_argument_group("keys of the configuration", "each beats the file's value; documents and languages are separated by commas")
+    for name in all_fields():
+        keys.add_argument(f"--{name.replace('_', '-')}", dest=f"key_{name}", metavar="VALUE")
+
+
+def _configuration(arguments: argparse.Namespace) -> Config:
     if arguments.config is None:
         raise UsageError("--config is missing: name configs/baseline.yaml, configs/transformer.yaml or your own")
-    overrides = {name: value for name in all_fields() if (value := getattr(arguments, f"key_{name}")) is not None}
     if not arguments.config.is_file():
         raise UsageError(f"{arguments.config}: no such configuration; try configs/baseline.yaml")
+    overrides = {name: value for name in all_fields() if (value := getattr(arguments, f"key_{name}")) is not None}
+    return load_config(arguments.config, overrides, arguments.fast)
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows; it must be 1 or more")
+    return int(text)
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    config = _configuration(arguments)
     if arguments.test and not arguments.test.is_file():
         raise UsageError(f"{arguments.test}: no such test file")
-    config = load_config(arguments.config, overrides)
     from training.experiment import run_experiment  # keeps --help fast
 
     result = run_experiment(config, arguments.test)
@@ -56,7 +88,57 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _compare(arguments: argparse.Namespace) -> None:
     from models.store import connect  # keeps --help fast
-    from training.report import comparison_table
-    from training.tracking import find_runs
+    from training.comparison import compare
+    from training.report import comparison_table, paired_table
+    from training.tracking import find_runs, load_predictions
 
-    print(comparison_table(find_runs(connect(), arguments.runs)))
+    mlflow = connect()
+    first, *others = find_runs(mlflow, arguments.runs)
+    paired, refused = [], []
+    for other in others:
+        try:
+            comparison = compare(load_predictions(mlflow, first), load_predictions(mlflow, other), int(first.params["seed"]))
+            paired.append(paired_table(first, other, comparison))
+        except NewsmarkError as error:
+            refused.append(f"{other.name} and {first.name} can't be compared passage by passage: {error}")
+    print("\n\n".join([comparison_table([first, *others], same_passages=not refused), *paired, *refused]))
+
+
+def _corpus(arguments: argparse.Namespace) -> None:
+    from training.corpus import compare_labellings  # keeps --help fast
+    from training.dataset import load_labelled, load_passages
+    from training.leaks import check_leaks
+    from training.report import corpus_report, relabelling_table
+
+    scheme = load_labels(arguments.labels_file)
+    data = load_labelled(arguments.path, scheme)
+    relabelled = compare_labellings(data, load_labelled(arguments.relabelled, scheme)) if arguments.relabelled else None
+    seeds = load_passages([arguments.seeds], str(Path(arguments.seeds) / "annotations.jsonl"), str(arguments.labels_file))
+    print(corpus_report(data, seeds, scheme.exclusive_names))
+    check_leaks(data, seeds, scheme.exclusive_names)
+    print("no near duplicate or translation between these passages and the seeds")
+    if relabelled:
+        print(f"\n{relabelling_table(relabelled)}")
+
+
+def _curve(arguments: argparse.Namespace) -> None:
+    config = _configuration(arguments)
+    from training.curve import learning_curve  # keeps --help fast
+
+    print(f"{config.data.model}, learning curve\n\n{learning_curve(config).table}")
+
+
+def _suspects(arguments: argparse.Namespace) -> None:
+    from models.store import connect  # keeps --help fast
+    from training.report import suspects_table
+    from training.suspects import find_suspects, task_urls
+    from training.tracking import find_runs, load_predictions
+
+    mlflow = connect()
+    run = find_runs(mlflow, [arguments.run_id])[0]
+    predictions = load_predictions(mlflow, run)
+    if not predictions.out_of_fold:
+        raise NewsmarkError(f"{run.run_id}: scored on other passages ({run.scored_on}), so it has no out-of-fold predictions; train again without --test")
+    annotations = arguments.annotations or Path(run.params.get("annotations", ""))
+    urls = task_urls(annotations) if arguments.annotations or annotations.is_file() else {}
+    print(suspects_table(find_suspects(predictions), predictions, urls, arguments.limit))

@@ -16,7 +16,7 @@ import yaml
 from annotation.errors import UsageError, unknown_name
 from annotation.files import read_text
 from annotation.labels import DEFAULT_LABELS
-from models.settings import KINDS, Settings
+from models.settings import KINDS, Settings, TransformerSettings
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,21 @@ class DataConfig:
         model: kind of classifier, ``baseline`` or ``transformer``.
         documents: .txt files, folders of them, or .jsonl files with one article a row.
         annotations: annotation file of these documents.
+        bootstrap: cold-start corpus, labelled passages (.jsonl) or a folder of them: trained on before the annotated
+            passages, never scored; "" for none.
+        leave_out_languages: languages that are scored, but not trained on.
         labels: labels file; by default the project's own.
         max_folds: leave one group out, or with more groups than this, so many folds of whole groups.
-        threshold: a label is given from this probability on.
         seed: fixes everything random.
     """
 
     model: str
     documents: tuple[str, ...]
     annotations: str
+    bootstrap: str = ""
+    leave_out_languages: tuple[str, ...] = ()
     labels: str = str(DEFAULT_LABELS)
     max_folds: int = 10
-    threshold: float = 0.5
     seed: int = 13
 
 
@@ -59,12 +62,13 @@ def all_fields() -> dict[str, Field[Any]]:
     return {field.name: field for part in (DataConfig, *KINDS.values()) for field in fields(part)}
 
 
-def load_config(path: Path, overrides: Mapping[str, str]) -> Config:
+def load_config(path: Path, overrides: Mapping[str, str], fast: bool = False) -> Config:
     """Read a configuration; a flag beats the file, the file beats the default.
 
     Args:
         path: YAML file.
         overrides: keys given as flags, with their values as written.
+        fast: let the keys under the file's ``fast`` replace the others of the file.
 
     Raises:
         UsageError: the file, a key or a value is not right; the message says which and what would be.
@@ -75,7 +79,11 @@ def load_config(path: Path, overrides: Mapping[str, str]) -> Config:
         raise UsageError(f"{path}: broken YAML: {error}") from None
     if not isinstance(content, dict):
         raise UsageError(f"{path}: must map keys such as 'model' to values")
+    cheaper = content.pop("fast", {})
+    if not isinstance(cheaper, dict) or (fast and not cheaper):
+        raise UsageError(f"{path}: fast: must map keys to the values that --fast puts in their place")
     given = {key: (value, f"{path}: {key}") for key, value in content.items()}
+    given |= {key: (value, f"{path}: fast: {key}") for key, value in cheaper.items() if fast}
     given |= {key: (_parse_flag(key, text), f"--{key.replace('_', '-')}") for key, text in overrides.items()}
     kind, where = given.get("model", (None, f"{path}: model"))
     if not isinstance(kind, str) or kind not in KINDS:
@@ -90,7 +98,11 @@ def load_config(path: Path, overrides: Mapping[str, str]) -> Config:
         if name not in given and field.default is MISSING:
             raise UsageError(f"{path}: key {name!r} is missing")
     values = {key: _checked(value, known[key], where) for key, (value, where) in given.items()}
-    return Config(_build(DataConfig, values), _build(settings, values))
+    config = Config(_build(DataConfig, values), _build(settings, values))
+    if isinstance(config.settings, TransformerSettings) and (longest := config.settings.longest_input) > _LONGEST:
+        where = next(given[key][1] for key in ("context_tokens", "max_tokens") if key in given)
+        raise UsageError(f"{where}: a passage and its neighbours may have {longest} tokens together, more than the {_LONGEST} that an encoder reads; lower it")
+    return config
 
 
 def _build(part: type, values: Mapping[str, Any]) -> Any:
@@ -98,7 +110,7 @@ def _build(part: type, values: Mapping[str, Any]) -> Any:
 
 
 def _parse_flag(key: str, text: str) -> Any:
-    if key == "documents":
+    if key in {"documents", "leave_out_languages"}:
         return text.split(",")
     field = all_fields().get(key)
     if field is None or _type(field) is str:
@@ -114,14 +126,16 @@ def _type(field: Field[Any]) -> Any:
     return typing.get_type_hints(owner)[field.name]
 
 
-_POSITIVE = {"word_ngrams", "char_ngrams", "C", "epochs", "batch_size", "learning_rate", "max_tokens"}
+_LONGEST = 512  # tokens that the usual encoders read at most
+_POSITIVE = {"word_ngrams", "char_ngrams", "C", "epochs", "further_epochs", "batch_size", "learning_rate", "max_positive_weight", "max_tokens"}
 
 
 def _checked(value: Any, field: Field[Any], where: str) -> Any:
     wanted = _type(field)
     if isinstance(wanted, types.GenericAlias):
-        if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
-            raise UsageError(f"{where}: must be a list of paths, got {value!r}")
+        items = "paths" if field.name == "documents" else "language codes"
+        if not isinstance(value, list) or (not value and items == "paths") or not all(isinstance(item, str) for item in value):
+            raise UsageError(f"{where}: must be a list of {items}, got {value!r}")
         return tuple(value)
     if wanted is float and isinstance(value, str):  # YAML 1.1 takes 2e-4, without a point, for a string
         with contextlib.suppress(ValueError):
@@ -132,10 +146,12 @@ def _checked(value: Any, field: Field[Any], where: str) -> Any:
         raise UsageError(f"{where}: must be of type {wanted.__name__}, got {value!r}")
     if field.name in _POSITIVE and not 0 < value < math.inf:
         raise UsageError(f"{where}: must be a finite number greater than 0, got {value!r}")
-    if field.name == "threshold" and not 0 < value < 1:
-        raise UsageError(f"{where}: must lie between 0 and 1, got {value!r}")
-    if field.name == "max_tokens" and not 8 <= value <= 512:
-        raise UsageError(f"{where}: must lie between 8 and 512, got {value!r}")
+    if field.name == "max_tokens" and not 8 <= value <= _LONGEST:
+        raise UsageError(f"{where}: must lie between 8 and {_LONGEST}, got {value!r}")
+    if field.name == "context_tokens" and not 0 <= value <= 160:
+        raise UsageError(f"{where}: must lie between 0 and 160, got {value!r}")
+    if field.name == "frozen_layers" and value < 0:
+        raise UsageError(f"{where}: must be 0 or more, got {value!r}")
     if field.name == "max_folds" and value < 2:
         raise UsageError(f"{where}: must be 2 or more, got {value!r}")
     if field.name == "seed" and not 0 <= value < 2**32:

@@ -22,9 +22,16 @@ from annotation.files import read_jsonl, text_of
 from annotation.folders import cache_folder
 from annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
 from annotation.passages import split_passages
+from models.classifier import Excerpt, in_reading_order
 
 UNKNOWN_LANGUAGE = "und"
-"""Language of a test passage that names none (ISO 639-2)."""
+"""Language of a labelled passage that names none (ISO 639-2)."""
+
+UNKNOWN_KIND = "article"
+"""Kind of text of a passage that names none, as of all annotated documents."""
+
+HARD_PAIRS = "pairs"
+"""Kind of "document" whose passages stand alone: two by two they differ in what decides a label."""
 
 
 @dataclass
@@ -108,6 +115,7 @@ class LabelledPassages:
         languages: ISO 639-1 code.
         groups: what must stay on one side of a split.
         offsets: start and end in the document.
+        kinds: kind of text, "sports" say.
     """
 
     labels: tuple[str, ...]
@@ -117,6 +125,7 @@ class LabelledPassages:
     languages: NDArray[np.str_]
     groups: NDArray[np.str_]
     offsets: list[tuple[int, int]]
+    kinds: NDArray[np.str_]
 
     def subset(self, rows: NDArray[np.intp]) -> LabelledPassages:
         """Take the passages with these indices."""
@@ -128,7 +137,14 @@ class LabelledPassages:
             self.languages[rows],
             self.groups[rows],
             [self.offsets[index] for index in rows],
+            self.kinds[rows],
         )
+
+    @property
+    def excerpts(self) -> list[Excerpt]:
+        """The passages with their neighbours among these; hard pairs stand alone."""
+        alone = self.kinds == HARD_PAIRS
+        return in_reading_order(self.texts, [index if alone[index] else name for index, name in enumerate(self.documents)])
 
     @property
     def digest(self) -> str:
@@ -165,28 +181,23 @@ def load_passages(documents: Sequence[str], annotations: str, labels: str = str(
         np.asarray(table["lang"]),
         np.asarray(table["group"]),
         list(zip(table["start"], table["end"], strict=True)),
+        np.full(len(table), UNKNOWN_KIND),
     )
 
 
-def load_test_file(path: Path, scheme: LabelScheme) -> LabelledPassages:
-    """Read a test file: JSONL rows with ``text`` and ``labels``, and where known ``lang`` and ``document`` or ``page``.
+def load_labelled(path: Path, scheme: LabelScheme) -> LabelledPassages:
+    """Read labelled passages: a JSONL file, or a folder of them, one passage a row, in reading order.
+
+    A row has ``text`` and ``labels`` (a list, empty for none), and where known ``lang``, ``document`` (or ``page``) and ``kind``.
 
     Raises:
         NewsmarkError: a row is not as it must be (names the line), or there is none.
     """
-    rows = []
-    for where, row in read_jsonl(path):
-        names = row.get("labels")
-        if not isinstance(names, list):
-            raise NewsmarkError(f"{where}: field 'labels' must be a list of label names, empty for none")
-        for name in names:
-            if name not in scheme.label_names:
-                raise NewsmarkError(f"{where}: {unknown_name('label', name, scheme.label_names)}")
-        document = str(row.get("document") or row.get("page") or where)
-        rows.append((text_of(row, where), [float(name in names) for name in scheme.label_names], document, str(row.get("lang") or UNKNOWN_LANGUAGE)))
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    rows = [_labelled_row(where, row, scheme) for file in files for where, row in read_jsonl(file)]
     if not rows:
-        raise NewsmarkError(f"{path}: the file has no rows")
-    texts, targets, documents, languages = (list(column) for column in zip(*rows, strict=True))
+        raise NewsmarkError(f"{path}: {'no .jsonl file in this folder has' if path.is_dir() else 'the file has no'} rows")
+    texts, targets, documents, languages, kinds = (list(column) for column in zip(*rows, strict=True))
     return LabelledPassages(
         scheme.label_names,
         texts,
@@ -195,7 +206,20 @@ def load_test_file(path: Path, scheme: LabelScheme) -> LabelledPassages:
         np.asarray(languages),
         np.asarray(documents),
         [(0, len(text)) for text in texts],
+        np.asarray(kinds),
     )
+
+
+def _labelled_row(where: str, row: dict[str, Any], scheme: LabelScheme) -> tuple[str, list[float], str, str, str]:
+    names = row.get("labels")
+    if not isinstance(names, list):
+        raise NewsmarkError(f"{where}: field 'labels' must be a list of label names, empty for none")
+    for name in names:
+        if name not in scheme.label_names:
+            raise NewsmarkError(f"{where}: {unknown_name('label', name, scheme.label_names)}")
+    targets = [float(name in names) for name in scheme.label_names]
+    document = str(row.get("document") or row.get("page") or where)
+    return text_of(row, where), targets, document, str(row.get("lang") or UNKNOWN_LANGUAGE), str(row.get("kind") or UNKNOWN_KIND)
 
 
 def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str:

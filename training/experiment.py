@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.dummy import DummyClassifier
-from tqdm import tqdm
 
 from annotation.labels import load_labels
-from models.classifier import Classifier, TrainedModel, classifier_class, decide
+from models.classifier import REVIEW_RISK, TrainedModel, calibrated, risk
 from models.store import connect
 from training.config import Config
-from training.dataset import LabelledPassages, load_passages, load_test_file
-from training.leaks import check_leaks
-from training.metrics import Scores, score
-from training.report import cooccurrence_figure, precision_recall_figure, scores_table
+from training.dataset import LabelledPassages, load_labelled
+from training.fitting import Say, Trainer, load_material, majority
+from training.metrics import Scores, calibration_error, score
+from training.report import cooccurrence_figure, precision_recall_figure, reliability_figure, scores_table
 from training.splits import make_folds
-from training.tracking import log_inputs, log_model, predictions_frame, tracked_run
-
-Say = Callable[[str], None]
+from training.tracking import OUT_OF_FOLD, TEST_PREDICTIONS, log_inputs, log_model, predictions_frame, tracked_run
 
 
 @dataclass(frozen=True)
@@ -55,8 +50,11 @@ class Result:
 def run_experiment(config: Config, test: Path | None = None, say: Say = lambda line: print(line, file=sys.stderr)) -> Result:
     """Train and score one configuration, and log it all to MLflow.
 
-    Without a test file the scores come from leave-one-group-out cross-validation; with one, from that file alone, which
-    is never trained on. The logged model is trained on all annotated passages either way.
+    Without a test file the scores come from leave-one-group-out cross-validation; with one, from that file, which nothing is
+    learned from. Where there is a cold-start corpus, training begins with it, once, and goes on from there in each fold. The
+    calibration and thresholds of the logged model are learned from passages that were not trained on: out of fold, and a
+    part of the corpus that is held out; those of a fold from the other folds. The logged model is trained on all annotated
+    passages.
 
     Args:
         config: what to train, on what.
@@ -67,78 +65,44 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
         NewsmarkError: the data, the model's settings or the MLflow store are not usable, or the data leaks.
     """
     scheme = load_labels(Path(config.data.labels))
-    data = load_passages(config.data.documents, config.data.annotations, config.data.labels)
-    held_out = load_test_file(test, scheme) if test else None
-    check_leaks(data, held_out, scheme.exclusive_names)
-    folds = [] if held_out else make_folds(data, config.data.max_folds)
-    say(f"{len(data.texts)} passages of {len(set(data.documents))} documents in {len(set(data.groups))} articles, digest {data.digest[:12]}")
-    trainer = _Trainer(connect(), config, len(folds) + 1, say)
-    judged = held_out or data
-    probabilities, majority = np.zeros(judged.targets.shape), np.zeros(judged.targets.shape, dtype=bool)
+    held_out = load_labelled(test, scheme) if test else None
+    material = load_material(config, scheme, held_out, say)
+    data = material.data
+    folds = [] if held_out and len(set(data.groups)) < 2 else make_folds(data, config.data.max_folds)
+    trainer = Trainer(connect(), config, len(folds) + 1, material.bootstrap is not None, say)
     with tracked_run(trainer.mlflow, config.data.model) as run:
-        log_inputs(trainer.mlflow, config, data, f"test file {test.name}, digest {held_out.digest[:12]}" if test and held_out else "cross-validation")
-        for number, fold in enumerate(folds, start=1):
-            trainer.say(f"fold {number} of {len(folds)}: {len(fold.train)} passages to train on, {len(fold.test)} held out ({fold.name})")
-            with tracked_run(trainer.mlflow, f"fold {number}", nested=True):
-                classifier = trainer.fit(data, fold.train)
-                probabilities[fold.test] = classifier.scores([data.texts[index] for index in fold.test])
-                majority[fold.test] = _majority(data.targets[fold.train], len(fold.test))
-                part = data.subset(fold.test)
-                given = decide(probabilities[fold.test], config.data.threshold, data.labels, scheme.exclusive_names)
-                fold_scores = score(part, probabilities[fold.test], given, config.data.seed)
-                trainer.mlflow.log_params({"held_out": fold.name, "train_passages": len(fold.train), "test_passages": len(fold.test)})
-                trainer.mlflow.log_metrics({name: value for name, value in fold_scores.flat().items() if not name.endswith(("_low", "_high"))})
+        scored_on = f"test file {test.name}, digest {held_out.digest[:12]}" if test and held_out else "cross-validation"
+        log_inputs(trainer.mlflow, config, data, material.bootstrap, scored_on)
+        trainer.mlflow.set_tag("kind", config.data.model)  # by which train compare finds it
+        start = trainer.begin(material.bootstrap)
+        found = trainer.cross_validate(data, folds, start, scheme.exclusive_names)
         trainer.say(f"final fit on all {len(data.texts)} passages")
-        final = trainer.fit(data, np.arange(len(data.texts)))
+        final = trainer.fit(data.subset(np.flatnonzero(trainer.learns_from(data.languages))), start)
         trainer.bar.close()
-        model = TrainedModel(config.data.model, data.labels, scheme.exclusive_names, config.data.threshold, final)
+        rules = start.learn_rules(found.raw[found.rows], data.targets[found.rows], start.tuning_scores(final))
+        model = TrainedModel(config.data.model, data.labels, scheme.exclusive_names, rules, final)
+        judged, before, probabilities, decisions, commonest = data, found.raw, found.probabilities, found.decisions, found.majority
         if held_out:
-            probabilities = model.scores(held_out.texts)
-            majority = _majority(data.targets, len(held_out.texts))
-        decisions = model.decide(probabilities)
+            judged, before, commonest = held_out, final.scores(held_out.excerpts), majority(data.targets, len(held_out.texts))
+            probabilities = calibrated(before, rules)
+            decisions = model.decide(probabilities)
         scores = score(judged, probabilities, decisions, config.data.seed)
-        majority_scores = score(judged, majority.astype(float), majority, config.data.seed)
+        majority_scores = score(judged, commonest.astype(float), commonest, config.data.seed)
         drawn = "documents (a row that names none counts as one)" if held_out else "articles (translations together)"
-        table = scores_table(scores, majority_scores, len(set(judged.groups)), drawn)
-        _log_scores(trainer.mlflow, judged, scores, probabilities, decisions, table, "test_predictions" if held_out else "out_of_fold")
+        table = scores_table(scores, majority_scores, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
+        trainer.mlflow.log_metric("calibration_error_before", calibration_error(before, judged.targets > 0))
+        trainer.mlflow.log_figure(reliability_figure(judged, before, probabilities), "reliability.png")
+        _log_scores(trainer.mlflow, judged, scores, probabilities, decisions, table, TEST_PREDICTIONS if held_out else OUT_OF_FOLD)
         uri = log_model(trainer.mlflow, model)
     return Result(run.info.run_id, uri, model, scores, majority_scores, table, probabilities, decisions)
 
 
-class _Trainer:
-    """Fits classifiers of one configuration, telling and logging what happens on the way.
-
-    On a terminal a bar shows how far it is, elsewhere each epoch is a line.
-    """
-
-    def __init__(self, mlflow: Any, config: Config, fits: int, say: Say) -> None:
-        self.mlflow, self.config, self._say = mlflow, config, say
-        self.epochs = getattr(config.settings, "epochs", 1)
-        self.bar = tqdm(total=fits * self.epochs, unit="epoch", disable=None, file=sys.stderr, leave=False)
-
-    def say(self, line: str) -> None:
-        self.bar.clear()
-        self._say(line)
-        self.bar.refresh()
-
-    def fit(self, data: LabelledPassages, rows: NDArray[np.intp]) -> Classifier:
-        targets = data.targets[rows]
-        for label, positives in zip(data.labels, targets.sum(axis=0), strict=True):
-            if not positives:
-                self.say(f"  no passage to train on has the label {label}: it can't be learned here")
-        texts = [data.texts[index] for index in rows]
-        done = self.bar.n + self.epochs
-        classifier = classifier_class(self.config.data.model).fit(texts, targets, self.config.settings, self.config.data.seed, self._report)
-        self.bar.update(done - self.bar.n)
-        return classifier
-
-    def _report(self, name: str, value: float, step: int) -> None:
-        self.mlflow.log_metric(name, value, step=step)
-        if self.bar.disable:
-            self.say(f"  epoch {step} of {self.epochs}: {name} {value:.3f}")
-        else:
-            self.bar.set_postfix({name: f"{value:.3f}"}, refresh=False)
-            self.bar.update()
+def _review_line(judged: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_]) -> str:
+    """Say what ``predict --review`` would have picked out here."""
+    picked = risk(probabilities, decisions) > REVIEW_RISK
+    wrong = (decisions != (judged.targets > 0)).any(axis=1)
+    caught = f"{(wrong & picked).sum()} of the {wrong.sum()} passages with a wrong label" if wrong.any() else "nothing was wrong"
+    return f"For review (predict --review): {picked.mean():.0%} of the passages; among them {caught}."
 
 
 def _log_scores(
@@ -152,15 +116,6 @@ def _log_scores(
 ) -> None:
     mlflow.log_metrics(scores.flat())
     mlflow.log_text(table + "\n", "scores.txt")
-    mlflow.log_table(predictions_frame(judged, probabilities, decisions), f"{name}.json")
+    mlflow.log_table(predictions_frame(judged, probabilities, decisions), name)
     mlflow.log_figure(precision_recall_figure(judged, probabilities), "precision_recall.png")
     mlflow.log_figure(cooccurrence_figure(judged), "label_cooccurrence.png")
-
-
-def _majority(train_targets: NDArray[np.float32], count: int) -> NDArray[np.bool_]:
-    """Give each of ``count`` passages the commonest answer of the training passages, label by label."""
-    columns = []
-    for column in train_targets.T:
-        dummy = DummyClassifier(strategy="most_frequent").fit(np.zeros((len(column), 1)), column)
-        columns.append(dummy.predict(np.zeros((count, 1))))
-    return np.stack(columns, axis=1).astype(bool)

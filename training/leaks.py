@@ -8,19 +8,25 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
 from annotation.errors import NewsmarkError
 from training.dataset import UNKNOWN_LANGUAGE, LabelledPassages
 
-_SHORTEST = 40  # characters; shorter passages repeat by nature ("Comment (0)")
+SHORTEST = 40
+"""Characters of a passage that is compared; shorter ones repeat by nature ("Comment (0)")."""
+
+NEAR = 0.6
+"""Jaccard similarity of the shingles of near duplicates, at least."""
+
 _SHINGLE = 12  # characters
 _CHUNK = 2000  # units compared with all others at once
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
-class _Unit:
+class Unit:
     """What is compared: one passage, or a whole document as its passages."""
 
     passages: tuple[int, ...]
@@ -41,13 +47,13 @@ def check_leaks(data: LabelledPassages, other: LabelledPassages | None, exclusiv
         NewsmarkError: names the two passages and their documents.
     """
     against = data if other is None else other
-    mine, others = _passages(data, exclusive), _passages(against, exclusive)
+    mine, others = (as_units(one, compared_rows(one, exclusive)) for one in (data, against))
     for what, pairs in (
-        ("a near duplicate", _near_duplicates(mine, others)),
+        ("a near duplicate", near_duplicates(mine, others)),
         ("a translation", _translations(mine, others, fewest=4, jaccard=0.6)),
         ("a translation", _translations(_documents(data, mine), _documents(against, others), fewest=8, jaccard=0.2)),
     ):
-        for one, two in pairs:
+        for one, two, _ in pairs:
             if other is None and data.groups[one.passages[0]] == data.groups[two.passages[0]]:
                 continue
             first, second = _closest(one, two)
@@ -57,45 +63,57 @@ def check_leaks(data: LabelledPassages, other: LabelledPassages | None, exclusiv
             )
 
 
-def _passages(data: LabelledPassages, exclusive: frozenset[str]) -> list[_Unit]:
-    furniture = [column for column, name in enumerate(data.labels) if name in exclusive]
-    long = np.array([len(_plain(text)) >= _SHORTEST for text in data.texts])
-    indices = np.flatnonzero(long & ~data.targets[:, furniture].any(axis=1)).tolist()
-    return [_Unit((index,), (data.texts[index],), str(data.languages[index])) for index in indices]
+def is_furniture(data: LabelledPassages, exclusive: frozenset[str]) -> NDArray[np.bool_]:
+    """Say of each passage whether it is page furniture: whether it has an exclusive label."""
+    columns = [column for column, name in enumerate(data.labels) if name in exclusive]
+    return np.asarray(data.targets[:, columns].any(axis=1))
 
 
-def _documents(data: LabelledPassages, passages: list[_Unit]) -> list[_Unit]:
-    by_name: dict[tuple[str, str], list[_Unit]] = {}
+def compared_rows(data: LabelledPassages, exclusive: frozenset[str]) -> NDArray[np.intp]:
+    """Find the passages that do not repeat by nature: no page furniture (exclusive labels), none under 40 characters."""
+    long = np.array([len(_plain(text)) >= SHORTEST for text in data.texts], dtype=bool)
+    return np.flatnonzero(long & ~is_furniture(data, exclusive))
+
+
+def as_units(data: LabelledPassages, rows: NDArray[np.intp]) -> list[Unit]:
+    """Make a unit of each passage with these indices."""
+    return [Unit((index,), (data.texts[index],), str(data.languages[index])) for index in rows.tolist()]
+
+
+def _documents(data: LabelledPassages, passages: list[Unit]) -> list[Unit]:
+    by_name: dict[tuple[str, str], list[Unit]] = {}
     for unit in passages:
         by_name.setdefault((str(data.documents[unit.passages[0]]), str(data.groups[unit.passages[0]])), []).append(unit)
-    return [_Unit(tuple(one.passages[0] for one in own), tuple(one.texts[0] for one in own), own[0].language) for own in by_name.values()]
+    return [Unit(tuple(one.passages[0] for one in own), tuple(one.texts[0] for one in own), own[0].language) for own in by_name.values()]
 
 
-def _near_duplicates(mine: list[_Unit], others: list[_Unit]) -> Iterator[tuple[_Unit, _Unit]]:
-    return _similar(mine, others, _shingles, 1, 0.6)
+def near_duplicates(mine: list[Unit], others: list[Unit], jaccard: float = NEAR) -> Iterator[tuple[Unit, Unit, float]]:
+    """Find pairs whose 12-character shingles have at least this Jaccard similarity, and one in common; a unit is its own near duplicate."""
+    return _similar(mine, others, _shingles, 1, jaccard)
 
 
-def _translations(mine: list[_Unit], others: list[_Unit], fewest: int, jaccard: float) -> Iterator[tuple[_Unit, _Unit]]:
-    return ((one, two) for one, two in _similar(mine, others, _anchors, fewest, jaccard) if one.language != two.language or one.language == UNKNOWN_LANGUAGE)
+def _translations(mine: list[Unit], others: list[Unit], fewest: int, jaccard: float) -> Iterator[tuple[Unit, Unit, float]]:
+    pairs = _similar(mine, others, _anchors, fewest, jaccard)
+    return (pair for pair in pairs if pair[0].language != pair[1].language or pair[0].language == UNKNOWN_LANGUAGE)
 
 
 def _plain(text: str) -> str:
     return re.sub(r"\W+", " ", text.casefold()).strip()
 
 
-def _shingles(unit: _Unit) -> set[str]:
+def _shingles(unit: Unit) -> set[str]:
     plain = _plain(" ".join(unit.texts))
     return {plain[start : start + _SHINGLE] for start in range(max(1, len(plain) - _SHINGLE + 1))}
 
 
-def _anchors(unit: _Unit) -> set[str]:
+def _anchors(unit: Unit) -> set[str]:
     """Numbers, and capitalised words that do not start a passage."""
     words = [pair for text in unit.texts for pair in enumerate(_WORD.findall(text))]
     return {word.casefold() for index, word in words if word.isdigit() or (index and len(word) > 2 and word[0].isupper())}
 
 
-def _similar(mine: list[_Unit], others: list[_Unit], features: Callable[[_Unit], set[str]], fewest: int, jaccard: float) -> Iterator[tuple[_Unit, _Unit]]:
-    """Pairs that share enough features: in number, and as a part of the features of both (Jaccard similarity)."""
+def _similar(mine: list[Unit], others: list[Unit], features: Callable[[Unit], set[str]], fewest: int, jaccard: float) -> Iterator[tuple[Unit, Unit, float]]:
+    """Pairs that share enough features, in number and as a part of the features of both (Jaccard similarity), with this part."""
     vectorizer = CountVectorizer(analyzer=features, dtype=np.int32)
     try:
         vectorizer.fit([*mine, *others])
@@ -108,13 +126,13 @@ def _similar(mine: list[_Unit], others: list[_Unit], features: Callable[[_Unit],
         rows = shared.row + start
         union = left_sizes[rows] + right_sizes[shared.col] - shared.data
         enough = (shared.data >= fewest) & (shared.data >= jaccard * union)
-        for row, column in zip(rows[enough], shared.col[enough], strict=True):
-            yield mine[row], others[column]
+        for row, column, part in zip(rows[enough], shared.col[enough], (shared.data / union)[enough], strict=True):
+            yield mine[row], others[column], float(part)
 
 
-def _closest(one: _Unit, two: _Unit) -> tuple[int, int]:
+def _closest(one: Unit, two: Unit) -> tuple[int, int]:
     """The passages of two units that share most names and numbers."""
-    sides = [[(index, _anchors(_Unit((index,), (text,), ""))) for index, text in zip(unit.passages, unit.texts, strict=True)] for unit in (one, two)]
+    sides = [[(index, _anchors(Unit((index,), (text,), ""))) for index, text in zip(unit.passages, unit.texts, strict=True)] for unit in (one, two)]
     first, second = max(product(*sides), key=lambda pair: len(pair[0][1] & pair[1][1]))
     return first[0], second[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from sklearn.metrics import average_precision_score, precision_recall_fscore_sup
 from training.dataset import LabelledPassages
 
 RESAMPLES = 2000
+BINS = 10
+"""Bins of the calibration error."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,15 @@ class LabelScores:
 
 
 @dataclass(frozen=True)
+class PartScores:
+    """Scores of a part of the passages, those of one language say."""
+
+    macro_f1: Interval
+    micro_f1: Interval
+    passages: int
+
+
+@dataclass(frozen=True)
 class Scores:
     """Scores of one classifier on one set of passages.
 
@@ -44,19 +56,21 @@ class Scores:
         labels: per label.
         macro_f1: mean F1 over the labels that some passage has.
         micro_f1: F1 over all decisions.
-        languages: macro F1, micro F1 and number of passages per language.
+        calibration_error: expected calibration error of the probabilities (see ``calibration_error``).
+        languages: by language.
+        kinds: by kind of text.
     """
 
     labels: tuple[LabelScores, ...]
     macro_f1: Interval
     micro_f1: Interval
-    languages: dict[str, tuple[float, float, int]]
+    calibration_error: float
+    languages: dict[str, PartScores]
+    kinds: dict[str, PartScores]
 
     def flat(self) -> dict[str, float]:
         """All finite values by metric name, as they are logged."""
-        values: dict[str, float] = {}
-        for name, interval in (("macro_f1", self.macro_f1), ("micro_f1", self.micro_f1)):
-            values |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        values = {"calibration_error": self.calibration_error, **_flat("macro_f1", self.macro_f1), **_flat("micro_f1", self.micro_f1)}
         for row in self.labels:
             values |= {
                 f"{row.label}/precision": row.precision,
@@ -67,9 +81,20 @@ class Scores:
                 f"{row.label}/average_precision": row.average_precision,
                 f"{row.label}/support": row.support,
             }
-        for language, (macro, micro, _) in self.languages.items():
-            values |= {f"language_{language}/macro_f1": macro, f"language_{language}/micro_f1": micro}
+        for what, parts in (("language", self.languages), ("kind", self.kinds)):
+            for name, part in parts.items():
+                metric = re.sub(r"[^\w.\- ]", "_", f"{what}_{name}")  # other characters MLflow refuses
+                values |= {**_flat(f"{metric}/macro_f1", part.macro_f1), **_flat(f"{metric}/micro_f1", part.micro_f1)}
         return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+@dataclass(frozen=True)
+class F1Differences:
+    """How much higher one run's F1 is than another's, per label (in the order of the columns), macro and micro; -1 to 1."""
+
+    labels: tuple[Interval, ...]
+    macro_f1: Interval
+    micro_f1: Interval
 
 
 def score(data: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_], seed: int) -> Scores:
@@ -87,8 +112,7 @@ def score(data: LabelledPassages, probabilities: NDArray[np.float64], decisions:
     truth = data.targets.astype(bool)
     precision, recall, f1, support = precision_recall_fscore_support(truth, decisions, average=None, zero_division=0)
     counts = _counts_by_group(data.groups, truth, decisions)
-    drawn = np.random.default_rng(seed).integers(0, len(counts), (RESAMPLES, len(counts)))
-    resampled = counts[drawn].sum(axis=1)
+    resampled = _resampled(counts, seed)
     rows = []
     for column, label in enumerate(data.labels):
         average = float(average_precision_score(truth[:, column], probabilities[:, column])) if support[column] else math.nan
@@ -98,8 +122,55 @@ def score(data: LabelledPassages, probabilities: NDArray[np.float64], decisions:
         tuple(rows),
         _interval(float(_macro(counts.sum(axis=0)[None])[0]), _macro(resampled)),
         _interval(float(_f1(counts.sum(axis=(0, 1)))), _f1(resampled.sum(axis=1))),
-        {str(language): _of_language(data.languages == language, truth, decisions) for language in sorted(set(data.languages))},
+        calibration_error(probabilities, truth),
+        _by_part(data.languages, data.groups, truth, decisions, seed),
+        _by_part(data.kinds, data.groups, truth, decisions, seed),
     )
+
+
+def f1_differences(groups: NDArray[np.str_], truth: NDArray[np.bool_], first: NDArray[np.bool_], other: NDArray[np.bool_], seed: int) -> F1Differences:
+    """Subtract the F1 of the first decisions from that of the other ones on the same passages.
+
+    Intervals: as in ``score``; every resample holds the same groups for both, so what makes a group hard falls out.
+
+    Args:
+        groups: what is drawn, for each of n passages.
+        truth: n × labels.
+        first: decisions, n × labels.
+        other: decisions, n × labels.
+        seed: of the resampling.
+    """
+    counts = np.stack([_counts_by_group(groups, truth, decisions) for decisions in (first, other)], axis=1)
+    differences = _f1_differences(counts.sum(axis=0)[None])[0]
+    resampled = _f1_differences(_resampled(counts, seed))
+    *labels, macro, micro = (_interval(float(value), column) for value, column in zip(differences, resampled.T, strict=True))
+    return F1Differences(tuple(labels), macro, micro)
+
+
+def _f1_differences(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Resamples × (labels, macro, micro), from resamples × 2 sides × labels × 3."""
+    f1 = np.concatenate([_f1(counts), _macro(counts)[..., None], _f1(counts.sum(axis=2))[..., None]], axis=-1)
+    return np.asarray(f1[:, 1] - f1[:, 0], dtype=np.float64)
+
+
+def _resampled(counts: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Draw as many groups as there are, with replacement, ``RESAMPLES`` times, and sum up their counts."""
+    drawn = np.random.default_rng(seed).integers(0, len(counts), (RESAMPLES, len(counts)))
+    return np.stack([counts[groups].sum(axis=0) for groups in drawn])
+
+
+def calibration_error(probabilities: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """Expected calibration error (Naeini, Cooper, Hauskrecht 2015) over all labels together.
+
+    The mean distance between a probability and how often it comes true, in ten bins of equal width, weighted by their size.
+
+    Args:
+        probabilities: n × labels.
+        truth: n × labels.
+    """
+    bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
+    gaps = [abs(float(probabilities[bins == one].mean() - truth[bins == one].mean())) * float((bins == one).mean()) for one in np.unique(bins)]
+    return sum(gaps)
 
 
 def _counts_by_group(groups: NDArray[Any], truth: NDArray[np.bool_], decisions: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -126,6 +197,16 @@ def _interval(value: float, resampled: NDArray[np.float64]) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def _of_language(rows: NDArray[Any], truth: NDArray[np.bool_], decisions: NDArray[np.bool_]) -> tuple[float, float, int]:
-    counts = _counts_by_group(np.zeros(int(rows.sum())), truth[rows], decisions[rows])[0]
-    return float(_macro(counts[None])[0]), float(_f1(counts.sum(axis=0))), int(rows.sum())
+def _by_part(names: NDArray[Any], groups: NDArray[Any], truth: NDArray[np.bool_], decisions: NDArray[np.bool_], seed: int) -> dict[str, PartScores]:
+    parts = {}
+    for name in sorted(set(names)):
+        rows = names == name
+        counts = _counts_by_group(groups[rows], truth[rows], decisions[rows])
+        resampled = _resampled(counts, seed)
+        macro = _interval(float(_macro(counts.sum(axis=0)[None])[0]), _macro(resampled))
+        parts[str(name)] = PartScores(macro, _interval(float(_f1(counts.sum(axis=(0, 1)))), _f1(resampled.sum(axis=1))), int(rows.sum()))
+    return parts
+
+
+def _flat(name: str, interval: Interval) -> dict[str, float]:
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}

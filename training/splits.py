@@ -42,3 +42,10 @@ def make_folds(data: LabelledPassages, max_folds: int) -> list[Fold]:
         held_out = sorted(set(data.documents[test]))
         folds.append(Fold(", ".join(held_out) if count <= max_folds else f"fold {number}", train, test))
     return folds
+
+
+def hold_out(data: LabelledPassages, parts: int, seed: int) -> Fold:
+    """Hold out one of so many parts of whole groups, drawn at random; nothing where there are fewer groups than parts."""
+    groups = np.random.default_rng(seed).permutation(sorted(set(data.groups)))
+    held = np.isin(data.groups, groups[: len(groups) // parts])
+    return Fold(f"one in {parts}", np.flatnonzero(~held), np.flatnonzero(held))

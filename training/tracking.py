@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,9 @@ from models.classifier import TrainedModel, save_model
 from models.store import ARTIFACT, without_password
 from training.config import Config
 from training.dataset import LabelledPassages
+
+OUT_OF_FOLD, TEST_PREDICTIONS = "out_of_fold.json", "test_predictions.json"
+"""The logged tables of predictions: a run has one of them, by what it was scored on."""
 
 _REQUIREMENTS = {
     "baseline": ("mlflow", "scikit-learn", "skops", "numpy", "pydantic", "PyYAML", "yasbd-lib", "py3langid"),
@@ -49,18 +53,18 @@ def tracked_run(mlflow: Any, name: str, nested: bool = False) -> Iterator[Any]:
     mlflow.end_run()
 
 
-def log_inputs(mlflow: Any, config: Config, data: LabelledPassages, scored_on: str) -> None:
-    """Log the flattened configuration, the git commit, the data's digest, and what the run is scored on."""
+def log_inputs(mlflow: Any, config: Config, data: LabelledPassages, bootstrap: LabelledPassages | None, scored_on: str) -> None:
+    """Log the flattened configuration, the git commit, the digests of the data, and what the run is scored on."""
     digest = data.digest
-    mlflow.log_params(config.flat() | {"data_digest": digest})
-    mlflow.set_tags({"git_commit": git_commit(), "kind": config.data.model, "scored_on": scored_on})
+    mlflow.log_params(config.flat() | {"data_digest": digest, "bootstrap_digest": bootstrap.digest if bootstrap else ""})
+    mlflow.set_tags({"git_commit": git_commit(), "scored_on": scored_on})
     frame = pd.DataFrame({"text": data.texts, "document": data.documents, "lang": data.languages})
     mlflow.log_input(mlflow.data.from_pandas(frame, name="passages", digest=digest[:36]), context="training")
 
 
 def predictions_frame(data: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_]) -> pd.DataFrame:
     """Make the table of predictions from which anyone can compute the scores again."""
-    frame = pd.DataFrame({"document": data.documents, "group": data.groups, "lang": data.languages, "text": data.texts})
+    frame = pd.DataFrame({"document": data.documents, "group": data.groups, "lang": data.languages, "kind": data.kinds, "text": data.texts})
     frame["start"], frame["end"] = zip(*data.offsets, strict=True)
     for column, label in enumerate(data.labels):
         frame[f"{label}_true"] = data.targets[:, column].astype(int)
@@ -90,13 +94,19 @@ def log_model(mlflow: Any, model: TrainedModel) -> str:
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """A finished run: its id, kind of model, data digest, what it was scored on, and its metrics by name."""
+    """A finished run: its id, kind of model, data digest, what it was scored on, its metrics and its parameters by name."""
 
     run_id: str
     kind: str
     data_digest: str
     scored_on: str
     metrics: dict[str, float]
+    params: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """What to call it in a report."""
+        return f"{self.kind} {self.run_id[:8]}"
 
 
 def find_runs(mlflow: Any, run_ids: Sequence[str]) -> list[LoggedRun]:
@@ -105,9 +115,9 @@ def find_runs(mlflow: Any, run_ids: Sequence[str]) -> list[LoggedRun]:
     Raises:
         NewsmarkError: a run does not exist or was not finished, or there is none at all.
     """
-    finished = "attributes.status = 'FINISHED' and tags.kind LIKE '%'"
+    finished = "attributes.status = 'FINISHED' and tags.kind LIKE '%' and tags.scored_on != 'learning curve'"
     found = [(run.info.run_id, run.data) for run in mlflow.search_runs(filter_string=finished, output_format="list")]  # newest first
-    runs = [LoggedRun(run_id, data.tags["kind"], data.params["data_digest"], data.tags["scored_on"], data.metrics) for run_id, data in found]
+    runs = [LoggedRun(run_id, data.tags["kind"], data.params["data_digest"], data.tags["scored_on"], data.metrics, data.params) for run_id, data in found]
     if not runs:
         raise NewsmarkError("no finished run yet; run: train --config configs/baseline.yaml")
     if not run_ids:
@@ -117,6 +127,69 @@ def find_runs(mlflow: Any, run_ids: Sequence[str]) -> list[LoggedRun]:
         if run_id not in by_id:
             raise NewsmarkError(f"{run_id}: no finished training run has this id; the MLflow page (make ui) lists them")
     return [by_id[run_id] for run_id in run_ids]
+
+
+@dataclass(frozen=True)
+class LoggedPredictions:
+    """What a run predicted for the passages that it was scored on: n of each, read from what ``predictions_frame`` made.
+
+    Attributes:
+        out_of_fold: by models that were not trained on the passage; otherwise on a test file.
+        labels: label names, in the order of the columns.
+        documents: name of each passage's document.
+        groups: what stood on one side of a split.
+        texts: the passages.
+        offsets: start and end in the document.
+        truth: n × labels.
+        probabilities: n × labels.
+        decisions: n × labels.
+    """
+
+    out_of_fold: bool
+    labels: tuple[str, ...]
+    documents: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    texts: NDArray[np.object_]
+    offsets: list[tuple[int, int]]
+    truth: NDArray[np.bool_]
+    probabilities: NDArray[np.float64]
+    decisions: NDArray[np.bool_]
+
+
+def load_predictions(mlflow: Any, run: LoggedRun) -> LoggedPredictions:
+    """Read the predictions that a run has logged.
+
+    Raises:
+        NewsmarkError: they are not there, or not whole.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        logged = {artifact.path for artifact in mlflow.artifacts.list_artifacts(run_id=run.run_id)}
+        name = next((name for name in (OUT_OF_FOLD, TEST_PREDICTIONS) if name in logged), None)
+        if name is None:
+            raise NewsmarkError(f"{run.name} has no logged predictions; train it again")
+        content = mlflow.artifacts.load_text(f"runs:/{run.run_id}/{name}")
+    except (MlflowException, OSError) as error:
+        raise NewsmarkError(f"the predictions of {run.name} can't be read: {without_password(str(error).strip().splitlines()[0])}") from error
+    try:
+        table = json.loads(content)
+        frame = pd.DataFrame(table["data"], columns=table["columns"])
+        labels = tuple(column.removesuffix("_true") for column in frame.columns if column.endswith("_true"))
+        truth, probabilities, decisions = (frame[[f"{label}_{what}" for label in labels]].to_numpy(float) for what in ("true", "score", "given"))
+        return LoggedPredictions(
+            name == OUT_OF_FOLD,
+            labels,
+            frame["document"].to_numpy(str),
+            frame["group"].to_numpy(str),
+            frame["text"].to_numpy(object),
+            list(zip(frame["start"].tolist(), frame["end"].tolist(), strict=True)),
+            truth.astype(bool),
+            probabilities,
+            decisions.astype(bool),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise NewsmarkError(f"{run.name}: its logged table {name} is damaged; train it again") from error
 
 
 def git_commit() -> str:

@@ -41,7 +41,7 @@ def test_an_article_gives_a_row_a_passage_with_offsets_that_slice_back(command, 
     text = path.read_bytes().decode()
     assert len(rows) == 5
     for row in rows:
-        assert list(row) == ["document", "start", "end", "text", "labels", "scores"]
+        assert list(row) == ["document", "start", "end", "text", "labels", "scores", "review"]
         assert text[row["start"] : row["end"]] == row["text"]
         assert row["document"] == str(path)
         assert all(0 <= score <= 1 for score in row["scores"].values())
@@ -52,7 +52,7 @@ def test_jsonl_rows_keep_their_fields_and_order(command, model):
     answered = _rows(command("models", "-", "--model", model, stdin="".join(json.dumps(row) + "\n" for row in rows)))
     assert [row["id"] for row in answered] == list(range(1200))
     assert answered[7]["nested"] == {"a": [None, "é"]}
-    assert set(answered[7]) == {"id", "text", "nested", "labels", "scores"}
+    assert set(answered[7]) == {"id", "text", "nested", "labels", "scores", "review"}
     assert set(answered[7]["scores"]) == {"commitment", "statistic", "quote", "boilerplate"}
 
 
@@ -81,6 +81,15 @@ def test_a_threshold_decides_which_labels_are_given(command, model):
         return sum(len(row["labels"]) for row in rows)
 
     assert given(0.99) < given(0.5) < given(0.05)
+
+
+def test_review_gives_the_rows_that_a_person_should_look_at(command, model):
+    whole = _rows(command("models", "seeds", "--model", model))
+    picked = _rows(command("models", "seeds", "--model", model, "--review"))
+    assert picked == [row for row in whole if row["review"]]
+    assert 0 < len(picked) < len(whole)
+    table = command("models", "seeds", "--model", model, "--review", "--format", "table")
+    assert len(table.stdout.splitlines()) == len(picked)
 
 
 def test_the_table_is_for_people(command, model):

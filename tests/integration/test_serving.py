@@ -66,6 +66,7 @@ def test_an_article_comes_back_as_the_passages_that_predict_gives(server, comman
     rows = [json.loads(line) for line in command("models", ARTICLE, "--model", model, env=store).stdout.splitlines()]
     assert [passage["scores"] for passage in answer["passages"]] == [row["scores"] for row in rows]
     assert [passage["labels"] for passage in answer["passages"]] == [row["labels"] for row in rows]
+    assert [passage["review"] for passage in answer["passages"]] == [row["review"] for row in rows]
 
 
 def test_params_set_the_threshold_and_switch_splitting_off(server):

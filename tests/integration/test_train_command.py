@@ -17,6 +17,7 @@ from sklearn.metrics import f1_score
 from training.metrics import RESAMPLES
 
 LABELS = ["commitment", "statistic", "quote", "boilerplate"]
+BASELINE = ("--config", "configs/baseline.yaml", "--bootstrap", "")  # the cold-start corpus is another file's
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +41,23 @@ def test_scores_are_printed_with_intervals_beside_the_majority(baseline_run):
     assert re.search(r"macro F1 .*\d\.\d\d–\d\.\d\d", baseline_run.stdout)
 
 
+def test_what_is_for_review_and_the_calibration_error_are_printed(baseline_run, run):
+    assert f"Expected calibration error of the probabilities: {run.data.metrics['calibration_error']:.3f}." in baseline_run.stdout
+    assert re.search(r"For review \(predict --review\): \d+% of the passages; among them \d+ of the \d+ passages with a wrong label", baseline_run.stdout)
+
+
 def test_everything_about_the_run_is_logged(client, run, baseline_run):
     assert run.info.status == "FINISHED"
     config = yaml.safe_load(Path("configs/baseline.yaml").read_text())
-    for key in set(config) - {"documents"}:
+    for key in set(config) - {"documents", "bootstrap", "fast"}:
         assert run.data.params[key] == str(config[key])
+    assert (run.data.params["bootstrap"], run.data.params["bootstrap_digest"]) == ("", "")
     assert len(run.data.params["data_digest"]) == 64
+    assert 0 <= run.data.metrics["calibration_error"] <= 1
+    assert 0 <= run.data.metrics["calibration_error_before"] <= 1
     assert run.data.tags["git_commit"]
     assert run.inputs.dataset_inputs[0].dataset.digest == run.data.params["data_digest"][:36]
-    for name in ("scores.txt", "precision_recall.png", "label_cooccurrence.png"):
+    for name in ("scores.txt", "precision_recall.png", "reliability.png", "label_cooccurrence.png"):
         assert _artifact(client, run, name).stat().st_size > 100
     assert _artifact(client, run, "scores.txt").read_text().strip() in baseline_run.stdout
 
@@ -74,12 +83,12 @@ def test_scores_can_be_computed_again_from_the_out_of_fold_table(client, run):
 
 
 def test_the_same_command_twice_gives_the_same_scores(command, store, baseline_run):
-    again = command("training", "--config", "configs/baseline.yaml", env=store)
+    again = command("training", *BASELINE, env=store)
     assert again.stdout == baseline_run.stdout
 
 
 def test_flags_override_the_file_and_reach_the_store(command, store, client):
-    done = command("training", "--config", "configs/baseline.yaml", "--C", "0.5", "--seed", "7", env=store)
+    done = command("training", *BASELINE, "--C", "0.5", "--seed", "7", env=store)
     run = client.get_run(re.search(r"run ([0-9a-f]{32})", done.stderr).group(1))
     assert (run.data.params["C"], run.data.params["seed"]) == ("0.5", "7")
 
@@ -88,17 +97,20 @@ def test_a_test_file_is_scored_alone_and_never_trained_on(command, store, client
     rows = [
         {"text": "Företaget lovar att sänka utsläppen med 40 procent före 2030.", "labels": ["commitment", "statistic"], "lang": "sv", "page": "a"},
         {"text": "« Nous avons vu l'incendie depuis la colline », raconte une voisine.", "labels": ["quote"], "lang": "fr", "page": "a"},
-        {"text": "Lire aussi", "labels": ["boilerplate"], "lang": "fr", "page": "b"},
-        {"text": "Le marché se tient chaque samedi sur la place.", "labels": [], "lang": "fr", "page": "b"},
+        {"text": "Lire aussi", "labels": ["boilerplate"], "lang": "fr", "page": "b", "kind": "blog (old)"},
+        {"text": "Le marché se tient chaque samedi sur la place.", "labels": [], "lang": "fr", "page": "b", "kind": "blog (old)"},
     ]
     test = tmp_path / "test.jsonl"
     test.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    done = command("training", "--config", "configs/baseline.yaml", "--test", test, env=store)
+    done = command("training", *BASELINE, "--test", test, env=store)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"fr +\d\.\d\d +\d\.\d\d +3", done.stdout)
+    for language_or_kind, count in (("fr", 3), ("article", 2), (r"blog \(old\)", 2)):
+        assert re.search(rf"^{language_or_kind} +\d\.\d\d +\S+–\S+ +\d\.\d\d +\S+–\S+ +{count}$", done.stdout, re.MULTILINE)
     run = client.get_run(re.search(r"run ([0-9a-f]{32})", done.stderr).group(1))
     table = json.loads(_artifact(client, run, "test_predictions.json").read_text())
     assert len(table["data"]) == 4
+    assert "kind_blog _old_/macro_f1" in run.data.metrics
+    assert run.data.tags["scored_on"].startswith("test file test.jsonl")
     assert "149 passages of 5 documents" in done.stderr
 
 
@@ -106,7 +118,7 @@ def test_a_test_file_that_holds_training_passages_is_refused(command, store, tmp
     text = Path("seeds/003_351322b492e975e1.txt").read_text().split("\n")[0]
     test = tmp_path / "test.jsonl"
     test.write_text(json.dumps({"text": text, "labels": [], "lang": "fr"}) + "\n")
-    done = command("training", "--config", "configs/baseline.yaml", "--test", test, env=store)
+    done = command("training", *BASELINE, "--test", test, env=store)
     assert done.returncode == 1
     assert done.stderr.startswith("train: error: leak: ")
     assert "003_351322b492e975e1.txt" in done.stderr
@@ -119,7 +131,7 @@ def test_a_label_without_positives_in_a_fold_is_told_and_does_not_crash(command,
         if not row["name"].startswith("003"):
             row["spans"] = [span for span in row["spans"] if span["label"] != "statistic"]
     only_in_one_article.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    done = command("training", "--config", "configs/baseline.yaml", "--annotations", only_in_one_article, env=store)
+    done = command("training", *BASELINE, "--annotations", only_in_one_article, env=store)
     assert done.returncode == 0, done.stderr
     assert "no passage to train on has the label statistic" in done.stderr
 
@@ -134,7 +146,7 @@ def test_a_fifth_label_is_one_edit_in_the_labels_file_and_annotated_data(command
         row["spans"].append({"id": "new", "start": 0, "end": 60, "label": "question"})
     annotations = tmp_path / "annotations.jsonl"
     annotations.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    done = command("training", "--config", "configs/baseline.yaml", "--labels", labels_file, "--annotations", annotations, env=store)
+    done = command("training", *BASELINE, "--labels", labels_file, "--annotations", annotations, env=store)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^question ", done.stdout, re.MULTILINE)
     model = re.search(r"models:/m-\w+", done.stderr).group()
@@ -152,7 +164,8 @@ def test_compare_puts_runs_side_by_side(command, store, run):
 
 def test_ctrl_c_leaves_the_run_killed(store, client, tmp_path):
     environment = {**store, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
-    process = subprocess.Popen([sys.executable, "-m", "training", "--config", "configs/transformer.yaml"], env=environment, stderr=subprocess.PIPE, text=True)
+    line = [sys.executable, "-m", "training", "--config", "configs/transformer.yaml", "--bootstrap", ""]
+    process = subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if line.startswith("fold 1"):
             break
@@ -189,7 +202,7 @@ def test_bad_arguments_end_in_one_line(command, store, arguments, code, expected
 def test_a_store_that_cannot_be_written_is_told_in_one_line(command, store, tmp_path):
     (tmp_path / "file").touch()
     for place in (f"{tmp_path}/file/mlruns", "/proc/newsmark"):  # not folders that anybody, root included, can make
-        done = command("training", "--config", "configs/baseline.yaml", env={**store, "MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlflow.db"})
+        done = command("training", *BASELINE, env={**store, "MLFLOW_TRACKING_URI": f"sqlite:///{place}/mlflow.db"})
         assert done.returncode == 1
         assert done.stderr.splitlines()[-1].startswith("train: error: ")
         assert "Traceback" not in done.stderr
@@ -198,7 +211,7 @@ def test_a_store_that_cannot_be_written_is_told_in_one_line(command, store, tmp_
 def test_a_password_in_the_store_uri_is_not_shown(command, store):
     uri = "http://somebody:hunter2secret@127.0.0.1:9"
     environment = {**store, "MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    done = command("training", "--config", "configs/baseline.yaml", env=environment)
+    done = command("training", *BASELINE, env=environment)
     assert done.returncode == 1
     assert "127.0.0.1:9" in done.stderr
     assert "hunter2secret" not in done.stderr + done.stdout
@@ -207,5 +220,5 @@ def test_a_password_in_the_store_uri_is_not_shown(command, store):
 def test_an_unannotated_document_is_left_out(command, store, tmp_path):
     shutil.copytree("seeds", tmp_path / "seeds")
     (tmp_path / "seeds/new.txt").write_text("En helt ny artikel som ingen har märkt upp ännu.\n")
-    done = command("training", "--config", "configs/baseline.yaml", "--documents", tmp_path / "seeds", env=store)
+    done = command("training", *BASELINE, "--documents", tmp_path / "seeds", env=store)
     assert "149 passages of 5 documents" in done.stderr

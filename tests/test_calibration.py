@@ -1,0 +1,154 @@
+"""From scores to probabilities, thresholds and what a person should look at."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from models.classifier import REVIEW_RISK, Excerpt, Rule, TrainedModel, calibrated, log_odds, risk
+from models.prediction import predict_passages
+from training.calibration import fit_rules
+from training.metrics import calibration_error
+
+AS_IS = Rule()
+
+
+def drawn_case(seed, slope=1.0, intercept=0.0, count=6000):
+    """Scores whose true logarithmic odds are ``slope`` times theirs, plus ``intercept``; and what came of them."""
+    drawn = np.random.default_rng(seed)
+    odds = drawn.normal(-0.5, 2, count)
+    truth = drawn.random(count) < 1 / (1 + np.exp(-(slope * odds + intercept)))
+    return (1 / (1 + np.exp(-odds)))[:, None], truth[:, None].astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("score", "rule", "probability"),
+    [
+        (0.8, Rule(), 0.8),
+        (0.8, Rule(slope=2.0), 16 / 17),  # odds 4, squared
+        (0.8, Rule(slope=0.5), 2 / 3),  # odds 4, their root
+        (0.5, Rule(intercept=math.log(3)), 3 / 4),
+        (0.2, Rule(slope=2.0, intercept=math.log(4)), 1 / 5),  # odds 1/4, squared, times 4
+        (0.5, Rule(threshold=0.7, slope=5.0), 0.5),
+    ],
+)
+def test_rule_calibrates_as_computed_by_hand(score, rule, probability):
+    assert rule.calibrate(np.array([score])) == pytest.approx([probability])
+
+
+@pytest.mark.parametrize("rule", [Rule(), Rule(slope=100.0), Rule(slope=0.01, intercept=-3.0)])
+@pytest.mark.filterwarnings("error")
+def test_calibrated_scores_keep_their_order_and_stay_finite_at_both_ends(rule):
+    found = rule.calibrate(np.array([0.0, 1e-9, 0.3, 0.7, 1.0]))
+    assert np.isfinite(found).all()
+    assert (np.diff(found) >= 0).all()
+    assert 0 <= found[0] < found[2] < found[3] <= 1 or rule.slope > 50
+
+
+def test_log_odds_are_finite_and_symmetric():
+    assert log_odds(np.array([0.25, 0.5])) == pytest.approx([-math.log(3), 0])
+    ends = log_odds(np.array([0.0, 1.0]))
+    assert ends[0] == pytest.approx(-ends[1])
+    assert np.isfinite(ends).all()
+
+
+def test_each_label_is_calibrated_by_its_own_rule():
+    found = calibrated(np.array([[0.8, 0.8], [0.5, 0.5]]), (Rule(), Rule(slope=2.0, intercept=math.log(4))))
+    assert found == pytest.approx(np.array([[0.8, 64 / 65], [0.5, 4 / 5]]))
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.5, 1.0), (2.0, -1.0)])
+def test_known_distortion_is_recovered(slope, intercept):
+    scores, targets = drawn_case(1, slope, intercept)
+    (rule,) = fit_rules(scores, targets)
+    assert (rule.slope, rule.intercept) == pytest.approx((slope, intercept), abs=0.2)
+    fresh, truth = drawn_case(2, slope, intercept)
+    after = calibration_error(calibrated(fresh, (rule,)), truth > 0)
+    assert after < 0.03
+    if (slope, intercept) != (1.0, 0.0):
+        assert after < calibration_error(fresh, truth > 0) / 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_threshold_gives_nearly_the_best_f1(seed):
+    scores, targets = drawn_case(seed, 0.8, -1.0, count=800)
+    (rule,) = fit_rules(scores, targets)
+    probabilities = rule.calibrate(scores[:, 0])
+    reached = [f1_score(targets[:, 0], probabilities >= threshold, zero_division=0) for threshold in np.arange(0.25, 0.755, 0.01)]
+    assert 0.25 <= rule.threshold <= 0.75
+    assert f1_score(targets[:, 0], probabilities >= rule.threshold) >= max(reached) - 0.02
+    assert rule.threshold < 0.5  # F1 asks for less than .5 where a label is hard to tell
+    assert max(reached) > f1_score(targets[:, 0], probabilities >= 0.6)
+
+
+def test_threshold_is_in_the_middle_where_many_are_as_good():
+    scores = np.array([0.01] * 30 + [0.99] * 30)[:, None]
+    (rule,) = fit_rules(scores, (scores > 0.5).astype(np.float32))
+    assert rule.threshold == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("positives", "negatives"), [(9, 100), (0, 100), (100, 9), (100, 0), (0, 0)], ids=["few positives", "none", "few negatives", "no negatives", "nothing"]
+)
+def test_too_few_passages_on_one_side_keep_scores_and_one_half(positives, negatives):
+    scores = np.array([0.9] * positives + [0.2] * negatives)[:, None]
+    targets = np.array([1.0] * positives + [0.0] * negatives, dtype=np.float32)[:, None]
+    assert fit_rules(scores, targets) == (Rule(0.5, 1.0, 0.0),)
+
+
+def test_ten_passages_on_one_side_are_enough():
+    scores, targets = np.array([0.4] * 10 + [0.2] * 100)[:, None], np.array([1.0] * 10 + [0.0] * 100, dtype=np.float32)[:, None]
+    assert fit_rules(scores, targets) != (Rule(),)
+
+
+def test_scores_that_say_the_contrary_keep_one_half():
+    scores, targets = drawn_case(1)
+    assert fit_rules(1 - scores, targets) == (Rule(),)
+
+
+def test_rules_are_learned_label_by_label():
+    (one, truth), (two, other) = drawn_case(1), drawn_case(2, 2.0, -1.0)
+    together = fit_rules(np.hstack([one, two]), np.hstack([truth, other]))
+    assert together == (*fit_rules(one, truth), *fit_rules(two, other))
+    assert together[0] != together[1]
+
+
+def test_risk_is_that_of_the_least_certain_label():
+    scores = np.array([[0.9, 0.1, 0.05], [0.6, 0.1, 0.0], [0.45, 0.3, 0.2], [0.9, 0.85, 0.7]])
+    decisions = np.array([[1, 0, 0], [1, 0, 0], [0, 0, 0], [1, 1, 0]], dtype=bool)
+    assert risk(scores, decisions) == pytest.approx([0.1, 0.4, 0.45, 0.7])
+    assert risk(np.zeros((0, 3)), np.zeros((0, 3), dtype=bool)).shape == (0,)
+
+
+class Constant:
+    """A classifier whose scores are given."""
+
+    def __init__(self, scores):
+        self.given = np.array(scores, dtype=float)
+
+    def scores(self, excerpts):
+        return self.given[: len(excerpts)]
+
+
+def predict(scores, threshold=None, rules=(AS_IS, AS_IS)):
+    model = TrainedModel("baseline", ("quote", "boilerplate"), frozenset({"boilerplate"}), rules, Constant(scores))
+    return predict_passages(model, [Excerpt("a")] * len(scores), threshold)
+
+
+def test_passages_at_risk_are_for_review():
+    found = predict([[0.95, 0.02], [0.78, 0.02], [0.05, 0.22], [0.05, 0.18], [0.9, 0.85]])
+    assert [one.review for one in found] == [False, True, True, False, True]
+    assert [one.labels for one in found] == [["quote"], ["quote"], [], [], ["quote"]]
+    assert REVIEW_RISK == 0.2
+
+
+def test_review_and_scores_are_of_calibrated_probabilities():
+    (found,) = predict([[0.8, 0.02]], rules=(Rule(0.9, 2.0), Rule()))
+    assert found.scores["quote"] == pytest.approx(16 / 17, abs=1e-6)
+    assert (found.labels, found.review) == (["quote"], False)
+
+
+def test_a_given_threshold_decides_and_with_it_what_is_for_review():
+    assert [one.review for one in predict([[0.95, 0.02]], threshold=0.99)] == [True]
+    assert [one.labels for one in predict([[0.95, 0.02]], threshold=0.99)] == [[]]

@@ -1,0 +1,161 @@
+"""Two runs compared on the same passages: hand-computed differences, McNemar's test, and what is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from annotation.errors import NewsmarkError
+from training.comparison import compare, mcnemar
+from training.metrics import Interval
+from training.report import comparison_table, paired_table
+from training.tracking import LoggedPredictions, LoggedRun
+
+
+def predictions(truth, decisions, groups):
+    count, width = np.shape(truth)
+    return LoggedPredictions(
+        out_of_fold=True,
+        labels=("quote", "statistic", "boilerplate")[:width],
+        documents=np.array([f"{group}.txt" for group in groups]),
+        groups=np.array(list(groups)),
+        texts=np.array([f"text {number}" for number in range(count)], dtype=object),
+        offsets=[(0, 6)] * count,
+        truth=np.array(truth, dtype=bool),
+        probabilities=np.array(decisions, dtype=float),
+        decisions=np.array(decisions, dtype=bool),
+    )
+
+
+def random_pair(seed, groups=6):
+    drawn = np.random.default_rng(seed)
+    truth = drawn.random((60, 3)) < 0.4
+    names = [f"g{number % groups}" for number in range(60)]
+    return [predictions(truth, truth ^ (drawn.random((60, 3)) < wrong), names) for wrong in (0.3, 0.2)]
+
+
+def logged(run_id, digest="d" * 64):
+    return LoggedRun(run_id * 32, "baseline", digest, "cross-validation", {"macro_f1": 0.5}, {"seed": "13"})
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_other", "p_value"),
+    [(0, 0, 1), (1, 0, 1), (3, 3, 1), (0, 5, 2 / 2**5), (5, 0, 2 / 2**5), (2, 8, 2 * (1 + 10 + 45) / 2**10)],
+)
+def test_mcnemar_is_the_exact_two_sided_binomial_test(only_first, only_other, p_value):
+    assert mcnemar(only_first, only_other).p_value == pytest.approx(p_value)
+
+
+def test_discordant_passages_are_those_that_one_run_alone_has_right():
+    truth = [[1, 0], [1, 0], [0, 0], [0, 1], [1, 1]]
+    first = predictions(truth, [[1, 0], [1, 1], [1, 0], [0, 0], [0, 1]], "aabbb")
+    other = predictions(truth, [[0, 0], [0, 0], [0, 0], [0, 0], [0, 1]], "aabbb")
+    tests = compare(first, other, 13).tests
+    assert [(test.only_first, test.only_other) for test in tests] == [(2, 1), (0, 1)]
+
+
+def test_difference_and_interval_over_two_groups_are_those_computed_by_hand():
+    """The first run has all of group a and nothing of b, the other has all: resamples give 0 (aa), 1/3 (ab) or 1 (bb)."""
+    truth = [[1]] * 4
+    comparison = compare(predictions(truth, [[1], [1], [0], [0]], "aabb"), predictions(truth, truth, "aabb"), 13)
+    assert (comparison.passages, comparison.groups) == (4, 2)
+    for interval in (*comparison.differences.labels, comparison.differences.macro_f1, comparison.differences.micro_f1):
+        assert (interval.low, interval.value, interval.high) == pytest.approx((0, 1 / 3, 1))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_differences_agree_with_scikit_learn(seed):
+    first, other = random_pair(seed)
+    differences = compare(first, other, 13).differences
+
+    def expected(average):
+        return f1_score(other.truth, other.decisions, average=average) - f1_score(first.truth, first.decisions, average=average)
+
+    assert [interval.value for interval in differences.labels] == pytest.approx(expected(None).tolist())
+    assert differences.macro_f1.value == pytest.approx(expected("macro"))
+    assert differences.micro_f1.value == pytest.approx(expected("micro"))
+    assert differences.macro_f1.low < differences.macro_f1.value < differences.macro_f1.high
+
+
+def test_both_runs_get_the_same_groups_so_a_run_does_not_differ_from_itself():
+    first, _ = random_pair(1)
+    differences = compare(first, first, 13).differences
+    assert {*differences.labels, differences.macro_f1, differences.micro_f1} == {Interval(0, 0, 0)}
+
+
+def test_turned_round_the_differences_change_their_sign():
+    first, other = random_pair(2)
+    there, back = compare(first, other, 13), compare(other, first, 13)
+    assert back.differences.micro_f1.value == pytest.approx(-there.differences.micro_f1.value)
+    assert back.differences.micro_f1.low == pytest.approx(-there.differences.micro_f1.high)
+    assert [(test.only_other, test.only_first) for test in back.tests] == [(test.only_first, test.only_other) for test in there.tests]
+
+
+def change_labels(one):
+    return replace(one, labels=("quote", "statistic", "question"))
+
+
+def drop_a_passage(one):
+    return replace(one, texts=one.texts[:-1])
+
+
+def change_a_text(one):
+    return replace(one, texts=np.array([*one.texts[:4], "another text", *one.texts[5:]], dtype=object))
+
+
+def change_a_document(one):
+    return replace(one, documents=np.array(["other.txt", *one.documents[1:]]))
+
+
+def change_a_truth(one):
+    truth = one.truth.copy()
+    truth[7, 1] ^= True
+    return replace(one, truth=truth)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (change_labels, "their labels differ: quote, statistic, boilerplate and quote, statistic, question"),
+        (drop_a_passage, "different passages: 60 and 59"),
+        (change_a_text, r"different passages: 1 of 60 differ, first number 5 \(g4.txt and g4.txt\)"),
+        (change_a_document, r"different passages: 1 of 60 differ, first number 1 \(g0.txt and other.txt\)"),
+        (change_a_truth, r"annotations differ on 1 of 60 passages, first on number 8 \(g1.txt: statistic\)"),
+    ],
+)
+def test_runs_on_other_passages_or_truths_are_refused(change, reason):
+    first, other = random_pair(1)
+    with pytest.raises(NewsmarkError, match=reason):
+        compare(first, change(other), 13)
+
+
+def test_passages_with_one_text_are_told_apart_by_their_place():
+    truth = [[1], [0]]
+    first, other = (replace(predictions(truth, given, "aa"), texts=np.array(["Share", "Share"], dtype=object)) for given in ([[1], [0]], [[0], [1]]))
+    assert compare(first, other, 13).tests[0].only_first == 2
+
+
+@pytest.mark.parametrize(("groups", "cautious"), [(19, True), (20, False)])
+def test_few_groups_are_cautioned_of(groups, cautious):
+    text = paired_table(logged("a"), logged("b"), compare(*random_pair(1, groups), 13))
+    assert text.startswith("baseline bbbbbbbb less baseline aaaaaaaa, on the same 60 passages\n")
+    assert f"over {groups} groups" in text
+    assert ("so few say little" in text) == cautious
+
+
+def test_a_difference_has_its_sign_and_none_where_it_rounds_to_zero():
+    truth = [[1]] * 300
+    almost = [[1]] * 299 + [[0]]
+    assert "-0.00" not in paired_table(logged("a"), logged("b"), compare(predictions(truth, truth, "a" * 300), predictions(truth, almost, "a" * 300), 13))
+    worse = paired_table(logged("a"), logged("b"), compare(predictions(truth, truth, "a" * 300), predictions(truth, [[1]] * 100 + [[0]] * 200, "a" * 300), 13))
+    assert "-0.50   -0.50 to -0.50" in worse
+    assert "< 0.001" in worse
+
+
+def test_runs_on_the_same_passages_may_be_compared_though_trained_on_different_data():
+    runs = [logged("a"), logged("b", "e" * 64)]
+    assert "can't be compared" in comparison_table(runs)
+    assert "can't be compared" not in comparison_table(runs, same_passages=True)
+    assert "trained on different data" in comparison_table(runs, same_passages=True)
+    assert "different data" not in comparison_table(runs[:1] * 2)

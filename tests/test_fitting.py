@@ -1,0 +1,176 @@
+"""Cold start, folds and what is learned from whom, with a classifier whose scores are known."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from annotation.errors import NewsmarkError
+from models.classifier import calibrated, decide
+from models.settings import BaselineSettings
+from training import fitting
+from training.calibration import fit_rules
+from training.config import Config, DataConfig
+from training.dataset import LabelledPassages
+from training.fitting import TUNING_PARTS, Start, Trainer
+from training.splits import make_folds
+
+LABELS = ("quote", "boilerplate")
+EXCLUSIVE = frozenset({"boilerplate"})
+
+
+class Counting:
+    """Remembers what it was fitted on; its scores depend on a passage's own text and on how much that was."""
+
+    def __init__(self, texts, start):
+        self.texts, self.start = texts, start
+
+    @classmethod
+    def fit(cls, excerpts, *rest):
+        return cls([one.text for one in excerpts], rest[-1])
+
+    def scores(self, excerpts):
+        values = np.array([float(one.text.split()[-1]) for one in excerpts])
+        return np.stack([values, 1 - values], axis=1) ** (1 + len(self.texts) / 1000)
+
+
+class Store:
+    """What of MLflow a trainer needs, in memory."""
+
+    def __init__(self):
+        self.runs, self.metrics = 0, {}
+
+    def start_run(self, **_):
+        self.runs += 1
+        return SimpleNamespace(info=SimpleNamespace(run_id=self.runs))
+
+    def end_run(self, *_):
+        pass
+
+    def log_params(self, params):
+        pass
+
+    def log_metrics(self, values, run_id):
+        self.metrics[run_id] = values
+
+
+@pytest.fixture(autouse=True)
+def _counting(monkeypatch):
+    monkeypatch.setattr(fitting, "classifier_class", lambda _: Counting)
+
+
+def passages(groups, each=30, languages=("sv",), seed=1, prefix="g"):
+    """Passages whose text ends with a score; the labels follow it, with much noise. A document and a language a group."""
+    drawn = np.random.default_rng(seed)
+    values = drawn.random(groups * each)
+    truth = drawn.random(groups * each) < 0.2 + 0.5 * values
+    names = np.repeat([f"{prefix}{number}" for number in range(groups)], each)
+    texts = [f"text {value}" for value in values]
+    spoken = np.repeat([languages[number % len(languages)] for number in range(groups)], each)
+    targets = np.stack([truth, ~truth], axis=1).astype(np.float32)
+    return LabelledPassages(LABELS, texts, targets, names, spoken, names, [(0, len(text)) for text in texts], np.array(["article"] * len(texts)))
+
+
+def flipped(data, rows):
+    targets = data.targets.copy()
+    targets[rows] = 1 - targets[rows]
+    return LabelledPassages(data.labels, data.texts, targets, data.documents, data.languages, data.groups, data.offsets, data.kinds)
+
+
+def trainer(say=lambda _: None, fits=1, begins=False, **keys):
+    config = Config(DataConfig("baseline", ("articles",), "annotations.jsonl", **keys), BaselineSettings())
+    return Trainer(Store(), config, fits, begins, say)
+
+
+def cross_validate(data, bootstrap=None, **keys):
+    own = trainer(**keys)
+    folds, start = make_folds(data, 10), own.begin(bootstrap)
+    return own.cross_validate(data, folds, start, EXCLUSIVE), folds, start, own
+
+
+def test_a_part_of_whole_documents_of_the_corpus_is_kept_for_calibration():
+    told, corpus = [], passages(17)
+    start = trainer(told.append).begin(corpus)
+    kept = set(start.tuning.texts)
+    assert len(set(start.tuning.groups)) == 17 // TUNING_PARTS
+    assert sorted([*kept, *start.classifier.texts]) == sorted(corpus.texts)
+    assert f"cold-start corpus: {17 * 30 - len(kept)} passages to train on, {len(kept)} kept for calibration" in told
+
+
+def test_a_small_corpus_is_trained_on_whole():
+    start = trainer().begin(passages(TUNING_PARTS - 1))
+    assert start.tuning is None
+    assert len(start.classifier.texts) == (TUNING_PARTS - 1) * 30
+
+
+def test_without_a_corpus_there_is_no_start():
+    assert trainer().begin(None) == Start()
+
+
+def test_each_fold_goes_on_from_the_corpus_and_sees_nothing_that_it_is_judged_on(monkeypatch):
+    fitted = []
+    fit = Counting.fit.__func__
+
+    def fit_and_remember(*arguments):
+        fitted.append(fit(*arguments))
+        return fitted[-1]
+
+    monkeypatch.setattr(Counting, "fit", classmethod(fit_and_remember))
+    data = passages(4)
+    found, folds, start, _ = cross_validate(data, passages(16, prefix="c", seed=2))
+    assert len(fitted) == 5
+    assert start.classifier is fitted[0]
+    for fold, classifier in zip(folds, fitted[1:], strict=True):
+        assert classifier.start is start.classifier
+        assert classifier.texts == [data.texts[row] for row in fold.train]
+        assert np.array_equal(found.raw[fold.test], classifier.scores(data.subset(fold.test).excerpts))
+
+
+@pytest.mark.parametrize("corpus", [None, passages(16, prefix="c", seed=2)], ids=["alone", "with corpus"])
+def test_rules_of_a_fold_come_from_the_other_folds_and_the_held_out_part_of_the_corpus(corpus):
+    data = passages(4)
+    found, folds, start, own = cross_validate(data, corpus)
+    for number, fold in enumerate(folds, start=1):
+        raw, targets = found.raw[fold.train], data.targets[fold.train]
+        if corpus:
+            tuned = Counting([""] * len(fold.train), None).scores(start.tuning.excerpts)
+            raw, targets = np.concatenate([raw, tuned]), np.concatenate([targets, start.tuning.targets])
+        rules = fit_rules(raw, targets)
+        assert rules[0].slope != 1
+        assert np.allclose(found.probabilities[fold.test], calibrated(found.raw[fold.test], rules))
+        assert np.array_equal(found.decisions[fold.test], decide(found.probabilities[fold.test], [rule.threshold for rule in rules], LABELS, EXCLUSIVE))
+        assert "macro_f1" in own.mlflow.metrics[number]
+
+
+def test_what_is_true_of_a_fold_changes_nothing_in_it():
+    data = passages(4)
+    before, folds, *_ = cross_validate(data)
+    after, *_ = cross_validate(flipped(data, folds[1].test))
+    assert np.array_equal(after.probabilities[folds[1].test], before.probabilities[folds[1].test])
+    assert np.array_equal(after.decisions[folds[1].test], before.decisions[folds[1].test])
+    assert not np.allclose(after.probabilities[folds[0].test], before.probabilities[folds[0].test])
+
+
+def test_left_out_languages_are_judged_and_nothing_is_learned_from_them():
+    data, corpus = passages(6, languages=("sv", "fr", "fi")), passages(24, prefix="c", seed=2, languages=("sv", "fr"))
+    left_out = np.flatnonzero(data.languages == "fr")
+    before, _, start, _ = cross_validate(data, corpus, leave_out_languages=("fr",))
+    assert set(start.tuning.languages) == {"sv"}
+    assert not set(start.classifier.texts) & {text for text, language in zip(corpus.texts, corpus.languages, strict=True) if language == "fr"}
+    assert set(data.languages[before.rows]) == {"sv", "fi"}
+    assert (before.raw[left_out] > 0).all()
+    after, *_ = cross_validate(flipped(data, left_out), corpus, leave_out_languages=("fr",))
+    assert np.array_equal(after.raw, before.raw)
+    assert np.array_equal(after.probabilities, before.probabilities)
+    heard, *_ = cross_validate(data, corpus)
+    assert not np.array_equal(heard.raw, before.raw)
+
+
+def test_where_nothing_is_left_to_train_on_the_start_is_taken_or_an_error_told():
+    data, corpus = passages(2, languages=("sv", "fr")), passages(16, prefix="c", seed=2)
+    nothing = data.subset(np.zeros(0, dtype=int))
+    own = trainer()
+    start = own.begin(corpus)
+    assert own.fit(nothing, start) is start.classifier
+    with pytest.raises(NewsmarkError, match="leave_out_languages leaves no passage to train on"):
+        trainer().fit(nothing, Start())

@@ -1,0 +1,97 @@
+"""Two runs on the same passages: how far they differ, and whether chance would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest
+
+from annotation.errors import NewsmarkError
+from training.metrics import F1Differences, f1_differences
+from training.tracking import LoggedPredictions
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Exact McNemar test of one label over passages (McNemar 1947; two-sided binomial test).
+
+    Attributes:
+        only_first: passages on which the first run alone is right.
+        only_other: passages on which the other run alone is right.
+        p_value: how often two equally good runs would differ as unequally; 1 where they never differ.
+    """
+
+    only_first: int
+    only_other: int
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One run against another, first, one.
+
+    Attributes:
+        labels: label names.
+        passages: number of them.
+        groups: number of groups that the intervals are drawn from.
+        differences: F1 of the other less F1 of the first.
+        tests: one a label.
+    """
+
+    labels: tuple[str, ...]
+    passages: int
+    groups: int
+    differences: F1Differences
+    tests: tuple[McNemar, ...]
+
+
+def compare(first: LoggedPredictions, other: LoggedPredictions, seed: int) -> Comparison:
+    """Compare two runs passage by passage; the groups are those of the first.
+
+    Args:
+        first: what the differences are from.
+        other: the same passages in the same order, with the same truth.
+        seed: of the resampling.
+
+    Raises:
+        NewsmarkError: passages or truths differ; the message says where, as a clause.
+    """
+    _check_same(first, other)
+    right, other_right = first.decisions == first.truth, other.decisions == other.truth
+    only_first, only_other = (right & ~other_right).sum(axis=0), (~right & other_right).sum(axis=0)
+    return Comparison(
+        first.labels,
+        len(first.texts),
+        len(set(first.groups)),
+        f1_differences(first.groups, first.truth, first.decisions, other.decisions, seed),
+        tuple(mcnemar(one, two) for one, two in zip(only_first.tolist(), only_other.tolist(), strict=True)),
+    )
+
+
+def mcnemar(only_first: int, only_other: int) -> McNemar:
+    """Test two discordant counts."""
+    count = only_first + only_other
+    return McNemar(only_first, only_other, float(binomtest(only_first, count).pvalue) if count else 1.0)
+
+
+def _check_same(first: LoggedPredictions, other: LoggedPredictions) -> None:
+    if first.labels != other.labels:
+        raise NewsmarkError(f"their labels differ: {', '.join(first.labels)} and {', '.join(other.labels)}")
+    if len(first.texts) != len(other.texts):
+        raise NewsmarkError(f"they were scored on different passages: {len(first.texts)} and {len(other.texts)}")
+    differing = np.flatnonzero((first.documents != other.documents) | (first.texts != other.texts)).tolist()
+    if differing:
+        row = differing[0]
+        raise NewsmarkError(
+            f"they were scored on different passages: {len(differing)} of {len(first.texts)} differ, first number {row + 1} "
+            f"({first.documents[row]} and {other.documents[row]})"
+        )
+    differing = np.flatnonzero((first.truth != other.truth).any(axis=1)).tolist()
+    if differing:
+        row = differing[0]
+        names = [label for label, one, two in zip(first.labels, first.truth[row], other.truth[row], strict=True) if one != two]
+        raise NewsmarkError(
+            f"their annotations differ on {len(differing)} of {len(first.texts)} passages, first on number {row + 1} "
+            f"({first.documents[row]}: {', '.join(names)})"
+        )

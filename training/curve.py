@@ -1,0 +1,60 @@
+"""The learning curve: what more annotated articles buy."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotation.labels import load_labels
+from models.store import connect
+from training.config import Config
+from training.fitting import Say, Trainer, load_material
+from training.metrics import Scores, score
+from training.report import curve_figure, curve_table
+from training.splits import make_folds
+from training.tracking import log_inputs, tracked_run
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Scores out of fold by the number of annotated articles trained on, and the same as text."""
+
+    scores: dict[int, Scores]
+    table: str
+
+
+def learning_curve(config: Config, say: Say = lambda line: print(line, file=sys.stderr)) -> Curve:
+    """Cross-validate with ever more annotated articles to train on, and log the curve to MLflow.
+
+    In each fold as many articles as the size says are drawn from those that are not held out: 1, 2, 4, …, all; and none at
+    all where there is a cold-start corpus to train on. Every size is scored on the same passages.
+
+    Args:
+        config: what to train, on what.
+        say: told what is going on.
+
+    Raises:
+        NewsmarkError: as in ``run_experiment``.
+    """
+    scheme = load_labels(Path(config.data.labels))
+    material = load_material(config, scheme, None, say)
+    data = material.data
+    folds = make_folds(data, config.data.max_folds)
+    largest = min(len(set(data.groups[fold.train])) for fold in folds)
+    sizes = sorted({2**power for power in range(largest.bit_length()) if 2**power < largest} | {largest} | ({0} if material.bootstrap else set()))
+    trainer = Trainer(connect(), config, len(sizes) * len(folds), material.bootstrap is not None, say)
+    found = {}
+    with tracked_run(trainer.mlflow, f"learning curve of the {config.data.model}"):
+        log_inputs(trainer.mlflow, config, data, material.bootstrap, "learning curve")
+        start = trainer.begin(material.bootstrap)
+        for size in sizes:
+            trainer.say(f"{size} annotated articles to train on")
+            judged = trainer.cross_validate(data, folds, start, scheme.exclusive_names, size)
+            found[size] = score(data, judged.probabilities, judged.decisions, config.data.seed)
+            trainer.mlflow.log_metrics(found[size].flat(), step=size)
+        trainer.bar.close()
+        table = curve_table(found, len(set(data.groups)))
+        trainer.mlflow.log_text(table + "\n", "learning_curve.txt")
+        trainer.mlflow.log_figure(curve_figure(found), "learning_curve.png")
+    return Curve(found, table)
