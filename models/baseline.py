@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
-from models.classifier import Excerpt, Report
+from models.classifier import Report
 from models.settings import BaselineSettings
 
 _FILE = "pipeline.skops"
@@ -33,7 +33,7 @@ class Baseline:
     @classmethod
     def fit(
         cls,
-        excerpts: Sequence[Excerpt],
+        texts: Sequence[str],
         targets: NDArray[np.float32],
         settings: BaselineSettings,
         seed: int,
@@ -41,9 +41,9 @@ class Baseline:
         start: Self | None = None,
     ) -> Self:
         """Train; see ``Classifier.fit``. There is no iteration to report on; going on means training on all passages together."""
-        texts, truth = _mask_digits(excerpts), targets.astype(np.int64)
+        masked, truth = _mask_digits(texts), targets.astype(np.int64)
         if start is not None and start.trained_on is not None:
-            texts, truth = start.trained_on[0] + texts, np.concatenate([start.trained_on[1], truth])
+            masked, truth = start.trained_on[0] + masked, np.concatenate([start.trained_on[1], truth])
         features = make_union(
             TfidfVectorizer(ngram_range=(1, settings.word_ngrams), sublinear_tf=True, token_pattern=r"\w+|[^\w\s]"),
             TfidfVectorizer(analyzer="char_wb", ngram_range=(1, settings.char_ngrams), sublinear_tf=True),
@@ -52,11 +52,11 @@ class Baseline:
         pipeline = make_pipeline(features, OneVsRestClassifier(logistic))
         with warnings.catch_warnings():  # of labels that no passage has, or each: the caller tells
             warnings.filterwarnings("ignore", "Label .* is present in all training examples")
-            return cls(pipeline.fit(texts, truth), (texts, truth))
+            return cls(pipeline.fit(masked, truth), (masked, truth))
 
-    def scores(self, excerpts: Sequence[Excerpt]) -> NDArray[np.float64]:
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
-        scores = np.asarray(self.pipeline.predict_proba(_mask_digits(excerpts)), dtype=np.float64)
+        scores = np.asarray(self.pipeline.predict_proba(_mask_digits(texts)), dtype=np.float64)
         return scores if self.pipeline[-1].multilabel_ else scores[:, 1:]
 
     def save(self, folder: Path) -> None:
@@ -70,6 +70,6 @@ class Baseline:
         return cls(skops.io.load(folder / _FILE, trusted=["sklearn.multiclass._ConstantPredictor"]))
 
 
-def _mask_digits(excerpts: Sequence[Excerpt]) -> list[str]:
+def _mask_digits(texts: Sequence[str]) -> list[str]:
     """Texts with every number made "0": that there is a number matters, not which."""
-    return [_DIGITS.sub("0", one.text) for one in excerpts]
+    return [_DIGITS.sub("0", text) for text in texts]

@@ -24,8 +24,8 @@ REVIEW_RISK = 0.2
 """A person should look at a passage where the probability that one of its labels is wrong is greater than this."""
 
 _CARD = "newsmark.json"
-_FORMAT = 2
-_EDGE = 1e-6  # scores are kept this far from 0 and 1 where their logarithm is taken
+_FORMAT = 3
+_EDGE = 1e-4  # scores are kept this far from 0 and 1 where their logarithm is taken
 
 
 class Excerpt(NamedTuple):
@@ -55,11 +55,11 @@ class Classifier(Protocol):
     """A multi-label classifier of passages; one implementation a kind."""
 
     @classmethod
-    def fit(cls, excerpts: Sequence[Excerpt], targets: NDArray[np.float32], settings: Settings, seed: int, report: Report, start: Self | None = None) -> Self:
+    def fit(cls, texts: Sequence[str], targets: NDArray[np.float32], settings: Settings, seed: int, report: Report, start: Self | None = None) -> Self:
         """Train on passages.
 
         Args:
-            excerpts: n passages with their neighbours.
+            texts: n passages.
             targets: n × labels, 1 where the passage has the label.
             settings: the settings of this kind.
             seed: fixes everything random.
@@ -68,7 +68,7 @@ class Classifier(Protocol):
         """
         ...
 
-    def scores(self, excerpts: Sequence[Excerpt]) -> NDArray[np.float64]:
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage: n × labels, each in 0..1, rows independent of each other."""
         ...
 
@@ -84,28 +84,59 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True)
 class Rule:
-    """How a classifier's scores of one label become probabilities, and these a decision.
+    """How a classifier's scores of a passage and its neighbours become the probability of one label, and this a decision.
+
+    Platt's calibration (1999, "Probabilistic outputs for support vector machines"), which also listens to what the
+    classifier says of the passages before and after: a menu entry stands among menu entries, a quotation goes on.
 
     Attributes:
         threshold: the label is given from this probability on.
-        slope: of the logarithmic odds (Platt 1999, "Probabilistic outputs for support vector machines"); 1 leaves them.
+        slope: of the passage's own logarithmic odds; 1 leaves them.
         intercept: added to them; 0 leaves them.
+        before: weights of the logarithmic odds of every label of the passage before; empty for none.
+        after: those of the passage after.
     """
 
     threshold: float = 0.5
     slope: float = 1.0
     intercept: float = 0.0
+    before: tuple[float, ...] = ()
+    after: tuple[float, ...] = ()
 
-    def calibrate(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Turn scores (in 0..1) into probabilities."""
-        odds = self.slope * log_odds(scores) + self.intercept
-        return np.asarray((1 + np.tanh(odds / 2)) / 2)  # the logistic function; never overflows
+    def calibrate(self, odds: NDArray[np.float64], column: int) -> NDArray[np.float64]:
+        """Turn logarithmic odds (n × 3 × labels, see ``read_odds``) into probabilities of the label of one column."""
+        total = self.slope * odds[:, 0, column] + self.intercept
+        for place, weights in ((1, self.before), (2, self.after)):
+            if weights:
+                total = total + odds[:, place] @ np.asarray(weights)
+        return logistic(total)
+
+
+def logistic(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities from logarithmic odds; never overflows."""
+    return np.asarray((1 + np.tanh(odds / 2)) / 2)
 
 
 def log_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Logarithm of the odds of scores in 0..1, finite at both ends."""
     inside = np.clip(scores, _EDGE, 1 - _EDGE)
     return np.asarray(np.log(inside) - np.log1p(-inside))
+
+
+def read_odds(classifier: Classifier, excerpts: Sequence[Excerpt]) -> NDArray[np.float64]:
+    """Logarithmic odds that a classifier gives n passages and their neighbours.
+
+    Each text is classified once, however often it occurs.
+
+    Returns:
+        n × 3 × labels: of the passage, of the one before, of the one after; 0 where there is none.
+    """
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(text for one in excerpts for text in (one.text, one.before, one.after)))}
+    found = log_odds(classifier.scores(list(numbers)))
+    rows = np.array([[numbers[text] for text in one] for one in excerpts])
+    odds: NDArray[np.float64] = found[rows]
+    odds[np.array([[False, not one.before, not one.after] for one in excerpts])] = 0.0
+    return odds
 
 
 @dataclass(frozen=True)
@@ -132,7 +163,7 @@ class TrainedModel:
         """Calibrated probability of each label for each passage: n × labels."""
         if not len(excerpts):
             return np.zeros((0, len(self.labels)))
-        return calibrated(self.classifier.scores(excerpts), self.rules)
+        return calibrated(read_odds(self.classifier, excerpts), self.rules)
 
     def decide(self, scores: NDArray[np.float64], threshold: float | None = None) -> NDArray[np.bool_]:
         """Turn scores into labels.
@@ -151,9 +182,9 @@ class TrainedModel:
         return decide(scores, thresholds, self.labels, self.exclusive)
 
 
-def calibrated(scores: NDArray[np.float64], rules: Sequence[Rule]) -> NDArray[np.float64]:
-    """Turn a classifier's scores (n × labels) into probabilities."""
-    return np.stack([rule.calibrate(column) for rule, column in zip(rules, scores.T, strict=True)], axis=1)
+def calibrated(odds: NDArray[np.float64], rules: Sequence[Rule]) -> NDArray[np.float64]:
+    """Turn logarithmic odds (n × 3 × labels, see ``read_odds``) into probabilities: n × labels."""
+    return np.stack([rule.calibrate(odds, column) for column, rule in enumerate(rules)], axis=1)
 
 
 def decide(scores: NDArray[np.float64], thresholds: Sequence[float], labels: Sequence[str], exclusive: frozenset[str]) -> NDArray[np.bool_]:
@@ -219,7 +250,7 @@ def load_model(folder: Path) -> TrainedModel:
         raise
     except Exception as error:
         raise NewsmarkError(f"{folder}: the model's files are damaged ({type(error).__name__}: {error}); copy the model again or train a new one") from error
-    rules = tuple(Rule(**rule) for rule in card["rules"])
+    rules = tuple(Rule(**{**rule, "before": tuple(rule["before"]), "after": tuple(rule["after"])}) for rule in card["rules"])
     return TrainedModel(card["kind"], tuple(card["labels"]), frozenset(card["exclusive"]), rules, classifier, str(card["version"]))
 
 
@@ -236,8 +267,11 @@ def _read_card(folder: Path) -> dict[str, Any]:
         if not (card["format"] == _FORMAT and card["kind"] in KINDS and card["labels"] and card["version"] and card["files"]):
             raise ValueError("not a card of this version")
         for _, rule in zip(card["labels"], card["rules"], strict=True):
-            if not 0 < Rule(**rule).threshold < 1 or not math.isfinite(rule["slope"] + rule["intercept"]):
+            weights = [*rule["before"], *rule["after"]]
+            if not 0 < Rule(**rule).threshold < 1 or not math.isfinite(rule["slope"] + rule["intercept"] + sum(weights)):
                 raise ValueError("not a rule that can be applied")
+            if {len(rule["before"]), len(rule["after"])} - {0, len(card["labels"])}:
+                raise ValueError("not a weight for each label")
         frozenset(card["exclusive"])
         card["files"].items()
     except FileNotFoundError:

@@ -30,29 +30,19 @@ class TransformerSettings:
         further_epochs: passes over the annotated passages after it.
         batch_size: passages a step.
         learning_rate: peak rate of AdamW, after warm-up over a tenth of the steps, before linear decay to zero.
-        max_positive_weight: a rare label's positives weigh as much as its negatives, up to this weight, so that it is not given
-            up (calibration takes the weight out of the probabilities again); 1 for no weights.
         max_tokens: a passage's tokens beyond this number are cut off.
-        context_tokens: so many tokens of the passage before, and of the one after, are read along; 0 for none.
         freeze_embeddings: leave the word embeddings as they are; faster, and nothing is lost on little data.
         frozen_layers: so many of the encoder's lowest layers stay as they are, too; faster still.
     """
 
     encoder: str = "multilingual-e5-small"
-    epochs: int = 3
+    epochs: int = 2
     further_epochs: int = 2
     batch_size: int = 16
-    learning_rate: float = 2e-4
-    max_positive_weight: float = 20.0
+    learning_rate: float = 1e-4
     max_tokens: int = 192
-    context_tokens: int = 0
     freeze_embeddings: bool = True
     frozen_layers: int = 0
-
-    @property
-    def longest_input(self) -> int:
-        """Tokens that a passage and its neighbours may have together, with the three marks around the neighbours."""
-        return self.max_tokens + (2 * self.context_tokens + 3 if self.context_tokens else 0)
 
 
 Settings = BaselineSettings | TransformerSettings

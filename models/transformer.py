@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import math
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +23,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
 
 from annotation.errors import NewsmarkError
-from models.classifier import Excerpt, Report
+from models.classifier import Report
 from models.encoder import encoder_source
 from models.settings import TransformerSettings
 
@@ -31,37 +32,41 @@ _SETTINGS = "settings.json"
 _CHARACTERS_A_TOKEN = 12
 """Text beyond ``max_tokens`` times this is not tokenised at all: it would be cut off anyway."""
 _BATCH = 32
+_PROBE_C = 0.01  # inverse strength of the probe's regularisation
+_LEAST_SCALE = 1e-6
 
 np.finfo(np.float32), np.finfo(np.float64)  # NumPy warns where it looks at these after the next line
 torch.set_flush_denormal(True)  # numbers below 1e-38, which gradients are full of after a while, make a CPU several times slower
 
 
 class MeanPoolingHead(nn.Module):
-    """An encoder, the mean of a passage's token vectors, dropout and a linear layer with one logit a label.
-
-    The tokens of the neighbours stand behind the passage's: they are attended to, and left out of the mean.
-    """
+    """An encoder, the standardised mean of a passage's token vectors, dropout and a linear layer with one logit a label."""
 
     encoder: Any
+    center: torch.Tensor
+    scale: torch.Tensor
 
     def __init__(self, encoder: Any, hidden: int, labels: int) -> None:
         super().__init__()
         self.encoder = encoder
+        self.register_buffer("center", torch.zeros(hidden))
+        self.register_buffer("scale", torch.ones(hidden))
         self.dropout = nn.Dropout(0.1)
         self.head = nn.Linear(hidden, labels)
-        self.loss = nn.BCEWithLogitsLoss()
 
-    def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, passage_mask: torch.Tensor, labels: torch.Tensor | None = None
-    ) -> dict[str, torch.Tensor]:
-        """Compute logits (batch × labels), and the loss where targets are given; inputs are batch × tokens."""
+    def pool(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Mean of each passage's token vectors (batch × hidden), less the center, over the scale; inputs are batch × tokens."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        mask = passage_mask.unsqueeze(-1).to(hidden.dtype)
-        pooled = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
-        logits = self.head(self.dropout(pooled))
+        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        pooled: torch.Tensor = ((hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0) - self.center) / self.scale
+        return pooled
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        """Compute logits (batch × labels), and the loss where targets are given; inputs are batch × tokens."""
+        logits = self.head(self.dropout(self.pool(input_ids, attention_mask)))
         if labels is None:
             return {"logits": logits}
-        return {"loss": self.loss(logits, labels), "logits": logits}
+        return {"loss": nn.functional.binary_cross_entropy_with_logits(logits, labels), "logits": logits}
 
 
 class Transformer:
@@ -75,7 +80,7 @@ class Transformer:
     @classmethod
     def fit(
         cls,
-        excerpts: Sequence[Excerpt],
+        texts: Sequence[str],
         targets: NDArray[np.float32],
         settings: TransformerSettings,
         seed: int,
@@ -84,8 +89,9 @@ class Transformer:
     ) -> Self:
         """Fine-tune with ``transformers.Trainer``; see ``Classifier.fit``. Reports ``loss`` after each epoch.
 
-        The loss is binary cross-entropy, a label's positives weighted by the ratio of its negatives to its positives,
-        ``max_positive_weight`` at most. The lowest ``frozen_layers`` layers and the word embeddings stay as they are.
+        The linear layer begins as a logistic regression on the encoder's own vectors (linear probing, then fine-tuning:
+        Kumar et al. 2022, https://arxiv.org/abs/2202.10054); begun at random, it never learns a rare label. The lowest
+        ``frozen_layers`` layers and the word embeddings stay as they are.
         """
         transformers.set_seed(seed)
         if start is None:
@@ -93,12 +99,12 @@ class Transformer:
             model = MeanPoolingHead(encoder, encoder.config.hidden_size, targets.shape[1])
         else:
             model, tokenizer = copy.deepcopy(start.model), start.tokenizer
-        positives = targets.sum(axis=0)
-        weights = np.clip((len(targets) - positives) / np.maximum(positives, 1), 1.0, settings.max_positive_weight)
-        model.loss = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(weights, dtype=torch.float32, device=model.head.weight.device))
         _freeze(model.encoder, settings)
         trained = cls(model, tokenizer, settings)
-        rows = [{**row, "labels": target} for row, target in zip(trained._tokenise(excerpts), targets, strict=True)]
+        tokens = trained._tokenise(texts)
+        if start is None:
+            trained._probe(tokens, targets)
+        rows = [{"input_ids": ids, "labels": target} for ids, target in zip(tokens, targets, strict=True)]
         epochs = settings.epochs if start is None else settings.further_epochs
         steps = -(-len(rows) // settings.batch_size) * epochs
         with tempfile.TemporaryDirectory() as unused:
@@ -125,26 +131,45 @@ class Transformer:
         model.eval()
         return trained
 
-    def scores(self, excerpts: Sequence[Excerpt]) -> NDArray[np.float64]:
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
+        return self._in_batches(self._tokenise(texts), self.model.head.out_features, lambda **inputs: torch.sigmoid(self.model(**inputs)["logits"]))
+
+    def _in_batches(self, tokens: Sequence[list[int]], width: int, compute: Callable[..., torch.Tensor]) -> NDArray[np.float64]:
+        """Compute something of each passage (n × width), in batches of passages of about the same length."""
         device = next(self.model.parameters()).device
-        rows = self._tokenise(excerpts)
-        order = sorted(range(len(rows)), key=lambda index: len(rows[index]["input_ids"]))
-        result = np.empty((len(rows), self.model.head.out_features))
+        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
+        result = np.empty((len(tokens), width))
         for start in range(0, len(order), _BATCH):
             batch = order[start : start + _BATCH]
-            inputs = {name: tensor.to(device) for name, tensor in self._collate([rows[index] for index in batch]).items()}
+            inputs = {name: tensor.to(device) for name, tensor in self._collate([{"input_ids": tokens[index]} for index in batch]).items()}
             with torch.inference_mode():
-                logits = self.model(**inputs)["logits"]
-            result[batch] = torch.sigmoid(logits).cpu().double().numpy()
+                result[batch] = compute(**inputs).cpu().double().numpy()
         return result
 
+    def _probe(self, tokens: Sequence[list[int]], targets: NDArray[np.float32]) -> None:
+        """Standardise the encoder's vectors over these passages, and begin the linear layer as a logistic regression on them."""
+        from sklearn.linear_model import LogisticRegression  # a served model has no need of it
+
+        vectors = self._in_batches(tokens, len(self.model.center), self.model.pool)
+        center, scale = vectors.mean(axis=0), vectors.std(axis=0) + _LEAST_SCALE
+        weights, biases = self.model.head.weight.data, self.model.head.bias.data
+        for column, truth in enumerate(targets.T > 0):
+            if truth.all() or not truth.any():  # nothing to tell apart: the base rate, kept from infinity
+                weights[column], biases[column] = 0.0, math.log((truth.sum() + 1) / ((~truth).sum() + 1))
+                continue
+            probe = LogisticRegression(C=_PROBE_C, max_iter=1000).fit((vectors - center) / scale, truth)
+            weights[column], biases[column] = torch.tensor(probe.coef_[0]), float(probe.intercept_[0])
+        self.model.center.copy_(torch.tensor(center))
+        self.model.scale.copy_(torch.tensor(scale))
+
     def save(self, folder: Path) -> None:
-        """Write the encoder's configuration, the tokenizer, the settings and the weights as float16 safetensors."""
+        """Write the encoder's configuration, the tokenizer, the settings and the weights as safetensors, the encoder's in float16."""
         self.model.encoder.config.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         (folder / _SETTINGS).write_text(json.dumps(asdict(self.settings)) + "\n", encoding="utf-8")
-        state = {name: tensor.cpu().half().contiguous() for name, tensor in self.model.state_dict().items() if not name.startswith("loss.")}
+        state = {name: tensor.cpu().contiguous() for name, tensor in self.model.state_dict().items()}
+        state |= {name: tensor.half() for name, tensor in state.items() if name.startswith("encoder.")}
         save_file(state, folder / _WEIGHTS, metadata={"format": "pt"})
         (folder / _WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner only
 
@@ -160,36 +185,17 @@ class Transformer:
         model.load_state_dict(state)
         return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, settings)
 
-    def _tokenise(self, excerpts: Sequence[Excerpt]) -> list[dict[str, Any]]:
-        """Token ids of each passage with its neighbours behind it, and how many of them are the passage's own."""
-        longest, reach = self.settings.max_tokens, self.settings.context_tokens
-        passages = self._ids([one.text[: longest * _CHARACTERS_A_TOKEN] for one in excerpts], truncation=True, max_length=longest)
-        if not reach:
-            return [{"input_ids": ids, "length": len(ids)} for ids in passages]
-        before = self._ids([one.before[-reach * _CHARACTERS_A_TOKEN :] for one in excerpts], add_special_tokens=False)
-        after = self._ids([one.after[: reach * _CHARACTERS_A_TOKEN] for one in excerpts], add_special_tokens=False)
-        mark = self.tokenizer.sep_token_id if self.tokenizer.sep_token_id is not None else self.tokenizer.eos_token_id
-        marks = [] if mark is None else [mark]
-        rows = []
-        for ids, earlier, later in zip(passages, before, after, strict=True):
-            neighbours = [*marks, *earlier[-reach:], *marks, *later[:reach], *marks] if earlier or later else []
-            rows.append({"input_ids": [*ids, *neighbours], "length": len(ids)})
-        return rows
-
-    def _ids(self, texts: Sequence[str], **how: Any) -> list[list[int]]:
-        clean = [_without_special_tokens(text, self.tokenizer) for text in texts]
-        found: list[list[int]] = self.tokenizer(clean, **how)["input_ids"] if clean else []
+    def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each passage."""
+        longest = self.settings.max_tokens
+        clean = [_without_special_tokens(text[: longest * _CHARACTERS_A_TOKEN], self.tokenizer) for text in texts]
+        found: list[list[int]] = self.tokenizer(clean, truncation=True, max_length=longest)["input_ids"] if clean else []
         return found
 
     def _collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """Pad rows to one length; ``passage_mask`` is 1 on the passages' own tokens."""
+        """Pad rows to one length."""
         padded = self.tokenizer.pad({"input_ids": [row["input_ids"] for row in rows]}, padding_side="right", return_tensors="pt")
-        positions = torch.arange(padded["input_ids"].shape[1])
-        batch = {
-            "input_ids": padded["input_ids"],
-            "attention_mask": padded["attention_mask"],
-            "passage_mask": (positions < torch.tensor([row["length"] for row in rows]).unsqueeze(1)).long(),
-        }
+        batch = {"input_ids": padded["input_ids"], "attention_mask": padded["attention_mask"]}
         if "labels" in rows[0]:
             batch["labels"] = torch.tensor(np.stack([row["labels"] for row in rows]))
         return batch

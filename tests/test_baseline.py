@@ -29,7 +29,7 @@ TEXTS = [
 ]
 TARGETS = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1], [0, 0, 0], [0, 0, 0]], dtype=np.float32)
 UNSEEN = ["Ministern lovade 300 nya hus", "", "Été 2030", "漢字"]
-RULES = (Rule(), Rule(0.4), Rule(0.3, 1.5, -0.25))
+RULES = (Rule(), Rule(0.4), Rule(0.3, 1.5, -0.25, (0.1, 0.2, 0.3), (0.0, -0.5, 0.5)))
 
 
 class Foreign:
@@ -46,7 +46,7 @@ def alone(texts):
 
 
 def fit(targets=TARGETS, seed=13, texts=TEXTS, start=None, **settings):
-    return Baseline.fit(alone(texts), targets, BaselineSettings(**settings), seed, lambda *_: None, start)
+    return Baseline.fit(texts, targets, BaselineSettings(**settings), seed, lambda *_: None, start)
 
 
 def as_model(classifier, labels=LABELS):
@@ -61,18 +61,18 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("texts", [TEXTS, UNSEEN, UNSEEN[:1]])
 def test_scores_are_a_probability_for_each_passage_and_label(texts):
-    scores = fit().scores(alone(texts))
+    scores = fit().scores(texts)
     assert scores.shape == (len(texts), 3)
     assert ((scores >= 0) & (scores <= 1)).all()
 
 
 def test_labels_of_the_training_passages_are_learned():
-    assert np.array_equal(fit(C=1000.0).scores(alone(TEXTS)) > 0.5, TARGETS > 0.5)
+    assert np.array_equal(fit(C=1000.0).scores(TEXTS) > 0.5, TARGETS > 0.5)
 
 
 def test_a_number_counts_whatever_its_digits():
     classifier = fit()
-    fourteen, more, unknown = (classifier.scores(alone([f"Antalet är {number}"])) for number in ("14", "99031", "okänt"))
+    fourteen, more, unknown = (classifier.scores([f"Antalet är {number}"]) for number in ("14", "99031", "okänt"))
     assert np.array_equal(fourteen, more)
     assert fourteen[0, 1] > unknown[0, 1]
 
@@ -86,27 +86,22 @@ def test_no_passage_gives_no_scores():
 
 
 def test_same_seed_gives_the_same_scores():
-    assert np.array_equal(fit(seed=7).scores(alone(UNSEEN)), fit(seed=7).scores(alone(UNSEEN)))
+    assert np.array_equal(fit(seed=7).scores(UNSEEN), fit(seed=7).scores(UNSEEN))
 
 
 def test_score_of_a_passage_does_not_depend_on_the_others():
     classifier = fit()
-    together = classifier.scores(alone([*TEXTS, *UNSEEN]))
-    assert np.array_equal(together[::-1], classifier.scores(alone([*TEXTS, *UNSEEN][::-1])))
-    assert np.array_equal(together[0], classifier.scores(alone(TEXTS[:1]))[0])
-
-
-def test_neighbours_are_not_looked_at():
-    classifier = fit()
-    assert np.array_equal(classifier.scores([Excerpt(UNSEEN[0], *TEXTS[:2])]), classifier.scores(alone(UNSEEN[:1])))
+    together = classifier.scores([*TEXTS, *UNSEEN])
+    assert np.array_equal(together[::-1], classifier.scores([*TEXTS, *UNSEEN][::-1]))
+    assert np.array_equal(together[0], classifier.scores(TEXTS[:1])[0])
 
 
 def test_going_on_is_training_on_all_passages_together():
     start = fit(TARGETS[:5], texts=TEXTS[:5])
-    before = start.scores(alone(UNSEEN))
-    further = fit(TARGETS[5:], texts=TEXTS[5:], start=start).scores(alone(UNSEEN))
-    assert np.array_equal(further, fit().scores(alone(UNSEEN)))
-    assert np.array_equal(start.scores(alone(UNSEEN)), before)
+    before = start.scores(UNSEEN)
+    further = fit(TARGETS[5:], texts=TEXTS[5:], start=start).scores(UNSEEN)
+    assert np.array_equal(further, fit().scores(UNSEEN))
+    assert np.array_equal(start.scores(UNSEEN), before)
     assert not np.array_equal(further, before)
 
 
@@ -114,7 +109,7 @@ def test_two_fits_go_on_from_the_same_start_and_not_from_each_other():
     start = fit(TARGETS[:5], texts=TEXTS[:5])
     fit(TARGETS[5:], texts=TEXTS[5:], start=start)
     again = fit(TARGETS[6:], texts=TEXTS[6:], start=start)
-    assert np.array_equal(again.scores(alone(UNSEEN)), fit(TARGETS[[*range(5), 6, 7]], texts=[*TEXTS[:5], *TEXTS[6:]]).scores(alone(UNSEEN)))
+    assert np.array_equal(again.scores(UNSEEN), fit(TARGETS[[*range(5), 6, 7]], texts=[*TEXTS[:5], *TEXTS[6:]]).scores(UNSEEN))
 
 
 @pytest.mark.parametrize(
@@ -135,8 +130,8 @@ def test_saved_model_gives_identical_scores(tmp_path, columns, constant):
     scores = model.scores(alone(UNSEEN))
     assert scores.shape == (len(UNSEEN), len(columns))
     for column, value in constant.items():
-        assert (model.classifier.scores(alone(UNSEEN))[:, column] == value).all()
-        assert scores[:, column] == pytest.approx(value, abs=1e-5)
+        assert (model.classifier.scores(UNSEEN)[:, column] == value).all()
+        assert scores[:, column] == pytest.approx(value, abs=2e-4)
     save_model(model, tmp_path / "model")
     loaded = load_model(tmp_path / "model")
     assert np.array_equal(loaded.scores(alone(UNSEEN)), scores)
@@ -186,7 +181,7 @@ def test_folder_of_something_else_is_refused(tmp_path):
     "change",
     [
         {"format": 1},
-        {"format": 3},
+        {"format": 2},
         {"kind": "forest"},
         {"kind": ["baseline"]},
         {"labels": []},
@@ -204,6 +199,9 @@ def test_folder_of_something_else_is_refused(tmp_path):
         {"rules": [vars(Rule(intercept=math.inf))] * 3},
         {"rules": [{"threshold": 0.5}] * 3},
         {"rules": [{**vars(Rule()), "offset": 1}] * 3},
+        {"rules": [vars(Rule(before=(1.0, 2.0)))] * 3},
+        {"rules": [vars(Rule(after=(1.0, math.nan, 2.0)))] * 3},
+        {"rules": [vars(Rule(after="abc"))] * 3},
         {"exclusive": None},
     ],
 )

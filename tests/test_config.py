@@ -177,12 +177,9 @@ def test_yes_or_no_key_takes_no_number(tmp_path):
 @pytest.mark.parametrize(
     ("key", "written", "reason"),
     [
-        ("context_tokens", "-1", "must lie between 0 and 160"),
-        ("context_tokens", "161", "must lie between 0 and 160"),
-        ("context_tokens", "1.5", "must be of type int"),
         ("frozen_layers", "-1", "must be 0 or more"),
+        ("frozen_layers", "1.5", "must be of type int"),
         ("further_epochs", "0", "must be a finite number greater than 0"),
-        ("max_positive_weight", "0", "must be a finite number greater than 0"),
         ("max_tokens", "513", "must lie between 8 and 512"),
     ],
 )
@@ -190,19 +187,6 @@ def test_bad_value_of_the_transformer_is_named(tmp_path, key, written, reason):
     path = write_config(tmp_path, MINIMAL.replace("baseline", "transformer"))
     with pytest.raises(UsageError, match=f"^--{key.replace('_', '-')}: {reason}"):
         load_config(path, {key: written})
-
-
-@pytest.mark.parametrize(("longest", "reach", "together"), [("446", "32", 513), ("512", "1", 517)])
-def test_passage_and_neighbours_may_not_be_longer_than_what_an_encoder_reads(tmp_path, longest, reach, together):
-    path = write_config(tmp_path, MINIMAL.replace("baseline", "transformer"))
-    with pytest.raises(UsageError, match=f"^--context-tokens: a passage and its neighbours may have {together} tokens together"):
-        load_config(path, {"max_tokens": longest, "context_tokens": reach})
-
-
-@pytest.mark.parametrize(("longest", "reach"), [("445", "32"), ("512", "0"), ("189", "160")])
-def test_passage_and_neighbours_may_fill_what_an_encoder_reads(tmp_path, longest, reach):
-    settings = load_config(write_config(tmp_path, MINIMAL.replace("baseline", "transformer")), {"max_tokens": longest, "context_tokens": reach}).settings
-    assert settings.longest_input == 512
 
 
 @pytest.mark.parametrize("key", ["documents", "annotations"])

@@ -149,7 +149,7 @@ def test_fifth_label_is_one_edit_of_the_labels_file(copy):
     data = load_copy(copy, "five.yaml")
     assert data.targets.shape == (149, 5)
     assert data.targets[:, 4].tolist() == [1.0] + [0.0] * 148
-    probabilities = Baseline.fit(data.excerpts, data.targets, BaselineSettings(), 13, print).scores(data.excerpts)
+    probabilities = Baseline.fit(data.texts, data.targets, BaselineSettings(), 13, print).scores(data.texts)
     assert probabilities.shape == (149, 5)
     scores = score(data, probabilities, decide(probabilities, [0.5] * 5, data.labels, load_labels(labels).exclusive_names), 13)
     assert [row.label for row in scores.labels] == ["commitment", "statistic", "quote", "boilerplate", "appeal"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from annotation.errors import NewsmarkError
-from models.classifier import calibrated, decide
+from models.classifier import calibrated, decide, read_odds
 from models.settings import BaselineSettings
 from training import fitting
 from training.calibration import fit_rules
@@ -26,11 +26,11 @@ class Counting:
         self.texts, self.start = texts, start
 
     @classmethod
-    def fit(cls, excerpts, *rest):
-        return cls([one.text for one in excerpts], rest[-1])
+    def fit(cls, texts, *rest):
+        return cls(list(texts), rest[-1])
 
-    def scores(self, excerpts):
-        values = np.array([float(one.text.split()[-1]) for one in excerpts])
+    def scores(self, texts):
+        values = np.array([float(text.split()[-1]) if text else 0.5 for text in texts])
         return np.stack([values, 1 - values], axis=1) ** (1 + len(self.texts) / 1000)
 
 
@@ -123,7 +123,7 @@ def test_each_fold_goes_on_from_the_corpus_and_sees_nothing_that_it_is_judged_on
     for fold, classifier in zip(folds, fitted[1:], strict=True):
         assert classifier.start is start.classifier
         assert classifier.texts == [data.texts[row] for row in fold.train]
-        assert np.array_equal(found.raw[fold.test], classifier.scores(data.subset(fold.test).excerpts))
+        assert np.array_equal(found.odds[fold.test], read_odds(classifier, data.subset(fold.test).excerpts))
 
 
 @pytest.mark.parametrize("corpus", [None, passages(16, prefix="c", seed=2)], ids=["alone", "with corpus"])
@@ -131,13 +131,13 @@ def test_rules_of_a_fold_come_from_the_other_folds_and_the_held_out_part_of_the_
     data = passages(4)
     found, folds, start, own = cross_validate(data, corpus)
     for number, fold in enumerate(folds, start=1):
-        raw, targets = found.raw[fold.train], data.targets[fold.train]
+        odds, targets = found.odds[fold.train], data.targets[fold.train]
         if corpus:
-            tuned = Counting([""] * len(fold.train), None).scores(start.tuning.excerpts)
-            raw, targets = np.concatenate([raw, tuned]), np.concatenate([targets, start.tuning.targets])
-        rules = fit_rules(raw, targets)
+            tuned = read_odds(Counting([""] * len(fold.train), None), start.tuning.excerpts)
+            odds, targets = np.concatenate([odds, tuned]), np.concatenate([targets, start.tuning.targets])
+        rules = fit_rules(odds, targets)
         assert rules[0].slope != 1
-        assert np.allclose(found.probabilities[fold.test], calibrated(found.raw[fold.test], rules))
+        assert np.allclose(found.probabilities[fold.test], calibrated(found.odds[fold.test], rules))
         assert np.array_equal(found.decisions[fold.test], decide(found.probabilities[fold.test], [rule.threshold for rule in rules], LABELS, EXCLUSIVE))
         assert "macro_f1" in own.mlflow.metrics[number]
 
@@ -158,12 +158,12 @@ def test_left_out_languages_are_judged_and_nothing_is_learned_from_them():
     assert set(start.tuning.languages) == {"sv"}
     assert not set(start.classifier.texts) & {text for text, language in zip(corpus.texts, corpus.languages, strict=True) if language == "fr"}
     assert set(data.languages[before.rows]) == {"sv", "fi"}
-    assert (before.raw[left_out] > 0).all()
+    assert (before.odds[left_out, 0] != 0).all()
     after, *_ = cross_validate(flipped(data, left_out), corpus, leave_out_languages=("fr",))
-    assert np.array_equal(after.raw, before.raw)
+    assert np.array_equal(after.odds, before.odds)
     assert np.array_equal(after.probabilities, before.probabilities)
     heard, *_ = cross_validate(data, corpus)
-    assert not np.array_equal(heard.raw, before.raw)
+    assert not np.array_equal(heard.odds, before.odds)
 
 
 def test_where_nothing_is_left_to_train_on_the_start_is_taken_or_an_error_told():

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from annotation.errors import NewsmarkError
-from models.classifier import Excerpt, Rule, TrainedModel, in_reading_order, load_model, save_model
+from models.classifier import Rule, TrainedModel, in_reading_order, load_model, save_model
 from models.settings import TransformerSettings
 from models.transformer import Transformer
 
@@ -24,12 +24,7 @@ SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "se
 TEXTS = ["ministern lovar bygga skolor", "antalet steg till procent", "solen sken över staden igår och en lång dag", "lovar ministern"] * 6
 TARGETS = np.array([[1, 0], [0, 1], [0, 0], [1, 0]] * 6, dtype=np.float32)
 UNSEEN = ["ministern lovar procent", "", "solen", "okända ord här", "antalet skolor steg igår och en lång dag över staden"]
-IN_PLACE = in_reading_order(UNSEEN)
-RULES = (Rule(), Rule(0.4, 1.5, -0.25))
-
-
-def alone(texts):
-    return [Excerpt(text) for text in texts]
+RULES = (Rule(), Rule(0.4, 1.5, -0.25, (0.5, -0.5), (1.0, 0.0)))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,12 +52,12 @@ def encoder(tmp_path_factory):
 
 
 def fit(encoder, *, seed=13, report=lambda *_: None, targets=TARGETS, start=None, **settings):
-    small = {"encoder": encoder, "epochs": 2, "batch_size": 8, "learning_rate": 2e-3, "max_tokens": 32, "context_tokens": 8}
-    return Transformer.fit(alone(TEXTS), targets, TransformerSettings(**small | settings), seed, report, start)
+    small = {"encoder": encoder, "epochs": 2, "batch_size": 8, "learning_rate": 2e-3, "max_tokens": 32}
+    return Transformer.fit(TEXTS, targets, TransformerSettings(**small | settings), seed, report, start)
 
 
 def weights(classifier):
-    return {name: tensor.clone() for name, tensor in classifier.model.state_dict().items() if not name.startswith("loss.")}
+    return {name: tensor.clone() for name, tensor in classifier.model.state_dict().items()}
 
 
 @pytest.fixture(scope="module")
@@ -78,75 +73,42 @@ def test_loss_is_reported_after_each_epoch_and_falls(encoder):
 
 
 def test_toy_labels_are_learned(encoder):
-    assert np.array_equal(fit(encoder, epochs=24).scores(alone(TEXTS)) > 0.5, TARGETS > 0.5)
+    assert np.array_equal(fit(encoder, epochs=24).scores(TEXTS) > 0.5, TARGETS > 0.5)
 
 
 def test_scores_are_a_probability_for_each_passage_and_label(trained):
-    scores = trained.scores(IN_PLACE)
+    scores = trained.scores(UNSEEN)
     assert scores.shape == (5, 2)
     assert ((scores > 0) & (scores < 1)).all()
     assert trained.scores([]).shape == (0, 2)
 
 
 def test_score_of_a_passage_does_not_depend_on_the_others(trained):
-    excerpts = [*in_reading_order(TEXTS), *IN_PLACE, *alone(TEXTS[:16])]
+    excerpts = [*TEXTS, *UNSEEN, *TEXTS[:16]]
     together = trained.scores(excerpts)
     assert np.allclose(trained.scores(excerpts[::-1])[::-1], together, atol=1e-5)
     assert np.allclose(np.concatenate([trained.scores([one]) for one in excerpts]), together, atol=1e-5)
 
 
-def score_one(classifier, text, before="", after=""):
-    return classifier.scores([Excerpt(text, before, after)])
-
-
-def test_neighbours_are_read_along(trained):
-    silent = score_one(trained, "solen")
-    found = [silent, score_one(trained, "solen", "lovar"), score_one(trained, "solen", "procent"), score_one(trained, "solen", "", "lovar")]
-    assert all(not np.allclose(one, other, atol=1e-4) for index, one in enumerate(found) for other in found[:index])
-
-
-def test_no_neighbours_are_read_where_the_reach_is_zero(encoder):
-    classifier = fit(encoder, context_tokens=0)
-    assert np.array_equal(classifier.scores(IN_PLACE), classifier.scores(alone(UNSEEN)))
-
-
-def test_neighbours_beyond_the_reach_do_not_matter(encoder):
-    classifier = fit(encoder, context_tokens=2)
-    near = score_one(classifier, "solen", "lovar bygga", "antalet steg")
-    assert np.allclose(near, score_one(classifier, "solen", "procent dag " * 50 + "lovar bygga", "antalet steg" + " ministern" * 50), atol=1e-6)
-    assert not np.allclose(near, score_one(classifier, "solen", "procent bygga", "antalet steg"), atol=1e-4)
-    assert not np.allclose(near, score_one(classifier, "solen", "lovar bygga", "antalet procent"), atol=1e-4)
-
-
-def test_neighbours_do_not_crowd_out_the_passage_and_are_left_out_of_the_mean(trained):
-    long = Excerpt("solen " * 100, "lovar " * 100, "bygga " * 100)
-    rows = trained._tokenise([long, Excerpt("solen", "lovar"), Excerpt("solen")])
-    assert [(len(row["input_ids"]), row["length"]) for row in rows] == [(32 + 2 * 8 + 3, 32), (3 + 1 + 3, 3), (3, 3)]
-    batch = trained._collate(rows)
-    assert batch["passage_mask"].sum(dim=1).tolist() == [32, 3, 3]
-    assert batch["attention_mask"].sum(dim=1).tolist() == [51, 7, 3]
-
-
-def test_training_reads_neighbours_too(trained):
-    excerpts = in_reading_order(TEXTS)
-    assert not np.array_equal(Transformer.fit(excerpts, TARGETS, trained.settings, 13, lambda *_: None).scores(IN_PLACE), trained.scores(IN_PLACE))
+def score_one(classifier, text):
+    return classifier.scores([text])
 
 
 def test_same_seed_gives_the_same_scores_and_another_seed_others(encoder, trained):
-    assert np.array_equal(fit(encoder).scores(IN_PLACE), trained.scores(IN_PLACE))
-    assert not np.array_equal(fit(encoder, seed=14).scores(IN_PLACE), trained.scores(IN_PLACE))
+    assert np.array_equal(fit(encoder).scores(UNSEEN), trained.scores(UNSEEN))
+    assert not np.array_equal(fit(encoder, seed=14).scores(UNSEEN), trained.scores(UNSEEN))
 
 
 @pytest.mark.parametrize("columns", [[0], [0, 1], [0, 1, 0, 1, 0]])
 def test_there_is_one_output_a_label(encoder, columns):
-    assert fit(encoder, epochs=1, targets=TARGETS[:, columns]).scores(IN_PLACE).shape == (5, len(columns))
+    assert fit(encoder, epochs=1, targets=TARGETS[:, columns]).scores(UNSEEN).shape == (5, len(columns))
 
 
 @pytest.mark.parametrize("value", [0, 1])
 def test_label_that_all_or_no_passages_have_can_be_trained_on(encoder, value):
     targets = TARGETS.copy()
     targets[:, 1] = value
-    assert np.isfinite(fit(encoder, targets=targets).scores(IN_PLACE)).all()
+    assert np.isfinite(fit(encoder, targets=targets).scores(UNSEEN)).all()
 
 
 @pytest.mark.parametrize("frozen", [True, False])
@@ -172,26 +134,33 @@ def test_more_frozen_layers_than_there_are_is_one_clear_error(encoder):
         fit(encoder, frozen_layers=3)
 
 
-@pytest.mark.parametrize(("limit", "expected"), [(1.0, [1, 1]), (2.0, [1, 2]), (20.0, [1, 3])])
-def test_positives_of_a_rare_label_weigh_more_up_to_the_limit(encoder, limit, expected):
-    assert fit(encoder, epochs=1, max_positive_weight=limit).model.loss.pos_weight.tolist() == expected
+def test_training_begins_with_a_logistic_regression_on_standardised_vectors(encoder):
+    """With so small a rate that nothing is learned, the model is its beginning."""
+    model = fit(encoder, learning_rate=1e-12).model
+    plain = Transformer(model, fit(encoder).tokenizer, TransformerSettings(max_tokens=32))
+    vectors = plain._in_batches(plain._tokenise(TEXTS), 32, model.pool)
+    assert np.allclose(vectors.mean(axis=0), 0, atol=1e-4)
+    assert np.allclose(vectors.std(axis=0), 1, atol=1e-3)
+    logits = vectors @ model.head.weight.detach().numpy().T + model.head.bias.detach().numpy()
+    truth = TARGETS > 0
+    assert all(logits[truth[:, column], column].min() > logits[~truth[:, column], column].max() for column in range(2))
 
 
 def test_going_on_changes_the_scores_and_leaves_the_start_as_it_is(encoder, trained):
-    told, before, scores = [], weights(trained), trained.scores(IN_PLACE)
+    told, before, scores = [], weights(trained), trained.scores(UNSEEN)
     further = fit(encoder, targets=1 - TARGETS, start=trained, further_epochs=3, report=lambda *metric: told.append(metric))
     assert [step for _, _, step in told] == [1, 2, 3]
     assert all(torch.equal(tensor, before[name]) for name, tensor in weights(trained).items())
-    assert np.array_equal(trained.scores(IN_PLACE), scores)
-    assert not np.allclose(further.scores(IN_PLACE), scores, atol=0.01)
-    assert np.array_equal(fit(encoder, targets=1 - TARGETS, start=trained, further_epochs=3).scores(IN_PLACE), further.scores(IN_PLACE))
+    assert np.array_equal(trained.scores(UNSEEN), scores)
+    assert not np.allclose(further.scores(UNSEEN), scores, atol=0.01)
+    assert np.array_equal(fit(encoder, targets=1 - TARGETS, start=trained, further_epochs=3).scores(UNSEEN), further.scores(UNSEEN))
 
 
 def test_going_on_begins_where_the_start_ended(encoder):
     """With so small a rate that nothing is learned, going on gives the start's scores; a new head would not."""
     start = fit(encoder, epochs=6)
     further = fit(encoder, start=start, learning_rate=1e-9)
-    assert np.allclose(further.scores(IN_PLACE), start.scores(IN_PLACE), atol=1e-4)
+    assert np.allclose(further.scores(UNSEEN), start.scores(UNSEEN), atol=1e-4)
 
 
 def test_tokens_beyond_the_longest_are_cut_off(encoder):
@@ -205,16 +174,16 @@ def test_tokens_beyond_the_longest_are_cut_off(encoder):
 def test_special_token_written_in_a_text_is_scored_as_text(trained, token):
     written, broken = f"ministern {token} lovar", f"ministern [ {token[1:]} lovar"
     assert np.array_equal(score_one(trained, written), score_one(trained, broken))
-    assert np.array_equal(score_one(trained, "solen", written, written), score_one(trained, "solen", broken, broken))
-    assert np.isfinite(score_one(trained, written, written)).all()
+    assert np.isfinite(score_one(trained, written)).all()
 
 
 def test_saved_model_gives_close_scores(tmp_path, trained):
     model = TrainedModel("transformer", LABELS, frozenset(), RULES, trained)
     save_model(model, tmp_path)
     loaded = load_model(tmp_path)
-    assert np.allclose(loaded.scores(IN_PLACE), model.scores(IN_PLACE), atol=2e-3)
-    assert not np.allclose(loaded.scores(IN_PLACE), trained.scores(IN_PLACE), atol=2e-3)
+    excerpts = in_reading_order(UNSEEN)
+    assert np.allclose(loaded.scores(excerpts), model.scores(excerpts), atol=2e-3)
+    assert not np.allclose(loaded.scores(excerpts), trained.scores(UNSEEN), atol=2e-3)
     assert loaded.rules == RULES
     assert loaded.classifier.settings == trained.settings
 
@@ -225,21 +194,22 @@ def test_saving_a_loaded_model_changes_nothing(tmp_path, trained):
     loaded = Transformer.load(tmp_path)
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again" / "model.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
-    assert np.array_equal(Transformer.load(tmp_path / "again").scores(IN_PLACE), loaded.scores(IN_PLACE))
+    assert np.array_equal(Transformer.load(tmp_path / "again").scores(UNSEEN), loaded.scores(UNSEEN))
 
 
 def test_folder_holds_only_safetensors_and_json(tmp_path, trained):
     save_model(TrainedModel("transformer", LABELS, frozenset(), RULES, trained), tmp_path)
     assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".json"}
-    assert {tensor.dtype for tensor in load_file(tmp_path / "model.safetensors").values()} == {np.dtype(np.float16)}
+    types = {(name.split(".")[0], tensor.dtype.name) for name, tensor in load_file(tmp_path / "model.safetensors").items()}
+    assert types == {("encoder", "float16"), ("head", "float32"), ("center", "float32"), ("scale", "float32")}
 
 
 def test_saved_model_needs_its_encoder_no_more(tmp_path, encoder):
     classifier = fit(encoder, epochs=1)
-    classifier.settings = TransformerSettings(encoder=str(tmp_path / "gone"), max_tokens=32, context_tokens=8)
+    classifier.settings = TransformerSettings(encoder=str(tmp_path / "gone"), max_tokens=32)
     (tmp_path / "model").mkdir()
     classifier.save(tmp_path / "model")
-    assert np.allclose(Transformer.load(tmp_path / "model").scores(IN_PLACE), classifier.scores(IN_PLACE), atol=2e-3)
+    assert np.allclose(Transformer.load(tmp_path / "model").scores(UNSEEN), classifier.scores(UNSEEN), atol=2e-3)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "settings.json"])

@@ -16,7 +16,7 @@ import yaml
 from annotation.errors import UsageError, unknown_name
 from annotation.files import read_text
 from annotation.labels import DEFAULT_LABELS
-from models.settings import KINDS, Settings, TransformerSettings
+from models.settings import KINDS, Settings
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,7 @@ def load_config(path: Path, overrides: Mapping[str, str], fast: bool = False) ->
         if name not in given and field.default is MISSING:
             raise UsageError(f"{path}: key {name!r} is missing")
     values = {key: _checked(value, known[key], where) for key, (value, where) in given.items()}
-    config = Config(_build(DataConfig, values), _build(settings, values))
-    if isinstance(config.settings, TransformerSettings) and (longest := config.settings.longest_input) > _LONGEST:
-        where = next(given[key][1] for key in ("context_tokens", "max_tokens") if key in given)
-        raise UsageError(f"{where}: a passage and its neighbours may have {longest} tokens together, more than the {_LONGEST} that an encoder reads; lower it")
-    return config
+    return Config(_build(DataConfig, values), _build(settings, values))
 
 
 def _build(part: type, values: Mapping[str, Any]) -> Any:
@@ -127,7 +123,7 @@ def _type(field: Field[Any]) -> Any:
 
 
 _LONGEST = 512  # tokens that the usual encoders read at most
-_POSITIVE = {"word_ngrams", "char_ngrams", "C", "epochs", "further_epochs", "batch_size", "learning_rate", "max_positive_weight", "max_tokens"}
+_POSITIVE = {"word_ngrams", "char_ngrams", "C", "epochs", "further_epochs", "batch_size", "learning_rate", "max_tokens"}
 
 
 def _checked(value: Any, field: Field[Any], where: str) -> Any:
@@ -148,8 +144,6 @@ def _checked(value: Any, field: Field[Any], where: str) -> Any:
         raise UsageError(f"{where}: must be a finite number greater than 0, got {value!r}")
     if field.name == "max_tokens" and not 8 <= value <= _LONGEST:
         raise UsageError(f"{where}: must lie between 8 and {_LONGEST}, got {value!r}")
-    if field.name == "context_tokens" and not 0 <= value <= 160:
-        raise UsageError(f"{where}: must lie between 0 and 160, got {value!r}")
     if field.name == "frozen_layers" and value < 0:
         raise UsageError(f"{where}: must be 0 or more, got {value!r}")
     if field.name == "max_folds" and value < 2:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.labels import load_labels
-from models.classifier import REVIEW_RISK, TrainedModel, calibrated, risk
+from models.classifier import REVIEW_RISK, TrainedModel, calibrated, logistic, read_odds, risk
 from models.store import connect
 from training.config import Config
 from training.dataset import LabelledPassages, load_labelled
@@ -79,17 +79,18 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
         trainer.say(f"final fit on all {len(data.texts)} passages")
         final = trainer.fit(data.subset(np.flatnonzero(trainer.learns_from(data.languages))), start)
         trainer.bar.close()
-        rules = start.learn_rules(found.raw[found.rows], data.targets[found.rows], start.tuning_scores(final))
+        rules = start.learn_rules(found.odds[found.rows], data.targets[found.rows], start.tuning_odds(final))
         model = TrainedModel(config.data.model, data.labels, scheme.exclusive_names, rules, final)
-        judged, before, probabilities, decisions, commonest = data, found.raw, found.probabilities, found.decisions, found.majority
+        judged, odds, probabilities, decisions, commonest = data, found.odds, found.probabilities, found.decisions, found.majority
         if held_out:
-            judged, before, commonest = held_out, final.scores(held_out.excerpts), majority(data.targets, len(held_out.texts))
-            probabilities = calibrated(before, rules)
+            judged, odds, commonest = held_out, read_odds(final, held_out.excerpts), majority(data.targets, len(held_out.texts))
+            probabilities = calibrated(odds, rules)
             decisions = model.decide(probabilities)
         scores = score(judged, probabilities, decisions, config.data.seed)
         majority_scores = score(judged, commonest.astype(float), commonest, config.data.seed)
         drawn = "documents (a row that names none counts as one)" if held_out else "articles (translations together)"
         table = scores_table(scores, majority_scores, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
+        before = logistic(odds[:, 0])
         trainer.mlflow.log_metric("calibration_error_before", calibration_error(before, judged.targets > 0))
         trainer.mlflow.log_figure(reliability_figure(judged, before, probabilities), "reliability.png")
         _log_scores(trainer.mlflow, judged, scores, probabilities, decisions, table, TEST_PREDICTIONS if held_out else OUT_OF_FOLD)

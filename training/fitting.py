@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from annotation.errors import NewsmarkError
 from annotation.labels import LabelScheme
-from models.classifier import Classifier, Rule, calibrated, classifier_class, decide
+from models.classifier import Classifier, Rule, calibrated, classifier_class, decide, read_odds
 from training.calibration import fit_rules
 from training.config import Config
 from training.dataset import LabelledPassages, load_labelled, load_passages
@@ -76,15 +76,15 @@ class Start:
     classifier: Classifier | None = None
     tuning: LabelledPassages | None = None
 
-    def tuning_scores(self, classifier: Classifier) -> NDArray[np.float64] | None:
-        """Scores that a classifier gives the corpus's held-out part."""
-        return classifier.scores(self.tuning.excerpts) if self.tuning else None
+    def tuning_odds(self, classifier: Classifier) -> NDArray[np.float64] | None:
+        """Logarithmic odds that a classifier gives the corpus's held-out part."""
+        return read_odds(classifier, self.tuning.excerpts) if self.tuning else None
 
-    def learn_rules(self, raw: NDArray[np.float64], targets: NDArray[np.float32], tuning_scores: NDArray[np.float64] | None) -> tuple[Rule, ...]:
-        """Learn calibration and thresholds from passages not trained on: these (n × labels), and the corpus's held-out part."""
-        if self.tuning is None or tuning_scores is None:
-            return fit_rules(raw, targets)
-        return fit_rules(np.concatenate([raw, tuning_scores]), np.concatenate([targets, self.tuning.targets]))
+    def learn_rules(self, odds: NDArray[np.float64], targets: NDArray[np.float32], tuning_odds: NDArray[np.float64] | None) -> tuple[Rule, ...]:
+        """Learn calibration and thresholds from passages not trained on: these (n × 3 × labels), and the corpus's held-out part."""
+        if self.tuning is None or tuning_odds is None:
+            return fit_rules(odds, targets)
+        return fit_rules(np.concatenate([odds, tuning_odds]), np.concatenate([targets, self.tuning.targets]))
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,14 @@ class OutOfFold:
 
     Attributes:
         rows: indices of the passages that calibration and thresholds may be learned from: of those judged, all but left-out languages.
-        raw: scores as the classifiers give them, n × labels.
+        odds: logarithmic odds that the classifiers give the passages and their neighbours, n × 3 × labels.
         probabilities: calibrated by what the other folds teach, n × labels.
         decisions: by thresholds that the other folds teach, n × labels.
         majority: the commonest answer of the training passages, n × labels.
     """
 
     rows: NDArray[np.intp]
-    raw: NDArray[np.float64]
+    odds: NDArray[np.float64]
     probabilities: NDArray[np.float64]
     decisions: NDArray[np.bool_]
     majority: NDArray[np.bool_]
@@ -145,7 +145,7 @@ class Trainer:
         settings, seed = self.config.settings, self.config.data.seed
         self.epochs = getattr(settings, "epochs" if start.classifier is None else "further_epochs", 1)
         done = self.bar.n + self.epochs
-        classifier = classifier_class(self.config.data.model).fit(data.excerpts, data.targets, settings, seed, self._report, start.classifier)
+        classifier = classifier_class(self.config.data.model).fit(data.texts, data.targets, settings, seed, self._report, start.classifier)
         self.bar.update(done - self.bar.n)
         return classifier
 
@@ -176,9 +176,10 @@ class Trainer:
             exclusive: labels that exclude all others.
             articles: train on so many of each fold's groups, drawn at random; by default on all.
         """
-        raw, commonest = np.zeros(data.targets.shape), np.zeros(data.targets.shape, dtype=bool)
-        probabilities, decisions = np.zeros(raw.shape), np.zeros(raw.shape, dtype=bool)
-        runs, tuning_scores = [], []
+        passages, labels = data.targets.shape
+        odds, probabilities = np.zeros((passages, 3, labels)), np.zeros((passages, labels))
+        decisions, commonest = np.zeros((passages, labels), dtype=bool), np.zeros((passages, labels), dtype=bool)
+        runs, tuning_odds = [], []
         for number, fold in enumerate(folds, start=1):
             train = fold.train[self.learns_from(data.languages[fold.train])]
             if articles is not None:
@@ -188,20 +189,20 @@ class Trainer:
             with tracked_run(self.mlflow, f"fold {number}", nested=True) as run:
                 self.mlflow.log_params({"held_out": fold.name, "train_passages": len(train), "test_passages": len(fold.test)})
                 classifier = self.fit(data.subset(train), start)
-                raw[fold.test] = classifier.scores(data.subset(fold.test).excerpts)
-                tuning_scores.append(start.tuning_scores(classifier))
+                odds[fold.test] = read_odds(classifier, data.subset(fold.test).excerpts)
+                tuning_odds.append(start.tuning_odds(classifier))
                 commonest[fold.test] = majority(data.targets[fold.train], len(fold.test))
             runs.append(run.info.run_id)
         judged = np.concatenate([np.zeros(0, dtype=np.intp), *(fold.test for fold in folds)])
         known = judged[self.learns_from(data.languages[judged])]
-        for fold, own_tuning, run_id in zip(folds, tuning_scores, runs, strict=True):
+        for fold, own_tuning, run_id in zip(folds, tuning_odds, runs, strict=True):
             others = np.setdiff1d(known, fold.test)
-            rules = start.learn_rules(raw[others], data.targets[others], own_tuning)
-            probabilities[fold.test] = calibrated(raw[fold.test], rules)
+            rules = start.learn_rules(odds[others], data.targets[others], own_tuning)
+            probabilities[fold.test] = calibrated(odds[fold.test], rules)
             decisions[fold.test] = decide(probabilities[fold.test], [rule.threshold for rule in rules], data.labels, exclusive)
             scores = score(data.subset(fold.test), probabilities[fold.test], decisions[fold.test], self.config.data.seed)
             self.mlflow.log_metrics({name: value for name, value in scores.flat().items() if not name.endswith(("_low", "_high"))}, run_id=run_id)
-        return OutOfFold(known, raw, probabilities, decisions, commonest)
+        return OutOfFold(known, odds, probabilities, decisions, commonest)
 
 
 def majority(train_targets: NDArray[np.float32], count: int) -> NDArray[np.bool_]:

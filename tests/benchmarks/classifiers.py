@@ -19,7 +19,7 @@ import numpy as np
 
 from annotation.errors import UsageError, run_command, unknown_name
 from annotation.labels import load_labels
-from models.classifier import TrainedModel, classifier_class
+from models.classifier import TrainedModel, classifier_class, read_odds
 from models.encoder import DEFAULT_ENCODER, encoder_source
 from training.calibration import fit_rules
 from training.config import load_config
@@ -57,8 +57,8 @@ def fit_newsmark(kind, train):
     settings = load_config(Path(f"configs/{kind}.yaml"), {}).settings
     part = hold_out(train, TUNING_PARTS, SEED)
     learned, kept = train.subset(part.train), train.subset(part.test)
-    classifier = classifier_class(kind).fit(learned.excerpts, learned.targets, settings, SEED, lambda *_: None)
-    rules = fit_rules(classifier.scores(kept.excerpts), kept.targets)
+    classifier = classifier_class(kind).fit(learned.texts, learned.targets, settings, SEED, lambda *_: None)
+    rules = fit_rules(read_odds(classifier, kept.excerpts), kept.targets)
     model = TrainedModel(kind, train.labels, SCHEME.exclusive_names, rules, classifier)
     return lambda test: model.decide(model.scores(test.excerpts))
 
