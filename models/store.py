@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,12 @@ from models.classifier import TrainedModel, is_model_folder, load_model
 EXPERIMENT = "newsmark"
 ARTIFACT = "model"
 """Name of the logged model, and of the artifact inside it that is the model folder."""
+
+REGISTERED = "newsmark"
+"""Name of the registered model."""
+
+CHAMPION, PREVIOUS = "champion", "previous"
+"""Its aliases: the version to use, and the one used before it."""
 
 
 def connect() -> Any:
@@ -71,18 +79,39 @@ def find_model(name: str | None) -> TrainedModel:
     return load_model(_download(name))
 
 
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what MLflow raises into one clear line, without a password.
+
+    Raises:
+        NewsmarkError: the store or its artifacts can't be read or written.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        raise NewsmarkError(f"MLflow: {_first_line(error)}") from error
+
+
 def _download(name: str | None) -> Path:
     mlflow = connect()
     from mlflow.exceptions import MlflowException
 
     try:
-        uri = name if name and ":/" in name else _uri_of_run(mlflow, name)
+        uri = name if name and ":/" in name else uri_of_run(mlflow, name)
         return Path(mlflow.artifacts.download_artifacts(uri)) / "artifacts" / ARTIFACT
     except (MlflowException, OSError) as error:
         raise NewsmarkError(f"model {name or '(newest)'}: {_first_line(error)}") from None
 
 
-def _uri_of_run(mlflow: Any, run_id: str | None) -> str:
+def uri_of_run(mlflow: Any, run_id: str | None) -> str:
+    """URI of the model that a run logged, or else of the newest model.
+
+    Raises:
+        NewsmarkError: there is none.
+    """
     experiment = mlflow.get_experiment_by_name(EXPERIMENT)
     models = mlflow.search_logged_models(
         experiment_ids=[experiment.experiment_id],

@@ -46,7 +46,17 @@ def _parser() -> argparse.ArgumentParser:
     suspects.add_argument("--annotations", type=Path, metavar="FILE", help="where the tasks' pages in Label Studio are (default: what the run was trained on)")
     suspects.add_argument("--limit", type=_at_least_one, default=50, metavar="N", help="rows to print at most (default: %(default)s)")
     suspects.set_defaults(run=_suspects)
+    promote = commands.add_parser(
+        "promote", parents=[debug_option()], help="make a run's model the champion, if it passes the gate; the champion before it becomes 'previous'"
+    )
+    promote.add_argument("run_id", metavar="RUN", help="run id")
+    promote.add_argument("--gate", type=Path, metavar="FILE", help="limits (default: configs/promotion.yaml)")
+    promote.add_argument("--force", metavar="REASON", help="promote even if the gate refuses; the reason is kept with the version")
+    promote.set_defaults(run=_promote)
+    rollback = commands.add_parser("rollback", parents=[debug_option()], help="make the former champion the champion again")
+    rollback.set_defaults(run=_rollback)
     _add_configuration(parser)
+    parser.add_argument("--register", action="store_true", help="make a version of the registered model 'newsmark' (train promote makes it champion)")
     parser.add_argument("--test", type=Path, metavar="FILE", help="score on this file (JSONL rows with 'text' and 'labels') instead of out of fold")
     return parser
 
@@ -84,6 +94,12 @@ def _train(arguments: argparse.Namespace) -> None:
     where = f"on {arguments.test}" if arguments.test else "cross-validated"
     print(f"{config.data.model}, {where}\n\n{result.table}\n")
     print(f"run {result.run_id}, model {result.model_uri}", file=sys.stderr)
+    if arguments.register:
+        from models.store import REGISTERED, connect
+        from training.registry import register
+
+        version = register(connect(), result.run_id)
+        print(f"registered as {REGISTERED} version {version}; to make it champion: train promote {result.run_id}", file=sys.stderr)
 
 
 def _compare(arguments: argparse.Namespace) -> None:
@@ -102,6 +118,29 @@ def _compare(arguments: argparse.Namespace) -> None:
         except NewsmarkError as error:
             refused.append(f"{other.name} and {first.name} can't be compared passage by passage: {error}")
     print("\n\n".join([comparison_table([first, *others], same_passages=not refused), *paired, *refused]))
+
+
+def _promote(arguments: argparse.Namespace) -> None:
+    from models.store import CHAMPION, REGISTERED, connect  # keeps --help fast
+    from training.registry import DEFAULT_GATE, load_gate, promote
+
+    if arguments.force is not None and not arguments.force.strip():
+        raise UsageError("--force: give a reason, which is kept with the version")
+    outcome = promote(connect(), arguments.run_id, load_gate(arguments.gate or DEFAULT_GATE), arguments.force)
+    print(outcome.table + "\n")
+    failed = ", ".join(row.name for row in outcome.rows if not row.holds)
+    if not outcome.promoted:
+        raise NewsmarkError(f"version {outcome.version} does not pass the gate: {failed}; train a better one, or give --force a reason")
+    because = f", forced past: {failed}" if outcome.reason else ""
+    print(f"models:/{REGISTERED}@{CHAMPION} is version {outcome.version} now{because}")
+
+
+def _rollback(arguments: argparse.Namespace) -> None:  # noqa: ARG001
+    from models.store import CHAMPION, REGISTERED, connect  # keeps --help fast
+    from training.registry import rollback
+
+    version, former = rollback(connect())
+    print(f"models:/{REGISTERED}@{CHAMPION} is version {version} again, in place of version {former}")
 
 
 def _corpus(arguments: argparse.Namespace) -> None:

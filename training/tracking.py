@@ -27,6 +27,9 @@ from training.dataset import LabelledPassages
 OUT_OF_FOLD, TEST_PREDICTIONS = "out_of_fold.json", "test_predictions.json"
 """The logged tables of predictions: a run has one of them, by what it was scored on."""
 
+MODEL_SIZE = "model_megabytes"
+"""Metric: size of the model's files."""
+
 _REQUIREMENTS = {
     "baseline": ("mlflow", "scikit-learn", "skops", "numpy", "pydantic", "PyYAML", "yasbd-lib", "py3langid"),
     "transformer": ("mlflow", "torch", "transformers", "safetensors", "numpy", "pydantic", "PyYAML", "yasbd-lib", "py3langid"),
@@ -56,7 +59,8 @@ def tracked_run(mlflow: Any, name: str, nested: bool = False) -> Iterator[Any]:
 def log_inputs(mlflow: Any, config: Config, data: LabelledPassages, bootstrap: LabelledPassages | None, scored_on: str) -> None:
     """Log the flattened configuration, the git commit, the digests of the data, and what the run is scored on."""
     digest = data.digest
-    mlflow.log_params(config.flat() | {"data_digest": digest, "bootstrap_digest": bootstrap.digest if bootstrap else ""})
+    found = {"passages": len(data.texts), "languages": ", ".join(sorted(set(data.languages)))}
+    mlflow.log_params(config.flat() | found | {"data_digest": digest, "bootstrap_digest": bootstrap.digest if bootstrap else ""})
     mlflow.set_tags({"git_commit": git_commit(), "scored_on": scored_on})
     frame = pd.DataFrame({"text": data.texts, "document": data.documents, "lang": data.languages})
     mlflow.log_input(mlflow.data.from_pandas(frame, name="passages", digest=digest[:36]), context="training")
@@ -82,10 +86,12 @@ def log_model(mlflow: Any, model: TrainedModel) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / ARTIFACT
         save_model(model, folder)
+        mlflow.log_metric(MODEL_SIZE, sum(path.stat().st_size for path in folder.iterdir()) / 1e6)
         info = mlflow.pyfunc.log_model(
             name=ARTIFACT,
             python_model=str(Path(models.__file__).parent / "served.py"),
             artifacts={ARTIFACT: str(folder)},
+            code_paths=[str(Path(models.__file__).parent.parent / package) for package in ("annotation", "models")],
             pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _REQUIREMENTS[model.kind]],
             input_example=([{"text": "Le ministre a dit : « Nous irons. »", "lang": "fr"}], {"threshold": -1.0, "split": True}),
         )

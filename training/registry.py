@@ -1,0 +1,242 @@
+"""The model registry: versions of ``newsmark``, the gate before ``champion``, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import redirect_stderr
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+from tabulate import tabulate
+
+from annotation.errors import NewsmarkError, UsageError, unknown_name
+from annotation.files import read_text
+from annotation.labels import DEFAULT_LABELS
+from models.store import CHAMPION, PREVIOUS, REGISTERED, told, uri_of_run
+from training.comparison import compare
+from training.tracking import MODEL_SIZE, LoggedRun, find_runs, load_predictions
+
+DEFAULT_GATE = DEFAULT_LABELS.parent / "promotion.yaml"
+_CARD = DEFAULT_LABELS.parent / "model_card.md"
+_GATE_TABLE = "promotion.txt"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a model must hold to become champion; losses are in F1, against the present champion.
+
+    Attributes:
+        margin: the 95 % interval of the difference in macro F1 may not reach a loss larger than this.
+        label_loss: no label may lose more.
+        language_loss: no language may lose more macro F1.
+        calibration_error: expected calibration error at most.
+        megabytes: size of the model's files at most.
+    """
+
+    margin: float
+    label_loss: float
+    language_loss: float
+    calibration_error: float
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One demand of the gate: what is measured, its value, what is asked, whether it holds."""
+
+    name: str
+    value: str
+    asked: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What came of asking for a promotion.
+
+    Attributes:
+        version: of the registered model.
+        rows: the gate's table.
+        promoted: whether it is champion now.
+        reason: why it was forced, where a row did not hold.
+    """
+
+    version: str
+    rows: tuple[Row, ...]
+    promoted: bool
+    reason: str | None
+
+    @property
+    def table(self) -> str:
+        """The rows as text."""
+        return tabulate([[row.name, row.value, row.asked, "yes" if row.holds else "NO"] for row in self.rows], headers=["gate", "measured", "asked", "holds"])
+
+
+def load_gate(path: Path) -> Gate:
+    """Read the gate's limits from a YAML file.
+
+    Raises:
+        UsageError: a key is missing or unknown, or a value is not a number of 0 or more.
+    """
+    try:
+        content = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: broken YAML: {error}") from None
+    names = [field.name for field in fields(Gate)]
+    if not isinstance(content, dict) or set(names) - set(content):
+        raise UsageError(f"{path}: must give a number to each of {', '.join(names)}")
+    for name, value in content.items():
+        if name not in names:
+            raise UsageError(f"{path}: {unknown_name('key', name, names)}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            raise UsageError(f"{path}: {name}: must be a number of 0 or more, got {value!r}")
+    return Gate(**content)
+
+
+def register(mlflow: Any, run_id: str) -> str:
+    """Make a version of the registered model from a run's model, with its model card as description.
+
+    Returns:
+        The version; the one that the run has already, where it has one.
+
+    Raises:
+        NewsmarkError: there is no such run, it has no model, or the registry can't be written.
+    """
+    (run,) = find_runs(mlflow, [run_id])
+    with told():
+        client = mlflow.MlflowClient()
+        known = client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{run_id}'")
+        if known:
+            return str(known[0].version)
+        uri = uri_of_run(mlflow, run_id)
+        card = model_card(mlflow, run)
+        client.log_text(run_id, card, "model_card.md")
+        with redirect_stderr(StringIO()):  # it prints what the caller will say
+            version = mlflow.register_model(uri, REGISTERED, tags={"kind": run.kind, "data_digest": run.data_digest})
+        client.update_model_version(REGISTERED, version.version, description=card)
+        return str(version.version)
+
+
+def promote(mlflow: Any, run_id: str, gate: Gate, forced_because: str | None = None) -> Promotion:
+    """Make a run's model the champion, if it passes the gate or is forced; the former champion becomes ``previous``.
+
+    The gate's table is logged with the run, and its outcome with the version.
+
+    Args:
+        mlflow: the module, connected.
+        run_id: whose model.
+        gate: limits.
+        forced_because: promote even if a row does not hold; the reason is kept with the version.
+
+    Raises:
+        NewsmarkError: there is no such run or model, or the registry can't be written.
+    """
+    version = register(mlflow, run_id)
+    with told():
+        client = mlflow.MlflowClient()
+        champion = version_of(mlflow, CHAMPION)
+        if champion is not None and str(champion.version) == version:
+            raise NewsmarkError(f"version {version} is the champion already")
+        rows = tuple(_check(mlflow, run_id, champion.run_id if champion else None, gate))
+        failed = [row.name for row in rows if not row.holds]
+        outcome = Promotion(version, rows, not failed or forced_because is not None, forced_because if failed else None)
+        against = f"champion version {champion.version}" if champion else "no champion yet"
+        logged = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, version {version} against {against}\n\n{outcome.table}\n"
+        client.log_text(run_id, logged, _GATE_TABLE)
+        client.set_model_version_tag(REGISTERED, version, "gate", "passed" if not failed else f"failed: {', '.join(failed)}")
+        if outcome.reason:
+            client.set_model_version_tag(REGISTERED, version, "forced_because", outcome.reason)
+        if outcome.promoted:
+            if champion is not None:  # first, so that a crash between the two leaves a champion
+                client.set_registered_model_alias(REGISTERED, PREVIOUS, champion.version)
+            client.set_registered_model_alias(REGISTERED, CHAMPION, version)
+        return outcome
+
+
+def rollback(mlflow: Any) -> tuple[str, str]:
+    """Swap the champion and the one before it.
+
+    Returns:
+        The new champion's version and the one that it replaces.
+
+    Raises:
+        NewsmarkError: there is no former champion.
+    """
+    with told():
+        client = mlflow.MlflowClient()
+        champion, previous = version_of(mlflow, CHAMPION), version_of(mlflow, PREVIOUS)
+        if champion is None or previous is None or champion.version == previous.version:
+            raise NewsmarkError("there is no former champion to go back to; train promote makes champions")
+        client.set_registered_model_alias(REGISTERED, CHAMPION, previous.version)
+        client.set_registered_model_alias(REGISTERED, PREVIOUS, champion.version)
+        return str(previous.version), str(champion.version)
+
+
+def version_of(mlflow: Any, alias: str) -> Any | None:
+    """Look up the version that an alias stands for; None where there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return mlflow.MlflowClient().get_model_version_by_alias(REGISTERED, alias)
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            return None
+        raise
+
+
+def model_card(mlflow: Any, run: LoggedRun) -> str:
+    """Fill the model card's template with a run's own numbers (Mitchell et al. 2019, "Model cards for model reporting")."""
+    told_by = mlflow.get_run(run.run_id)
+    bootstrap = run.params.get("bootstrap_digest")
+    return Template(_CARD.read_text(encoding="utf-8")).substitute(
+        kind=run.kind,
+        labels=", ".join(load_predictions(mlflow, run).labels),
+        run_id=run.run_id,
+        date=f"{datetime.fromtimestamp(told_by.info.start_time / 1000, UTC):%Y-%m-%d}",
+        commit=told_by.data.tags.get("git_commit", "unknown")[:12],
+        passages=run.params.get("passages", "?"),
+        languages=run.params.get("languages", "?"),
+        data_digest=run.data_digest[:12],
+        bootstrap=f", after a cold-start corpus written for training (digest `{bootstrap[:12]}`)" if bootstrap else "",
+        scored_on=run.scored_on,
+        scores=mlflow.artifacts.load_text(f"runs:/{run.run_id}/scores.txt").strip(),
+        megabytes=f"{run.metrics[MODEL_SIZE]:.0f}",
+        calibration_error=f"{run.metrics['calibration_error']:.3f}",
+    )
+
+
+def _check(mlflow: Any, run_id: str, champion_id: str | None, gate: Gate) -> Iterator[Row]:
+    (run,) = find_runs(mlflow, [run_id])
+    if champion_id is not None:
+        yield from _against(mlflow, run, find_runs(mlflow, [champion_id])[0], gate)
+    for name, value, most, digits in (
+        ("calibration error", run.metrics["calibration_error"], gate.calibration_error, 3),
+        ("megabytes", run.metrics[MODEL_SIZE], gate.megabytes, 0),
+    ):
+        yield Row(name, f"{value:.{digits}f}", f"at most {most:g}", value <= most)
+
+
+def _against(mlflow: Any, run: LoggedRun, champion: LoggedRun, gate: Gate) -> Iterator[Row]:
+    same = (run.data_digest, run.scored_on) == (champion.data_digest, champion.scored_on)
+    measured = "the same" if same else f"{run.scored_on} of {run.data_digest[:12]}, not {champion.scored_on} of {champion.data_digest[:12]}"
+    yield Row("data and folds", measured, "the champion's", same)
+    try:
+        found = compare(load_predictions(mlflow, champion), load_predictions(mlflow, run), int(champion.params["seed"]))
+    except NewsmarkError as error:
+        yield Row("passages", " ".join(str(error).split()), "the champion's", holds=False)
+        return
+    macro = found.differences.macro_f1
+    yield Row("macro F1", f"{macro.value:+.3f}", "no loss", macro.value >= 0)
+    yield Row("macro F1, interval", f"{macro.low:+.3f} to {macro.high:+.3f}", f"no loss over {gate.margin:g}", macro.low >= -gate.margin)
+    for label, interval in zip(found.labels, found.differences.labels, strict=True):
+        yield Row(label, f"{interval.value:+.3f}", f"no loss over {gate.label_loss:g}", interval.value >= -gate.label_loss)
+    names = [name for name in champion.metrics if name.startswith("language_") and name.endswith("/macro_f1")]
+    for name in sorted(names):
+        difference = run.metrics.get(name, 0.0) - champion.metrics[name]
+        language = name.removeprefix("language_").removesuffix("/macro_f1")
+        yield Row(f"language {language}", f"{difference:+.3f}", f"no loss over {gate.language_loss:g}", difference >= -gate.language_loss)
