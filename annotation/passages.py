@@ -16,7 +16,8 @@ MAX_PASSAGE = 10_000
 
 _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # what str.splitlines takes for line breaks
 _INVISIBLE = " \t\xa0\u200b\u200e\u200f\u2060\ufeff\u3000\u2002\u2003\u2009\u202f"
-_UNBROKEN = re.compile(r"\w{1000}|[^\w\s]{1000}")  # no sentence; and the sentence splitter takes quadratic time on it
+# No sentences; and the sentence splitter takes quadratic time on it: an unbroken run, or white space among nothing but dots.
+_UNBROKEN = re.compile(r"[\w\u0300-\u036f]{1000}|[^\w\s]{1000}|(?:[.!?…]\s*){1000}")
 # Where the splitter cuts too much: after these abbreviations when a digit follows, and before a lower-case letter.
 _ABBREVIATION = re.compile(r"\b(?:env|approx|al|art|p|pp|vol|h|kl|nr|no|ca|tel|tél|fig|chap|kap|s)\.\s*$", re.IGNORECASE)
 

@@ -149,6 +149,7 @@ class TrainedModel:
         exclusive: those of them that exclude all others.
         rules: one a label.
         classifier: the trained classifier.
+        rates: share of the annotated passages it was trained on that have each label; empty where not known.
         version: kind and the beginning of the SHA-256 of its files; empty until it was saved.
     """
 
@@ -157,6 +158,7 @@ class TrainedModel:
     exclusive: frozenset[str]
     rules: tuple[Rule, ...]
     classifier: Classifier
+    rates: tuple[float, ...] = ()
     version: str = ""
 
     def scores(self, excerpts: Sequence[Excerpt]) -> NDArray[np.float64]:
@@ -227,6 +229,7 @@ def save_model(model: TrainedModel, folder: Path) -> None:
         "labels": model.labels,
         "exclusive": sorted(model.exclusive),
         "rules": [vars(rule) for rule in model.rules],
+        "rates": model.rates,
         "files": {path.name: path.stat().st_size for path in paths},
     }
     (folder / _CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
@@ -251,7 +254,7 @@ def load_model(folder: Path) -> TrainedModel:
     except Exception as error:
         raise NewsmarkError(f"{folder}: the model's files are damaged ({type(error).__name__}: {error}); copy the model again or train a new one") from error
     rules = tuple(Rule(**{**rule, "before": tuple(rule["before"]), "after": tuple(rule["after"])}) for rule in card["rules"])
-    return TrainedModel(card["kind"], tuple(card["labels"]), frozenset(card["exclusive"]), rules, classifier, str(card["version"]))
+    return TrainedModel(card["kind"], tuple(card["labels"]), frozenset(card["exclusive"]), rules, classifier, tuple(card["rates"]), str(card["version"]))
 
 
 def is_model_folder(folder: Path) -> bool:
@@ -274,6 +277,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
                 raise ValueError("not a weight for each label")
         frozenset(card["exclusive"])
         card["files"].items()
+        tuple(card["rates"])
     except FileNotFoundError:
         raise NewsmarkError(f"{folder}: not a newsmark model: it holds no {_CARD}; name the folder that training wrote") from None
     except (ValueError, KeyError, TypeError, AttributeError):

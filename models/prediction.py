@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from annotation.documents import identify_language
 from annotation.passages import Passage, split_passages
+from models.batching import check_deadline
 from models.classifier import REVIEW_RISK, Excerpt, TrainedModel, in_reading_order, risk
 
 
@@ -45,21 +46,27 @@ def predict_passages(model: TrainedModel, excerpts: Sequence[Excerpt], threshold
     return [_prediction(model.labels, row, given, one > REVIEW_RISK) for row, given, one in zip(scores, decisions, risks, strict=True)]
 
 
-def predict_article(model: TrainedModel, text: str, language: str | None = None, threshold: float | None = None) -> list[tuple[Passage, Prediction]]:
-    """Split an article into passages and classify each.
+def predict_articles(model: TrainedModel, articles: Sequence[tuple[str, str | None]], threshold: float | None = None) -> list[list[tuple[Passage, Prediction]]]:
+    """Split articles into passages and classify all of these together.
 
     Args:
         model: a trained model.
-        text: the article; offsets refer to it.
-        language: ISO 639-1 code; identified from the text where None.
+        articles: n texts, which the offsets refer to, with their languages (ISO 639-1; identified from the text where None).
         threshold: a label is given from this score on; by default the model's own.
 
     Returns:
-        The passages in reading order, each with its prediction.
+        The passages of each article in reading order, each with its prediction.
+
+    Raises:
+        OutOfTimeError: the deadline of the context passed.
     """
-    passages = split_passages(text, language or identify_language(text))
-    excerpts = in_reading_order([passage.text for passage in passages])
-    return list(zip(passages, predict_passages(model, excerpts, threshold), strict=True))
+    split = []
+    for text, language in articles:
+        check_deadline()
+        split.append(split_passages(text, language or identify_language(text)))
+    excerpts = [one for passages in split for one in in_reading_order([passage.text for passage in passages])]
+    predictions = iter(predict_passages(model, excerpts, threshold))
+    return [[(passage, next(predictions)) for passage in passages] for passages in split]
 
 
 def _prediction(labels: Sequence[str], scores: NDArray[np.float64], given: NDArray[np.bool_], review: bool) -> Prediction:

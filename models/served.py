@@ -12,7 +12,7 @@ from mlflow.models import set_model
 
 from annotation.passages import Passage
 from models.classifier import Excerpt, TrainedModel, load_model
-from models.prediction import Prediction, predict_article, predict_passages
+from models.prediction import Prediction, predict_articles, predict_passages
 
 
 class Article(pydantic.BaseModel):
@@ -21,10 +21,14 @@ class Article(pydantic.BaseModel):
     Attributes:
         text: an article, or a single passage where the parameter ``split`` is false.
         lang: its language (ISO 639-1); identified from the text where it is not given.
+        before: the passage before a single passage, where known.
+        after: the passage after it.
     """
 
     text: str
     lang: str | None = None
+    before: str | None = None
+    after: str | None = None
 
 
 class LabelledPassage(pydantic.BaseModel):
@@ -39,9 +43,10 @@ class LabelledPassage(pydantic.BaseModel):
 
 
 class Answer(pydantic.BaseModel):
-    """The passages of one input, in reading order."""
+    """The passages of one input, in reading order, and the version of the model that labelled them."""
 
     passages: list[LabelledPassage]
+    model_version: str
 
 
 class ServedModel(mlflow.pyfunc.PythonModel):
@@ -71,14 +76,14 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         if threshold is not None and not 0 <= threshold <= 1:
             raise MlflowException.invalid_parameter_value("threshold must lie between 0 and 1")
         if given["split"]:
-            return [_answer(predict_article(self.model, article.text, article.lang, threshold)) for article in model_input]
-        texts = [article.text for article in model_input]
-        passages = [Passage(0, len(text), text) for text in texts]
-        return [_answer([pair]) for pair in zip(passages, predict_passages(self.model, [Excerpt(text) for text in texts], threshold), strict=True)]
+            return [self._answer(pairs) for pairs in predict_articles(self.model, [(one.text, one.lang) for one in model_input], threshold)]
+        passages = [Passage(0, len(one.text), one.text) for one in model_input]
+        excerpts = [Excerpt(one.text, one.before or "", one.after or "") for one in model_input]
+        return [self._answer([pair]) for pair in zip(passages, predict_passages(self.model, excerpts, threshold), strict=True)]
 
-
-def _answer(pairs: list[tuple[Passage, Prediction]]) -> Answer:
-    return Answer(passages=[LabelledPassage(**vars(passage), **vars(prediction)) for passage, prediction in pairs])
+    def _answer(self, pairs: list[tuple[Passage, Prediction]]) -> Answer:
+        passages = [LabelledPassage(**vars(passage), **vars(prediction)) for passage, prediction in pairs]
+        return Answer(passages=passages, model_version=self.model.version)
 
 
 set_model(ServedModel())

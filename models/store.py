@@ -95,6 +95,48 @@ def told() -> Iterator[None]:
         raise NewsmarkError(f"MLflow: {_first_line(error)}") from error
 
 
+def resolve(name: str | None) -> tuple[str, str]:
+    """Find a model as MLflow serves it.
+
+    Args:
+        name: a folder that MLflow wrote, a run id or an MLflow URI; None for the champion.
+
+    Returns:
+        Its URI, and what it stands for at present (a version, where it is an alias).
+
+    Raises:
+        NewsmarkError: there is no such model.
+    """
+    if name and (Path(name) / "MLmodel").is_file():
+        return name, name
+    mlflow = connect()
+    name = name or f"models:/{REGISTERED}@{CHAMPION}"
+    with told():
+        if alias := re.fullmatch(r"models:/([^@/]+)@([^@/]+)", name):
+            found = mlflow.MlflowClient().get_model_version_by_alias(*alias.groups())
+            return f"models:/{found.name}/{found.version}", str(found.version)
+        if re.fullmatch(r"[0-9a-f]{32}", name):
+            return uri_of_run(mlflow, name), name
+        if not re.fullmatch(r"(models|runs):/.+", name):
+            raise NewsmarkError(f"{name}: no folder of a logged model, and neither a run id nor an MLflow URI such as models:/newsmark@champion")
+        return name, name
+
+
+def load_served(uri: str) -> Any:
+    """Load a model as MLflow serves it, a ``PyFuncModel``.
+
+    Raises:
+        NewsmarkError: there is no such model, or its files are not whole.
+    """
+    import mlflow
+
+    with told():
+        try:
+            return mlflow.pyfunc.load_model(uri)
+        except OSError as error:
+            raise NewsmarkError(f"{uri}: {_first_line(error)}") from error
+
+
 def _download(name: str | None) -> Path:
     mlflow = connect()
     from mlflow.exceptions import MlflowException

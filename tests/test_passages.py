@@ -133,3 +133,9 @@ def test_an_overlong_line_of_words_is_cut_between_words():
 
 def test_an_overlong_line_is_not_cut_inside_a_number():
     assert {word for passage in split_passages("taux 3.14 " * 2000, "fr") for word in passage.text.split()} == {"taux", "3.14"}
+
+
+@pytest.mark.parametrize("text", ["... " * 2400, "e\u0301" * 5000, ".  " * 900 + "x", "? " * 4000 + "Slut."])
+def test_what_holds_no_sentences_is_cut_and_nothing_is_lost(text):
+    passages = split_passages(text, "sv")
+    assert "".join(passage.text for passage in passages).replace(" ", "") == text.replace(" ", "")

@@ -80,7 +80,7 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
         final = trainer.fit(data.subset(np.flatnonzero(trainer.learns_from(data.languages))), start)
         trainer.bar.close()
         rules = start.learn_rules(found.odds[found.rows], data.targets[found.rows], start.tuning_odds(final))
-        model = TrainedModel(config.data.model, data.labels, scheme.exclusive_names, rules, final)
+        model = TrainedModel(config.data.model, data.labels, scheme.exclusive_names, rules, final, tuple(data.targets.mean(axis=0).tolist()))
         judged, odds, probabilities, decisions, commonest = data, found.odds, found.probabilities, found.decisions, found.majority
         if held_out:
             judged, odds, commonest = held_out, read_odds(final, held_out.excerpts), majority(data.targets, len(held_out.texts))

@@ -1,0 +1,472 @@
+"""MLflow's scoring application behind limits, so that it can stand in the open: what ``predict serve`` runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hmac
+import json
+import logging
+import re
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from mlflow.pyfunc import scoring_server
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pythonjsonlogger.json import JsonFormatter
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from annotation.errors import NewsmarkError
+from models.batching import DEADLINE, Batching
+from models.classifier import TrainedModel
+from models.store import load_served, resolve
+
+logger = logging.getLogger("newsmark.serving")
+
+_BODY_SECONDS = 10
+"""A body has to arrive within this time."""
+
+_HEALTH_SECONDS = 5
+_FOLLOW_SECONDS = 3
+"""How often to look whether the alias has moved."""
+
+_DRIFT_WINDOW = 1000
+"""Passages whose label rates are compared with the training passages'."""
+
+_THREADS = 32
+"""Requests worked on at the same time; their passages share batches."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What one request, and all of them together, may cost.
+
+    Attributes:
+        body_bytes: size of a request's body.
+        inputs: number of texts in a request.
+        characters: length of a text, in code points.
+        seconds: time for a request, after which its work is stopped.
+        queue: requests that may wait or be worked on at the same time.
+    """
+
+    body_bytes: int = 4_000_000
+    inputs: int = 1000
+    characters: int = 200_000
+    seconds: float = 60.0
+    queue: int = 128
+
+
+class Input(BaseModel):
+    """A text to label: an article, or a single passage where the parameter ``split`` is false."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: str
+    lang: str | None = Field(None, description="ISO 639-1 code; identified from the text where it is not given", max_length=35)
+    before: str | None = Field(None, description="the passage before, where the text is a single passage")
+    after: str | None = Field(None, description="the passage after, where the text is a single passage")
+
+
+class Params(BaseModel):
+    """How to label."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    threshold: float | None = Field(None, ge=0, le=1, allow_inf_nan=False, description="give a label from this score on; by default the model's own thresholds")
+    split: bool = Field(True, description="cut each text into passages; false: each text is one passage")
+
+
+class LabelRequest(BaseModel):
+    """Texts to label, and how."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    inputs: list[Input] = Field(min_length=1)
+    params: Params = Field(default_factory=lambda: Params.model_validate({}))
+
+
+class LabelledPassage(BaseModel):
+    """A passage: its offsets in the text (code points), labels, probability of every label, whether a person should look."""
+
+    start: int
+    end: int
+    text: str
+    labels: list[str]
+    scores: dict[str, float]
+    review: bool
+
+
+class LabelledText(BaseModel):
+    """The passages of one text in reading order, and the version of the model."""
+
+    passages: list[LabelledPassage]
+    model_version: str
+
+
+class LabelAnswer(BaseModel):
+    """One entry a text, in the order of the request."""
+
+    predictions: list[LabelledText]
+
+
+class Refusal(BaseModel):
+    """Why a request was not answered, in one sentence."""
+
+    error: str
+
+
+class RefusedError(Exception):
+    """A request that is answered with a status and a sentence."""
+
+    def __init__(self, status: int, sentence: str, **headers: str) -> None:
+        super().__init__(sentence)
+        self.status, self.sentence, self.headers = status, sentence, headers
+
+
+class Metrics:
+    """What Prometheus reads."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter("newsmark_requests", "Requests to /invocations by status", ["status"], registry=self.registry)
+        self.seconds = Histogram("newsmark_request_seconds", "Time to answer a request to /invocations", registry=self.registry)
+        self.under_way = Gauge("newsmark_requests_under_way", "Requests that wait or are worked on", registry=self.registry)
+        self.passages = Counter("newsmark_passages", "Passages labelled", registry=self.registry)
+        self.labels = Counter("newsmark_labels", "Labels given", ["label"], registry=self.registry)
+        self.drift = Gauge(
+            "newsmark_label_rate_drift",
+            f"Share of the last {_DRIFT_WINDOW} passages with the label, less its share of the passages trained on",
+            ["label"],
+            registry=self.registry,
+        )
+        self.model = Gauge("newsmark_model_info", "The model that answers", ["version"], registry=self.registry)
+        self._recent: deque[frozenset[str]] = deque(maxlen=_DRIFT_WINDOW)
+
+    def serve(self, model: TrainedModel) -> None:
+        """Begin anew with the labels of another model."""
+        self.model.clear()
+        self.model.labels(model.version).set(1)
+        self._recent.clear()
+        self.drift.clear()
+
+    def count(self, passages: list[dict[str, Any]], model: TrainedModel) -> None:
+        """Take in what was answered."""
+        self.passages.inc(len(passages))
+        for passage in passages:
+            self._recent.append(frozenset(passage["labels"]))
+            for label in passage["labels"]:
+                self.labels.labels(label).inc()
+        for label, rate in zip(model.labels, model.rates, strict=False):
+            share = sum(label in given for given in self._recent) / max(len(self._recent), 1)
+            self.drift.labels(label).set(share - rate)
+
+
+class Served:
+    """One loaded version of the model: MLflow's application, and the trained model inside it."""
+
+    def __init__(self, uri: str, source: str) -> None:
+        self.source = source  # what the alias stood for
+        pyfunc = load_served(uri)
+        inside = pyfunc.unwrap_python_model()
+        self.trained: TrainedModel = inside.model
+        self.batching = Batching(self.trained.classifier)
+        inside.model = dataclasses.replace(self.trained, classifier=self.batching)
+        self.application = scoring_server.init(pyfunc)
+
+    async def invoke(self, body: bytes) -> tuple[int, bytes]:
+        """Ask MLflow's application; gives the status and the body of its answer."""
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": "/invocations",
+            "raw_path": b"/invocations",
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())],
+            "client": None,
+            "server": None,
+        }
+        waiting = [{"type": "http.request", "body": body, "more_body": False}]
+        answered, status, parts = asyncio.Event(), 500, []
+
+        async def receive() -> dict[str, Any]:
+            if not waiting:
+                await answered.wait()
+                return {"type": "http.disconnect"}
+            return waiting.pop()
+
+        async def send(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            else:
+                parts.append(message.get("body", b""))
+                if not message.get("more_body"):
+                    answered.set()
+
+        await self.application(scope, receive, send)
+        return status, b"".join(parts)
+
+
+def make_application(name: str | None, limits: Limits, token: str | None, hosts: list[str], url: str) -> FastAPI:
+    """Make the application.
+
+    Args:
+        name: of the model: a folder, a run id or an MLflow URI; an alias is followed when it moves; None for the champion.
+        limits: what a request may cost.
+        token: asked for as bearer token where not None.
+        hosts: names that requests may be addressed to; "*" for any.
+        url: where the server listens, for its log.
+
+    Raises:
+        NewsmarkError: there is no such model.
+    """
+    server = _Server(name, limits, token, url)
+    application = FastAPI(
+        title="newsmark",
+        description="Labels the passages of news articles: commitment, statistic, quote, boilerplate, or whatever labels the model was trained on.",
+        lifespan=server.lifespan,
+        redirect_slashes=False,
+    )
+    application.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    refusals: dict[int | str, dict[str, Any]] = {status: {"model": Refusal} for status in (401, 408, 413, 415, 422, 429, 500, 503, 504)}
+    schema = {"content": {"application/json": {"schema": LabelRequest.model_json_schema(ref_template="#/components/schemas/{model}")}}, "required": True}
+    security: dict[str, Any] = {"security": [{"bearer": []}]} if token else {}
+
+    @application.post("/invocations", response_model=LabelAnswer, responses=refusals, openapi_extra={"requestBody": schema, **security})
+    async def invocations(request: Request) -> Response:
+        """Label the passages of texts."""
+        return await server.answer(request)
+
+    @application.get("/ping", response_class=Response)
+    async def ping() -> Response:
+        """Say that the server is alive, with an empty answer."""
+        return Response("\n", media_type="application/json")
+
+    @application.get("/health", responses={503: {"model": Refusal}}, response_class=Response)
+    async def health() -> Response:
+        """Say whether the model answers."""
+        return await server.health()
+
+    @application.get("/metrics", response_class=Response)
+    async def metrics(request: Request) -> Response:
+        """Numbers for Prometheus."""
+        server.check_token(request)
+        return Response(generate_latest(server.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @application.exception_handler(RefusedError)
+    async def refused(request: Request, error: RefusedError) -> Response:  # noqa: ARG001
+        return JSONResponse({"error": error.sentence}, error.status, error.headers)
+
+    @application.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:  # noqa: ARG001
+        return JSONResponse({"error": "the server failed; its log says more"}, 500)
+
+    for status, sentence in ((404, "there is nothing here; POST to /invocations"), (405, "this address does not take this method")):
+        application.exception_handler(status)(_constant(status, sentence))
+    made = application.openapi()
+    definitions = made["paths"]["/invocations"]["post"]["requestBody"]["content"]["application/json"]["schema"].pop("$defs", {})
+    made["components"]["schemas"].update(definitions)
+    if token:
+        made["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    return application
+
+
+def _constant(status: int, sentence: str) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def handler(request: Request, error: Exception) -> Response:  # noqa: ARG001
+        return JSONResponse({"error": sentence}, status)
+
+    return handler
+
+
+class _Server:
+    """The state of a running server."""
+
+    def __init__(self, name: str | None, limits: Limits, token: str | None, url: str) -> None:
+        self.name, self.limits, self.token, self.url = name, limits, token, url
+        self.metrics = Metrics()
+        self.under_way = 0
+        uri, source = resolve(name)
+        self.served = Served(uri, source)
+        self.metrics.serve(self.served.trained)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, application: FastAPI) -> AsyncIterator[None]:  # noqa: ARG002
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+        follower = asyncio.create_task(self._follow())
+        logger.info("serving", extra={"url": self.url, "model_version": self.served.trained.version})
+        try:
+            yield
+        finally:
+            follower.cancel()
+            logger.info("stopped", extra={"model_version": self.served.trained.version})
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a request to /invocations, whatever is in it."""
+        started = time.monotonic()
+        try:
+            self.check_token(request)
+            if self.under_way >= self.limits.queue:
+                raise RefusedError(429, f"{self.limits.queue} requests are under way; try again in a moment", **{"Retry-After": "1"})
+            self.under_way += 1
+            self.metrics.under_way.set(self.under_way)
+            try:
+                response = await self._answer(request)
+            finally:
+                self.under_way -= 1
+                self.metrics.under_way.set(self.under_way)
+        except RefusedError as error:
+            response = JSONResponse({"error": error.sentence}, error.status, error.headers)
+        seconds = time.monotonic() - started
+        self.metrics.requests.labels(str(response.status_code)).inc()
+        self.metrics.seconds.observe(seconds)
+        logger.info("request", extra={"status": response.status_code, "milliseconds": round(seconds * 1000, 1)})
+        return response
+
+    async def _answer(self, request: Request) -> Response:
+        body = await self._read(request)
+        asked = self._parse(body)
+        served = self.served  # stays the same for this request, even if the alias moves
+        params = {"threshold": -1.0 if asked.params.threshold is None else asked.params.threshold, "split": asked.params.split}
+        forwarded = json.dumps({"inputs": [one.model_dump(exclude_none=True) for one in asked.inputs], "params": params}).encode()
+        deadline = time.monotonic() + self.limits.seconds
+        reset = DEADLINE.set(deadline)
+        try:
+            status, content = await served.invoke(forwarded)
+        finally:
+            DEADLINE.reset(reset)
+        if status == 200:
+            passages = [passage for one in json.loads(content)["predictions"] for passage in one["passages"]]
+            self.metrics.count(passages, served.trained)
+            return Response(content, media_type="application/json")
+        if time.monotonic() >= deadline:
+            raise RefusedError(504, f"the work took longer than {self.limits.seconds:g} seconds and was stopped; send less in a request")
+        logger.error("the model failed", extra={"status": status})
+        raise RefusedError(500, "the model failed on this request; the server's log says when")
+
+    async def _read(self, request: Request) -> bytes:
+        """Read the body within its limits; what is too large is read to its end, within the time, and thrown away."""
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise RefusedError(415, "compressed bodies are not taken; send plain JSON")
+        media, _, parameters = request.headers.get("content-type", "").partition(";")
+        if media.strip().lower() != "application/json":
+            raise RefusedError(415, "send JSON, with the header Content-Type: application/json")
+        if not re.fullmatch(r'\s*(charset="?utf-8"?)?\s*', parameters, re.IGNORECASE):
+            raise RefusedError(415, "send JSON in UTF-8")
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                async for part in request.stream():
+                    size += len(part)
+                    parts.append(part)
+                    if size > self.limits.body_bytes:
+                        parts.clear()
+        except TimeoutError:
+            raise RefusedError(408, f"the body did not arrive within {_BODY_SECONDS} seconds") from None
+        if size > self.limits.body_bytes:
+            raise RefusedError(413, f"the body is larger than {self.limits.body_bytes} bytes; send less in a request")
+        return b"".join(parts)
+
+    def _parse(self, body: bytes) -> LabelRequest:
+        try:
+            asked = LabelRequest.model_validate_json(body)
+        except ValidationError as error:
+            raise RefusedError(422, _sentence(error)) from None
+        if len(asked.inputs) > self.limits.inputs:
+            raise RefusedError(413, f"there are more than {self.limits.inputs} inputs; send them in several requests")
+        for number, one in enumerate(asked.inputs):
+            if max(map(len, (one.text, one.before or "", one.after or ""))) > self.limits.characters:
+                raise RefusedError(413, f"inputs.{number} is longer than {self.limits.characters} characters; cut it")
+        return asked
+
+    def check_token(self, request: Request) -> None:
+        """Let the request through only with the token, where one is asked for."""
+        if self.token is None:
+            return
+        given = request.headers.get("authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode()):
+            raise RefusedError(401, "send the token in the header Authorization: Bearer …", **{"WWW-Authenticate": "Bearer"})
+
+    async def health(self) -> Response:
+        """Ask the model to label a sentence."""
+        reset = DEADLINE.set(time.monotonic() + _HEALTH_SECONDS)
+        try:
+            status, _ = await self.served.invoke(b'{"inputs": [{"text": "Solen sken."}], "params": {"split": false}}')
+        finally:
+            DEADLINE.reset(reset)
+        return Response("\n", media_type="application/json") if status == 200 else JSONResponse({"error": "the model does not answer"}, 503)
+
+    async def _follow(self) -> None:
+        """Swap the model when its alias moves; the old one finishes what it has begun."""
+        while True:
+            await asyncio.sleep(_FOLLOW_SECONDS)
+            try:
+                uri, source = await asyncio.to_thread(resolve, self.name)
+                if source == self.served.source:
+                    continue
+                new = await asyncio.to_thread(Served, uri, source)
+            except NewsmarkError as error:
+                logger.warning("the model can't be looked up; the present one goes on", extra={"reason": " ".join(str(error).split())})
+                continue
+            old, self.served = self.served, new
+            self.metrics.serve(new.trained)
+            logger.info("another model", extra={"model_version": new.trained.version, "former": old.trained.version})
+
+
+def _sentence(error: ValidationError) -> str:
+    """What is wrong first, where; without what was sent."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    known = {"inputs", "params", *Input.model_fields, *Params.model_fields}
+    where = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in known)
+    if first["type"] == "json_invalid":
+        return "the body is not valid JSON in UTF-8"
+    if first["type"] == "extra_forbidden":
+        return f"{where or 'the body'}: there is a field that is not known"
+    return f"{where or 'the body'}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take an address to listen on.
+
+    Raises:
+        NewsmarkError: it is in use, or not one of this machine.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise NewsmarkError(f"{host}:{port}: {error.strerror or error}; choose another --host or --port") from None
+
+
+def run_server(application: FastAPI, listening: socket.socket) -> None:
+    """Run the application until SIGINT or SIGTERM; what is under way is finished first."""
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn stops by it, then raises it again
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter("{asctime}{levelname}{message}", style="{", rename_fields={"asctime": "time", "levelname": "level"}))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    config = uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=60,
+        timeout_keep_alive=30,
+        limit_concurrency=1000,
+        h11_max_incomplete_event_size=16_384,
+    )
+    uvicorn.Server(config).run(sockets=[listening])

@@ -1,0 +1,154 @@
+"""``train --register``, ``train promote`` and ``train rollback`` in a real MLflow store."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from annotation.errors import UsageError
+from training.registry import DEFAULT_GATE, load_gate
+
+
+@pytest.fixture(scope="module")
+def own_store(store, baseline_run, tmp_path_factory):
+    """A copy of the store with the baseline's run, whose registry is empty."""
+    assert baseline_run.returncode == 0
+    database = tmp_path_factory.mktemp("registry") / "mlflow.db"
+    shutil.copy(store["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///"), database)
+    env = {**store, "MLFLOW_TRACKING_URI": f"sqlite:///{database}"}
+    client = MlflowClient(env["MLFLOW_TRACKING_URI"])
+    for model in client.search_registered_models():
+        client.delete_registered_model(model.name)
+    return env
+
+
+@pytest.fixture(scope="module")
+def client(own_store):
+    return MlflowClient(own_store["MLFLOW_TRACKING_URI"])
+
+
+@pytest.fixture(scope="module")
+def loose(tmp_path_factory):
+    """A gate that lets everything pass but a loss of F1."""
+    path = tmp_path_factory.mktemp("gate") / "gate.yaml"
+    path.write_text(yaml.safe_dump({"margin": 0.01, "label_loss": 0.01, "language_loss": 0.01, "calibration_error": 1, "megabytes": 600}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def first(baseline_run):
+    return re.search(r"run ([0-9a-f]{32})", baseline_run.stderr).group(1)
+
+
+@pytest.fixture(scope="module")
+def worse(command, own_store):
+    """A registered run that has learned next to nothing."""
+    done = command("training", "--config", "configs/baseline.yaml", "--bootstrap", "", "--C", "0.0001", "--register", env=own_store)
+    assert done.returncode == 0, done.stderr
+    assert "Created version" not in done.stderr
+    run, version = re.search(r"registered as newsmark version (\d+); to make it champion: train promote ([0-9a-f]{32})", done.stderr).groups()[::-1]
+    return run, version
+
+
+def aliases(client):
+    return {name: str(version) for name, version in client.get_registered_model("newsmark").aliases.items()}
+
+
+def test_the_first_model_is_held_to_calibration_and_size_only(command, own_store, client, first, loose):
+    done = command("training", "promote", first, "--gate", loose, env=own_store)
+    assert done.returncode == 0, done.stderr
+    assert [re.split(" {2,}", line)[0] for line in done.stdout.splitlines()[2:5]] == ["calibration error", "megabytes", ""]
+    assert done.stdout.endswith("models:/newsmark@champion is version 1 now\n")
+    assert aliases(client) == {"champion": "1"}
+    again = command("training", "promote", first, env=own_store)
+    assert (again.returncode, again.stderr) == (1, "train: error: version 1 is the champion already\n")
+
+
+def test_a_version_carries_its_model_card(client, first, command, own_store, loose):
+    command("training", "promote", first, "--gate", loose, env=own_store)
+    version = client.get_model_version("newsmark", "1")
+    card = version.description
+    run = client.get_run(first)
+    assert f"`{first}`" in card
+    assert "149 annotated passages in fr, sv" in card
+    assert run.data.params["data_digest"][:12] in card
+    assert Path(client.download_artifacts(first, "scores.txt")).read_text().strip() in card
+    assert f"{run.data.metrics['calibration_error']:.3f}" in card
+    assert "$" not in card
+    assert Path(client.download_artifacts(first, "model_card.md")).read_text() == card
+
+
+def test_a_worse_model_is_refused_with_the_row_that_failed(command, own_store, client, first, worse, loose):
+    command("training", "promote", first, "--gate", loose, env=own_store)
+    run, version = worse
+    done = command("training", "promote", run, "--gate", loose, env=own_store)
+    assert done.returncode == 1
+    failed = re.search(rf"version {version} does not pass the gate: (.+); train a better one", done.stderr).group(1).split(", ")
+    assert "macro F1" in failed
+    assert "calibration error" not in failed
+    assert re.search(r"^data and folds +the same +the champion's +yes$", done.stdout, re.MULTILINE)
+    assert re.findall(r"^(\S.*?) {2,}.* NO$", done.stdout, re.MULTILINE) == re.split(r", (?!interval)", ", ".join(failed))
+    assert re.search(r"^macro F1 +-0\.\d+ +no loss +NO$", done.stdout, re.MULTILINE)
+    assert aliases(client) == {"champion": "1"}
+    assert client.get_model_version("newsmark", version).tags["gate"].startswith("failed: macro F1")
+    logged = Path(client.download_artifacts(run, "promotion.txt")).read_text()
+    assert f"version {version} against champion version 1" in logged
+    assert done.stdout.strip() in logged
+
+
+def test_force_wants_a_reason_that_is_kept_and_rollback_swaps_back(command, own_store, client, first, worse, loose):
+    command("training", "promote", first, "--gate", loose, env=own_store)
+    run, version = worse
+    nothing = command("training", "promote", run, "--force", " ", env=own_store)
+    assert (nothing.returncode, nothing.stderr) == (2, "train: error: --force: give a reason, which is kept with the version\n")
+    assert command("training", "rollback", env=own_store).stderr.startswith("train: error: there is no former champion")
+    done = command("training", "promote", run, "--gate", loose, "--force", "the desk asked for it", env=own_store)
+    assert done.returncode == 0, done.stderr
+    assert f"models:/newsmark@champion is version {version} now, forced past: macro F1" in done.stdout
+    assert client.get_model_version("newsmark", version).tags["forced_because"] == "the desk asked for it"
+    assert aliases(client) == {"champion": version, "previous": "1"}
+    back = command("training", "rollback", env=own_store)
+    assert back.stdout == f"models:/newsmark@champion is version 1 again, in place of version {version}\n"
+    assert aliases(client) == {"champion": "1", "previous": version}
+
+
+def test_models_of_other_data_are_not_compared(command, own_store, first, loose, tmp_path):
+    command("training", "promote", first, "--gate", loose, env=own_store)
+    test = tmp_path / "test.jsonl"
+    test.write_text('{"text": "Ministern lovar det.", "labels": ["commitment"]}\n{"text": "Läs mer", "labels": ["boilerplate"]}\n')
+    trained = command("training", "--config", "configs/baseline.yaml", "--bootstrap", "", "--test", test, env=own_store)
+    run = re.search(r"run ([0-9a-f]{32})", trained.stderr).group(1)
+    done = command("training", "promote", run, "--gate", loose, env=own_store)
+    assert done.returncode == 1
+    assert "does not pass the gate: data and folds, passages" in done.stderr
+
+
+def test_a_run_that_is_not_there_is_one_clear_line(command, own_store):
+    done = command("training", "promote", "0" * 32, env=own_store)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(f"train: error: {'0' * 32}: no finished training run")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "must give a number to each of margin"),
+        ("margin: 0.1", "must give a number to each of margin"),
+        ("{margin: 0.1", "broken YAML"),
+        ("{margin: -1, label_loss: 0, language_loss: 0, calibration_error: 0, megabytes: 1}", "margin: must be a number of 0 or more, got -1"),
+        ("{margin: yes, label_loss: 0, language_loss: 0, calibration_error: 0, megabytes: 1}", "margin: must be a number"),
+        ("{margin: .inf, label_loss: 0, language_loss: 0, calibration_error: 0, megabytes: 1}", "margin: must be a number"),
+        ("{margin: 1, label_loss: 0, language_loss: 0, calibration_error: 0, megabytes: 1, labels: 2}", "unknown key 'labels'"),
+    ],
+)
+def test_a_gate_that_is_none_is_refused(tmp_path, content, reason):
+    (tmp_path / "gate.yaml").write_text(content)
+    with pytest.raises(UsageError, match=reason):
+        load_gate(tmp_path / "gate.yaml")
+
+
+def test_the_gate_of_the_project_can_be_read():
+    assert load_gate(DEFAULT_GATE).megabytes > 100

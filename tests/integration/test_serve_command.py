@@ -1,0 +1,407 @@
+"""``predict serve``: the same answers as ``predict``, and rubbish, load and stops that it has to stand."""
+
+import asyncio
+import contextlib
+import gzip
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+
+ARTICLE = Path("seeds/001_de0bcf51e6ff2360.txt")
+GOOD = {"inputs": [{"text": "Ministern lovar sänkta utsläpp.", "lang": "sv"}]}
+JSON = {"Content-Type": "application/json"}
+TOKEN = "a secret"
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+class Server:
+    """A running ``predict serve``; its log is in a file."""
+
+    def __init__(self, folder, env, *options):
+        self.port, self.log = free_port(), folder / f"log-{time.monotonic_ns()}"
+        command = [sys.executable, "-m", "models", "serve", "--port", str(self.port), *map(str, options)]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
+        for _ in range(600):
+            with contextlib.suppress(httpx.TransportError):
+                if self.http.get("/ping").status_code == 200:
+                    return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        pytest.fail(f"the server did not start: {self.log.read_text()}")
+
+    def post(self, content, headers=JSON):
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return self.http.post("/invocations", content=body, headers=headers)
+
+    def memory(self):
+        """Resident memory in MB."""
+        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text()).group(1)) / 1000
+
+    def stop(self):
+        self.http.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=90)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def champion(store, command, baseline_run):
+    """Run id of the champion, the baseline."""
+    run = re.search(r"run ([0-9a-f]{32})", baseline_run.stderr).group(1)
+    done = command("training", "promote", run, "--force", "for the tests", env=store)
+    assert done.returncode == 0 or "champion already" in done.stderr, done.stderr
+    return run
+
+
+@pytest.fixture(scope="module")
+def server(store, tmp_path_factory):
+    one = Server(tmp_path_factory.mktemp("serve"), store, "--max-body", "300000", "--max-inputs", "50", "--max-characters", "60000")
+    yield one
+    assert one.stop() == 0
+
+
+def test_an_article_gets_the_same_answer_as_from_predict(server, command, store, champion):
+    (answer,) = server.post({"inputs": [{"text": ARTICLE.read_text(), "lang": "sv"}]}).json()["predictions"]
+    rows = [json.loads(line) for line in command("models", ARTICLE, "--model", champion, env=store).stdout.splitlines()]
+    assert answer["passages"] == [{key: value for key, value in row.items() if key != "document"} for row in rows]
+    assert answer["model_version"].startswith("baseline-")
+
+
+def test_a_passage_is_read_with_its_neighbours(server):
+    boilerplate = "Dela på Facebook | Skriv ut"
+    alone, among = (
+        server.post({"inputs": [{"text": "Läs mer", **more}], "params": {"split": False}}).json()["predictions"][0]["passages"][0]
+        for more in ({}, {"before": boilerplate, "after": boilerplate})
+    )
+    assert alone["text"] == among["text"] == "Läs mer"
+    assert alone["scores"] != among["scores"]
+
+
+def test_the_page_of_the_interface_is_truthful(server):
+    page = server.http.get("/openapi.json").json()
+    assert set(page["paths"]) == {"/invocations", "/ping", "/health", "/metrics"}
+    post = page["paths"]["/invocations"]["post"]
+    schema = post["requestBody"]["content"]["application/json"]["schema"]
+    assert set(schema["properties"]) == {"inputs", "params"}
+    assert set(page["components"]["schemas"]["Input"]["properties"]) == {"text", "lang", "before", "after"}
+    assert {"200", "413", "422", "429"} <= set(post["responses"])
+    answer = server.post(GOOD).json()
+    text = page["components"]["schemas"]["LabelledText"]["properties"]
+    assert set(answer["predictions"][0]) == set(text)
+    assert set(answer["predictions"][0]["passages"][0]) == set(page["components"]["schemas"]["LabelledPassage"]["properties"])
+
+
+NESTED = b'{"inputs": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"
+HOSTILE = {
+    "nothing": (b"", 422),
+    "no JSON": (b"hello", 422),
+    "half of it": (b'{"inputs": [{"text": "a"}', 422),
+    "a list": (b"[]", 422),
+    "null": (b"null", 422),
+    "no inputs": (b"{}", 422),
+    "inputs null": ({"inputs": None}, 422),
+    "inputs empty": ({"inputs": []}, 422),
+    "inputs a text": ({"inputs": "text"}, 422),
+    "an input that is a text": ({"inputs": ["text"]}, 422),
+    "an input that is null": ({"inputs": [None]}, 422),
+    "text missing": ({"inputs": [{"lang": "sv"}]}, 422),
+    "text null": ({"inputs": [{"text": None}]}, 422),
+    "text a number": ({"inputs": [{"text": 5}]}, 422),
+    "text a list": ({"inputs": [{"text": ["a"]}]}, 422),
+    "lang a number": ({"inputs": [{"text": "a", "lang": 5}]}, 422),
+    "lang endless": ({"inputs": [{"text": "a", "lang": "s" * 1000}]}, 422),
+    "unknown field": ({"inputs": [{"text": "a", "<script>": 1}]}, 422),
+    "unknown parameter": ({**GOOD, "params": {"treshold": 0.5}}, 422),
+    "params a list": ({**GOOD, "params": []}, 422),
+    "threshold 7": ({**GOOD, "params": {"threshold": 7}}, 422),
+    "threshold below 0": ({**GOOD, "params": {"threshold": -0.1}}, 422),
+    "threshold a text": ({**GOOD, "params": {"threshold": "0.5"}}, 422),
+    "threshold NaN": (b'{"inputs": [{"text": "a"}], "params": {"threshold": NaN}}', 422),
+    "threshold infinite": (b'{"inputs": [{"text": "a"}], "params": {"threshold": 1e999}}', 422),
+    "split a number": ({**GOOD, "params": {"split": 1}}, 422),
+    "10,000 deep": (NESTED, 422),
+    "10,000 deep objects": (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, 422),
+    "latin-1": ('{"inputs": [{"text": "é"}]}'.encode("latin-1"), 422),
+    "UTF-16": (json.dumps(GOOD).encode("utf-16"), 422),
+    "half a surrogate": (b'{"inputs": [{"text": "\\ud800"}]}', 422),
+    "a NUL byte": (b'{"inputs": [{"text": "a\0b"}]}', 422),
+    "many inputs": ({"inputs": [{"text": "a"}] * 51}, 413),
+    "a long text": ({"inputs": [{"text": "a" * 60_001}]}, 413),
+    "a large body": (b" " * 300_001, 413),
+    "dataframe_split": ({"dataframe_split": {"columns": ["text"], "data": [["a"]]}}, 422),
+    "instances": ({"instances": [{"text": "a"}]}, 422),
+}
+
+
+def refused(server, response, status):
+    """The sentence of a refusal; a good request right after it succeeds."""
+    assert response.status_code == status, response.text
+    sentence = response.json()["error"]
+    assert "\n" not in sentence
+    assert len(sentence) < 200
+    assert not re.search(r"Traceback|File \"|site-packages|/tmp|script|treshold", response.text)
+    assert server.post(GOOD).status_code == 200
+    return sentence
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_wrong_request_is_refused_in_one_sentence(server, name):
+    content, status = HOSTILE[name]
+    refused(server, server.post(content), status)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": ""},
+        {"Content-Type": "text/csv"},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/json; charset=latin-1"},
+        {"Content-Type": "application/json; charset=utf-8; x=1"},
+        {**JSON, "Content-Encoding": "gzip"},
+        {**JSON, "Content-Encoding": "br"},
+    ],
+)
+def test_what_is_no_plain_json_is_refused(server, headers):
+    refused(server, server.post(GOOD, headers), 415)
+
+
+def test_a_gzip_bomb_is_not_opened(server):
+    before = server.memory()
+    refused(server, server.post(gzip.compress(b" " * 200_000_000), {**JSON, "Content-Encoding": "gzip"}), 415)
+    assert server.memory() < before + 50
+
+
+def test_a_body_of_300_megabytes_is_refused_and_not_kept(server):
+    before = server.memory()
+    refused(server, server.post(b" " * 300_000_000), 413)
+    chunks = (b"x" * 1_000_000 for _ in range(300))  # without a Content-Length
+    refused(server, server.http.post("/invocations", content=chunks, headers=JSON), 413)
+    assert server.memory() < before + 50
+
+
+def test_odd_texts_are_labelled(server):
+    odd = ["", " ", "\n\n", "a\r\nb", "\u202e\u200b", "👩‍👩‍👧‍👦" * 100, "a" * 50_000, "." * 10_000, "\\" * 1000, "</s>", "�", "e\u0301" * 500, "\x00"]
+    answer = server.post({"inputs": [{"text": text} for text in odd]})
+    assert answer.status_code == 200, answer.text
+    for text, one in zip(odd, answer.json()["predictions"], strict=True):
+        assert all(text[passage["start"] : passage["end"]] == passage["text"] for passage in one["passages"])
+    assert server.post({"inputs": [{"text": "Hej.", "lang": "no such language"}]}).status_code in {200, 422}
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["text", "lang", "inputs", "params", "threshold", "split", "x"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=_VALUES | st.fixed_dictionaries({"inputs": st.lists(st.fixed_dictionaries({"text": _VALUES}), max_size=3)}, optional={"params": _VALUES}))
+def test_no_json_makes_the_server_fail(server, body):
+    try:
+        content = json.dumps(body).encode()
+    except UnicodeEncodeError:
+        return
+    response = server.post(content)
+    assert response.status_code in {200, 413, 422}, (body, response.text)
+    assert ("predictions" in response.json()) == (response.status_code == 200)
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/invocations/", "/../etc/passwd", "/invocations?x=1"])
+def test_other_addresses_and_methods_answer_in_one_sentence(server, path):
+    answer = server.http.get(path)
+    assert answer.status_code in {404, 405}
+    assert set(answer.json()) == {"error"}
+
+
+def test_a_foreign_host_is_refused(server):
+    assert server.http.get("/ping", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_slow_senders_are_let_go_and_others_are_served_meanwhile(server):
+    slow = []
+    for head in (b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", b"GET /ping HTT"):
+        for _ in range(20):
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            connection.sendall(head)
+            slow.append(connection)
+    try:
+        assert server.post(GOOD).status_code == 200
+        assert b" 408 " in slow[0].recv(1000)
+        assert server.post(GOOD).status_code == 200
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_health_and_numbers_for_prometheus(server):
+    assert server.http.get("/health").status_code == 200
+    server.post({"inputs": [{"text": "Dela\nSkriv ut"}], "params": {"threshold": 0.0}})
+    numbers = server.http.get("/metrics").text
+    for name in (
+        'newsmark_requests_total{status="200"}',
+        'newsmark_requests_total{status="422"}',
+        "newsmark_request_seconds_bucket",
+        "newsmark_passages_total",
+    ):
+        assert name in numbers
+    assert re.search(r'newsmark_labels_total\{label="\w+"\} [1-9]', numbers)
+    assert re.search(r'newsmark_label_rate_drift\{label="boilerplate"\} -?\d', numbers)
+    assert re.search(r'newsmark_model_info\{version="baseline-\w{12}"\} 1', numbers)
+
+
+def test_the_log_is_json_without_texts(server):
+    secret = "Hemligheten"
+    server.post({"inputs": [{"text": secret}]})
+    server.post({"inputs": [{"text": secret, secret: 1}]})
+    rows = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert {"time", "level", "message"} <= set(rows[0])
+    assert [row["status"] for row in rows if row["message"] == "request"][-2:] == [200, 422]
+    assert secret not in server.log.read_text()
+
+
+def test_a_token_is_asked_for_where_one_is_set(store, tmp_path):
+    server = Server(tmp_path, {**store, "NEWSMARK_TOKEN": TOKEN})
+    try:
+        for given in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {"Authorization": f"Basic {TOKEN}"}):
+            answer = server.post(GOOD, {**JSON, **given})
+            assert answer.status_code == 401
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert server.http.get("/metrics").status_code == 401
+        assert server.http.get("/ping").status_code == 200
+        assert server.post(GOOD, {**JSON, "Authorization": f"Bearer {TOKEN}"}).status_code == 200
+        assert TOKEN not in server.log.read_text()
+    finally:
+        assert server.stop() == 0
+
+
+def long_text(passages):
+    return "\n".join(f"Rad {number} om något helt annat än det förra, nämligen {number * 7}." for number in range(passages))
+
+
+def test_work_beyond_the_time_limit_is_stopped_and_waiting_requests_are_bounded(store, tmp_path):
+    server = Server(tmp_path, store, "--time-limit", "4", "--queue", "2", "--max-body", "30000000")
+    try:
+        endless = {"inputs": [{"text": long_text(2000), "lang": "sv"}] * 150}
+        answers = []
+        threads = [
+            threading.Thread(target=lambda: answers.append(httpx.post(f"{server.http.base_url}/invocations", json=endless, timeout=120))) for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for _ in range(400):
+            if "newsmark_requests_under_way 2.0" in server.http.get("/metrics").text:
+                break
+            time.sleep(0.02)
+        busy = server.post(GOOD)
+        assert busy.status_code == 429
+        assert int(busy.headers["Retry-After"]) >= 1
+        for thread in threads:
+            thread.join()
+        assert [answer.status_code for answer in answers] == [504, 504]
+        assert "longer than 4 seconds and was stopped" in answers[0].json()["error"]
+        assert server.post(GOOD).status_code == 200
+    finally:
+        assert server.stop() == 0
+
+
+def test_a_stopped_server_finishes_what_it_has_begun(store, tmp_path):
+    server = Server(tmp_path, store)
+    text = long_text(1500)
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(server.post({"inputs": [{"text": text, "lang": "sv"}]})))
+    asking.start()
+    time.sleep(0.3)
+    server.process.send_signal(signal.SIGTERM)
+    asking.join()
+    assert server.process.wait(timeout=90) == 0
+    assert answers[0].status_code == 200
+    assert len(answers[0].json()["predictions"][0]["passages"]) == 1500
+
+
+def test_the_model_is_swapped_when_the_alias_moves_without_a_failed_request(store, tmp_path, command):
+    client = MlflowClient(store["MLFLOW_TRACKING_URI"])
+    done = command("training", "--config", "configs/baseline.yaml", "--bootstrap", "", "--C", "0.2", "--register", env=store)
+    version = re.search(r"registered as newsmark version (\d+)", done.stderr).group(1)
+    former = client.get_model_version_by_alias("newsmark", "champion").version
+    server = Server(tmp_path, store)
+    try:
+        before = server.post(GOOD).json()["predictions"][0]["model_version"]
+        client.set_registered_model_alias("newsmark", "champion", version)
+        seen = []
+        for _ in range(600):
+            answer = server.post(GOOD)
+            assert answer.status_code == 200
+            seen.append(answer.json()["predictions"][0]["model_version"])
+            if seen[-1] != before:
+                break
+            time.sleep(0.05)
+        assert seen[-1] != before
+        assert f'version="{seen[-1]}"' in server.http.get("/metrics").text
+    finally:
+        client.set_registered_model_alias("newsmark", "champion", former)
+        assert server.stop() == 0
+
+
+def test_a_killed_server_leaves_the_registry_whole_and_starts_again(store, tmp_path, command):
+    server = Server(tmp_path, store)
+
+    async def load():
+        async with httpx.AsyncClient(base_url=str(server.http.base_url), timeout=10) as http:
+            asked = [asyncio.create_task(http.post("/invocations", json=GOOD)) for _ in range(64)]
+            await asyncio.wait(asked[:4], return_when=asyncio.FIRST_COMPLETED)
+            server.process.kill()
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+    asyncio.run(load())
+    assert server.process.wait() == -signal.SIGKILL
+    assert command("models", ARTICLE, "--model", "models:/newsmark@champion", env=store).returncode == 0
+    again = Server(tmp_path, store)
+    assert again.post(GOOD).status_code == 200
+    assert again.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--model", "models:/newsmark@nobody"), "nobody"),
+        (("--model", "models:/nosuch/1"), "nosuch"),
+        (("--model", "rubbish"), "rubbish: no folder of a logged model"),
+        (("--model", "0" * 32), "has no trained model"),
+    ],
+)
+def test_a_model_that_is_not_there_is_one_clear_line(command, store, options, reason):
+    done = command("models", "serve", *options, env={**store, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"})
+    assert done.returncode == 1
+    assert done.stderr.startswith("predict: error: ")
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_in_use_is_one_clear_line(command, store, server):
+    done = command("models", "serve", "--port", server.port, env=store)
+    assert done.returncode == 1
+    assert re.search(rf"predict: error: 127.0.0.1:{server.port}: .* in use", done.stderr.splitlines()[-1])
