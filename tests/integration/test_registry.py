@@ -44,8 +44,17 @@ def first(baseline_run):
 
 
 @pytest.fixture(scope="module")
-def worse(command, own_store):
+def crowned(command, own_store, first, loose):
+    """What was printed when the first run became champion, as version 1."""
+    done = command("training", "promote", first, "--gate", loose, env=own_store)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def worse(command, own_store, crowned):
     """A registered run that has learned next to nothing."""
+    assert "is version 1 now" in crowned
     done = command("training", "--config", "configs/baseline.yaml", "--bootstrap", "", "--C", "0.0001", "--register", env=own_store)
     assert done.returncode == 0, done.stderr
     assert "Created version" not in done.stderr
@@ -57,18 +66,16 @@ def aliases(client):
     return {name: str(version) for name, version in client.get_registered_model("newsmark").aliases.items()}
 
 
-def test_the_first_model_is_held_to_calibration_and_size_only(command, own_store, client, first, loose):
-    done = command("training", "promote", first, "--gate", loose, env=own_store)
-    assert done.returncode == 0, done.stderr
-    assert [re.split(" {2,}", line)[0] for line in done.stdout.splitlines()[2:5]] == ["calibration error", "megabytes", ""]
-    assert done.stdout.endswith("models:/newsmark@champion is version 1 now\n")
+def test_the_first_model_is_held_to_calibration_and_size_only(command, own_store, client, first, crowned):
+    assert [re.split(" {2,}", line)[0] for line in crowned.splitlines()[2:5]] == ["calibration error", "megabytes", ""]
+    assert crowned.endswith("models:/newsmark@champion is version 1 now\n")
     assert aliases(client) == {"champion": "1"}
     again = command("training", "promote", first, env=own_store)
     assert (again.returncode, again.stderr) == (1, "train: error: version 1 is the champion already\n")
 
 
-def test_a_version_carries_its_model_card(client, first, command, own_store, loose):
-    command("training", "promote", first, "--gate", loose, env=own_store)
+@pytest.mark.usefixtures("crowned")
+def test_a_version_carries_its_model_card(client, first):
     version = client.get_model_version("newsmark", "1")
     card = version.description
     run = client.get_run(first)
@@ -81,33 +88,31 @@ def test_a_version_carries_its_model_card(client, first, command, own_store, loo
     assert Path(client.download_artifacts(first, "model_card.md")).read_text() == card
 
 
-def test_a_worse_model_is_refused_with_the_row_that_failed(command, own_store, client, first, worse, loose):
-    command("training", "promote", first, "--gate", loose, env=own_store)
+def test_a_worse_model_is_refused_with_the_row_that_failed(command, own_store, client, worse, loose):
     run, version = worse
     done = command("training", "promote", run, "--gate", loose, env=own_store)
     assert done.returncode == 1
     failed = re.search(rf"version {version} does not pass the gate: (.+); train a better one", done.stderr).group(1).split(", ")
-    assert "macro F1" in failed
+    assert "boilerplate" in failed
     assert "calibration error" not in failed
     assert re.search(r"^data and folds +the same +the champion's +yes$", done.stdout, re.MULTILINE)
     assert re.findall(r"^(\S.*?) {2,}.* NO$", done.stdout, re.MULTILINE) == re.split(r", (?!interval)", ", ".join(failed))
-    assert re.search(r"^macro F1 +-0\.\d+ +no loss +NO$", done.stdout, re.MULTILINE)
+    assert re.search(r"^boilerplate +-0\.\d+ +no loss over 0\.01 +NO$", done.stdout, re.MULTILINE)
     assert aliases(client) == {"champion": "1"}
-    assert client.get_model_version("newsmark", version).tags["gate"].startswith("failed: macro F1")
+    assert client.get_model_version("newsmark", version).tags["gate"].startswith("failed: ")
     logged = Path(client.download_artifacts(run, "promotion.txt")).read_text()
     assert f"version {version} against champion version 1" in logged
     assert done.stdout.strip() in logged
 
 
-def test_force_wants_a_reason_that_is_kept_and_rollback_swaps_back(command, own_store, client, first, worse, loose):
-    command("training", "promote", first, "--gate", loose, env=own_store)
+def test_force_wants_a_reason_that_is_kept_and_rollback_swaps_back(command, own_store, client, worse, loose):
     run, version = worse
     nothing = command("training", "promote", run, "--force", " ", env=own_store)
     assert (nothing.returncode, nothing.stderr) == (2, "train: error: --force: give a reason, which is kept with the version\n")
     assert command("training", "rollback", env=own_store).stderr.startswith("train: error: there is no former champion")
     done = command("training", "promote", run, "--gate", loose, "--force", "the desk asked for it", env=own_store)
     assert done.returncode == 0, done.stderr
-    assert f"models:/newsmark@champion is version {version} now, forced past: macro F1" in done.stdout
+    assert f"models:/newsmark@champion is version {version} now, forced past: " in done.stdout
     assert client.get_model_version("newsmark", version).tags["forced_because"] == "the desk asked for it"
     assert aliases(client) == {"champion": version, "previous": "1"}
     back = command("training", "rollback", env=own_store)
@@ -115,8 +120,8 @@ def test_force_wants_a_reason_that_is_kept_and_rollback_swaps_back(command, own_
     assert aliases(client) == {"champion": "1", "previous": version}
 
 
-def test_models_of_other_data_are_not_compared(command, own_store, first, loose, tmp_path):
-    command("training", "promote", first, "--gate", loose, env=own_store)
+@pytest.mark.usefixtures("crowned")
+def test_models_of_other_data_are_not_compared(command, own_store, loose, tmp_path):
     test = tmp_path / "test.jsonl"
     test.write_text('{"text": "Ministern lovar det.", "labels": ["commitment"]}\n{"text": "Läs mer", "labels": ["boilerplate"]}\n')
     trained = command("training", "--config", "configs/baseline.yaml", "--bootstrap", "", "--test", test, env=own_store)

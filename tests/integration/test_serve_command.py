@@ -5,12 +5,14 @@ import contextlib
 import gzip
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -34,8 +36,8 @@ def free_port():
 class Server:
     """A running ``predict serve``; its log is in a file."""
 
-    def __init__(self, folder, env, *options):
-        self.port, self.log = free_port(), folder / f"log-{time.monotonic_ns()}"
+    def __init__(self, folder, env, *options, port=None):
+        self.port, self.log = port or free_port(), folder / f"log-{time.monotonic_ns()}"
         command = [sys.executable, "-m", "models", "serve", "--port", str(self.port), *map(str, options)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
@@ -405,3 +407,96 @@ def test_a_port_in_use_is_one_clear_line(command, store, server):
     done = command("models", "serve", "--port", server.port, env=store)
     assert done.returncode == 1
     assert re.search(rf"predict: error: 127.0.0.1:{server.port}: .* in use", done.stderr.splitlines()[-1])
+
+
+def test_predict_by_url_prints_what_predict_prints(server, command, store, champion, tmp_path):
+    rows = [{"text": f"Rad {number} av {'många' * (number % 3)} {number * 7}.", "document": f"d{number // 40}", "own": number} for number in range(700)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    paths = ["seeds/003_351322b492e975e1.txt", ARTICLE, tmp_path / "rows.jsonl"]
+    local = command("models", *paths, "--model", champion, "--threshold", "0.4", env=store)
+    served = command("models", *paths, "--url", server.http.base_url, "--threshold", "0.4", env=store)  # more inputs than it takes at once
+    assert served.returncode == 0, served.stderr
+    assert served.stdout == local.stdout
+    assert len(local.stdout.splitlines()) > 720
+
+
+def test_predict_by_url_waits_for_a_busy_server(store, command, tmp_path):
+    server = Server(tmp_path, store, "--queue", "1")
+    try:
+        with ThreadPoolExecutor(4) as several:
+            done = list(several.map(lambda _: command("models", "seeds", "--url", server.http.base_url, env=store), range(4)))
+        assert [one.returncode for one in done] == [0] * 4, [one.stderr for one in done]
+        assert len({one.stdout for one in done}) == 1
+    finally:
+        assert server.stop() == 0
+
+
+def test_predict_by_url_goes_on_when_a_server_comes_back(store, command, tmp_path):
+    server = Server(tmp_path, store)
+    port = server.port
+    server.stop()
+    with ThreadPoolExecutor(1) as other:
+        asked = other.submit(command, "models", ARTICLE, "--url", f"http://127.0.0.1:{port}", env=store)
+        again = Server(tmp_path, store, port=port)
+        done = asked.result()
+    assert again.stop() == 0
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 20
+
+
+def test_predict_by_url_tells_in_one_line_what_is_wrong(store, command, tmp_path):
+    server = Server(tmp_path, {**store, "NEWSMARK_TOKEN": TOKEN})
+    try:
+        url = str(server.http.base_url)
+        assert command("models", ARTICLE, "--url", url, env={**store, "NEWSMARK_TOKEN": TOKEN}).returncode == 0
+        for env in (store, {**store, "NEWSMARK_TOKEN": "wrong one"}):
+            done = command("models", ARTICLE, "--url", url, env=env)
+            assert (done.returncode, done.stderr) == (1, f"predict: error: {url} asks for a token; set NEWSMARK_TOKEN to it\n")
+        wrong = command("models", ARTICLE, "--url", f"{url}/nothing", env=store)
+        assert (wrong.returncode, wrong.stderr) == (1, f"predict: error: {url}/nothing refused with status 404: there is nothing here; POST to /invocations\n")
+    finally:
+        assert server.stop() == 0
+    for bad in ("localhost:5001", "ftp://a"):
+        done = command("models", ARTICLE, "--url", bad, env=store)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+WITHOUT_THE_PROJECT = """
+import json, socket, sys
+sys.path[:] = [path for path in sys.path if path not in ("", {project!r})]
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in type(finder).__module__ + repr(finder)]
+def refuse(*_): raise SystemExit("a connection was tried")
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+import mlflow
+model = mlflow.pyfunc.load_model({folder!r})
+import models.classifier, annotation.passages
+assert models.classifier.__file__.startswith({folder!r}), models.classifier.__file__
+assert annotation.passages.__file__.startswith({folder!r})
+(answer,) = model.predict([{{"text": "Ministern lovar det. Dela."}}], params={{"split": True}})
+print(json.dumps([passage.scores for passage in answer.passages]))
+"""
+
+
+def test_a_copied_model_works_without_the_project_and_the_network_and_opens_no_pickle(store, tmp_path, server):
+    client = MlflowClient(store["MLFLOW_TRACKING_URI"])
+    uri = client.get_model_version_by_alias("newsmark", "champion").source
+    folder = tmp_path / "copy"
+    logged = client.get_logged_model(uri.removeprefix("models:/"))
+    shutil.copytree(logged.artifact_location.removeprefix("file://"), folder)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.suffix in {".pkl", ".pickle", ".joblib", ".bin", ".pt"}]
+    for path in files:
+        if path.suffix not in {".py", ".png"}:
+            assert path.read_bytes()[:2] not in {b"\x80\x03", b"\x80\x04", b"\x80\x05"}, path
+    trap = tmp_path / "sprung"
+    poison = b"cbuiltins\nopen\n(V" + str(trap).encode() + b"\nVw\ntR."
+    for place in (folder, folder / "artifacts" / "model"):
+        for name in ("model.pkl", "python_model.pkl", "pipeline.pkl"):
+            (place / name).write_bytes(poison)
+    code = WITHOUT_THE_PROJECT.format(project=str(Path.cwd()), folder=str(folder))
+    env = {**store, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/none.db"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (answer,) = server.post({"inputs": [{"text": "Ministern lovar det. Dela."}]}).json()["predictions"]
+    assert json.loads(done.stdout.splitlines()[-1]) == [passage["scores"] for passage in answer["passages"]]
+    assert not trap.exists()
