@@ -4,9 +4,12 @@ VENV := .venv
 RUN := $(VENV)/bin
 READY := $(VENV)/ready
 PEERS := $(VENV)/peers
+SERVICES ?= $(CURDIR)/services
+HOST ?= 127.0.0.1
+PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench ui label-studio clean
+.PHONY: help setup demo test check bench ui label-studio services clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "newsmark needs Python 3.11 or newer: make PYTHON=python3.11 …")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check torch -c constraints.txt
-	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[annotate,train,transformer,dev]' -c constraints.txt
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[annotate,train,transformer,serve,team,dev]' -c constraints.txt
 	@touch $@
 
 demo: $(READY)  ## train both models on the five seeds, compare them, predict (the main job)
@@ -53,6 +56,17 @@ bench: $(PEERS)  ## compare with bare calls and with other classifiers (long; TE
 
 ui: $(READY)  ## open MLflow's page with all runs on http://127.0.0.1:5000
 	@MLFLOW_DISABLE_TELEMETRY=1 $(RUN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db"
+
+services: $(READY)  ## MLflow for a team, on PostgreSQL and with passwords (DATABASE=postgresql://USER:PASSWORD@HOST/NAME make services)
+	@test -n "$$DATABASE" || { echo "make services: name an empty PostgreSQL database: DATABASE=postgresql://USER:PASSWORD@HOST/NAME make services" >&2; exit 2; }
+	@umask 077 && mkdir -p $(SERVICES)/artifacts && cd $(SERVICES) && { test -s credentials || $(PYTHON) -c 'import secrets; \
+	  print(f"MLFLOW_FLASK_SERVER_SECRET_KEY={secrets.token_hex(32)}\nMLFLOW_AUTH_ADMIN_PASSWORD={secrets.token_urlsafe(18)}")' > credentials; } \
+	  && printf '[mlflow]\ndefault_permission = EDIT\ndatabase_uri = %s\nadmin_username = admin\nauthorization_function = mlflow.server.auth:authenticate_request_basic_auth\n' \
+	  "$$(printf %s "$$DATABASE" | sed 's/%/%%/g')" > auth.ini
+	@echo "==> http://$(HOST):$(PORT), user admin, password in $(SERVICES)/credentials; artifacts in $(SERVICES)/artifacts"
+	@set -a && . $(SERVICES)/credentials && export MLFLOW_BACKEND_STORE_URI="$$DATABASE" MLFLOW_AUTH_CONFIG_PATH="$(SERVICES)/auth.ini" \
+	  MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=1 PATH="$(abspath $(RUN)):$$PATH" \
+	  && exec mlflow server --app-name basic-auth --workers 1 --host $(HOST) --port $(PORT) --artifacts-destination "file://$(SERVICES)/artifacts"
 
 label-studio: $(READY)  ## start a Label Studio for annotating, on http://127.0.0.1:8080
 	@$(RUN)/annotate serve

@@ -68,7 +68,7 @@ def run_command(prog: str, debug: bool, run: Callable[[], None]) -> int:
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed; in newsmark's folder run: pip install -c constraints.txt '.[annotate,train,transformer]'"
+        return f"{error.name} is not installed; in newsmark's folder run: pip install -c constraints.txt '.[annotate,train,transformer,serve]'"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}"

@@ -1,4 +1,11 @@
-"""What the integration tests share: one real Label Studio."""
+"""What the integration tests share: one real Label Studio, and PostgreSQL."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -19,3 +26,42 @@ def label_studio(_not_the_users_database, tmp_path_factory):
     """A running ``Server`` with fresh data; one for all tests, because the first start takes 40 s: make projects of your own."""
     with start_server(tmp_path_factory.mktemp("label-studio") / "data", port=None) as server:
         yield server
+
+
+def _postgres_programs():
+    """Folder with ``initdb`` and ``pg_ctl``; Debian keeps it out of the PATH."""
+    found = shutil.which("pg_ctl")
+    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((folder for folder in folders if (folder / "initdb").is_file()), None)
+
+
+@pytest.fixture
+def postgres():
+    """A throwaway PostgreSQL cluster on 127.0.0.1: NAME, USER, PASSWORD, HOST and PORT of its database."""
+    programs = _postgres_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL on this machine (Debian: apt-get install postgresql)")
+    as_user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}  # it refuses to run as root
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # not pytest's folder: only its owner may enter that one
+    folder = Path(tempfile.mkdtemp(prefix="newsmark-postgres-"))
+
+    def run(program, *arguments):
+        subprocess.run([programs / program, "-D", folder / "data", *arguments], cwd=folder, check=True, timeout=120, stdout=subprocess.DEVNULL, **as_user)
+
+    try:
+        (folder / "password").write_text("a password of the database")
+        if as_user:
+            for path in (folder, folder / "password"):
+                shutil.chown(path, "postgres", "postgres")
+        run("initdb", "-U", "newsmark", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}", "-E", "UTF8", "--locale=C")
+        options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories=''"
+        run("pg_ctl", "start", "-w", "-l", folder / "log", "-o", options)
+        try:
+            yield {"NAME": "postgres", "USER": "newsmark", "PASSWORD": "a password of the database", "HOST": "127.0.0.1", "PORT": str(port)}
+        finally:
+            run("pg_ctl", "stop", "-m", "fast")
+    finally:
+        shutil.rmtree(folder)

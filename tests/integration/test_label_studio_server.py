@@ -5,12 +5,10 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import stat
 import subprocess
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 from contextlib import closing
@@ -197,52 +195,18 @@ def test_a_failed_installation_is_one_line_and_tried_again(tmp_path, monkeypatch
     assert not list((tmp_path / "cache").glob("*/ready"))
 
 
-def _postgres_programs():
-    """Folder with ``initdb`` and ``pg_ctl``; Debian keeps it out of the PATH."""
-    found = shutil.which("pg_ctl")
-    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((folder for folder in folders if (folder / "initdb").is_file()), None)
-
-
 @pytest.fixture
-def postgres(monkeypatch):
-    """A throwaway PostgreSQL cluster on 127.0.0.1, named by Label Studio's variables."""
-    programs = _postgres_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL on this machine (Debian: apt-get install postgresql)")
-    as_user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}  # it refuses to run as root
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    # not pytest's folder: only its owner may enter that one
-    folder = Path(tempfile.mkdtemp(prefix="newsmark-postgres-"))
-
-    def run(program, *arguments):
-        subprocess.run([programs / program, "-D", folder / "data", *arguments], cwd=folder, check=True, timeout=120, stdout=subprocess.DEVNULL, **as_user)
-
-    try:
-        (folder / "password").write_text("a password of the database")
-        if as_user:
-            for path in (folder, folder / "password"):
-                shutil.chown(path, "postgres", "postgres")
-        run("initdb", "-U", "newsmark", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}", "-E", "UTF8", "--locale=C")
-        options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories=''"
-        run("pg_ctl", "start", "-w", "-l", folder / "log", "-o", options)
-        try:
-            values = {"NAME": "postgres", "USER": "newsmark", "PASSWORD": "a password of the database", "HOST": "127.0.0.1", "PORT": str(port)}
-            monkeypatch.setenv("DJANGO_DB", "default")
-            for name, value in values.items():
-                monkeypatch.setenv(f"POSTGRE_{name}", value)
-            yield values
-        finally:
-            run("pg_ctl", "stop", "-m", "fast")
-    finally:
-        shutil.rmtree(folder)
+def database(postgres, monkeypatch):
+    """The PostgreSQL cluster, named by Label Studio's variables."""
+    monkeypatch.setenv("DJANGO_DB", "default")
+    for name, value in postgres.items():
+        monkeypatch.setenv(f"POSTGRE_{name}", value)
+    return postgres
 
 
-def test_it_keeps_its_data_in_postgresql(postgres, tmp_path):
+def test_it_keeps_its_data_in_postgresql(database, tmp_path):
     with start_server(tmp_path / "data") as server:
         assert _whoami(server, server.token)[0] == 200
         log = server.log.read_text()
     assert not (tmp_path / "data" / DATABASE).exists()
-    assert postgres["PASSWORD"] not in log
+    assert database["PASSWORD"] not in log
