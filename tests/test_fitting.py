@@ -1,6 +1,6 @@
 """Cold start, folds and what is learned from whom, with a classifier whose scores are known."""
 
-from types import SimpleNamespace
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -34,24 +34,22 @@ class Counting:
         return np.stack([values, 1 - values], axis=1) ** (1 + len(self.texts) / 1000)
 
 
-class Store:
-    """What of MLflow a trainer needs, in memory."""
+class Log:
+    """What of a recorder a trainer needs, in memory."""
 
     def __init__(self):
         self.runs, self.metrics = 0, {}
 
-    def start_run(self, **_):
+    @contextmanager
+    def run(self, _):
         self.runs += 1
-        return SimpleNamespace(info=SimpleNamespace(run_id=self.runs))
-
-    def end_run(self, *_):
-        pass
+        yield self.runs
 
     def log_params(self, params):
         pass
 
-    def log_metrics(self, values, run_id):
-        self.metrics[run_id] = values
+    def log_metrics(self, values, key):
+        self.metrics[key] = values
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +77,7 @@ def flipped(data, rows):
 
 def trainer(say=lambda _: None, fits=1, begins=False, **keys):
     config = Config(DataConfig("baseline", ("articles",), "annotations.jsonl", **keys), BaselineSettings())
-    return Trainer(Store(), config, fits, begins, say)
+    return Trainer(Log(), config, fits, begins, say)
 
 
 def cross_validate(data, bootstrap=None, **keys):
@@ -139,7 +137,7 @@ def test_rules_of_a_fold_come_from_the_other_folds_and_the_held_out_part_of_the_
         assert rules[0].slope != 1
         assert np.allclose(found.probabilities[fold.test], calibrated(found.odds[fold.test], rules))
         assert np.array_equal(found.decisions[fold.test], decide(found.probabilities[fold.test], [rule.threshold for rule in rules], LABELS, EXCLUSIVE))
-        assert "macro_f1" in own.mlflow.metrics[number]
+        assert "macro_f1" in own.log.metrics[number]
 
 
 def test_what_is_true_of_a_fold_changes_nothing_in_it():

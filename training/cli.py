@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     promote.set_defaults(run=_promote)
     rollback = commands.add_parser("rollback", parents=[debug_option()], help="make the former champion the champion again")
     rollback.set_defaults(run=_rollback)
+    again = commands.add_parser("relog", parents=[debug_option()], help="log a run that was kept because MLflow could not take it")
+    again.add_argument("folder", type=Path, metavar="FOLDER", help="where it was kept")
+    again.set_defaults(run=_relog)
     _add_configuration(parser)
     parser.add_argument("--register", action="store_true", help="make a version of the registered model 'newsmark' (train promote makes it champion)")
     parser.add_argument("--test", type=Path, metavar="FILE", help="score on this file (JSONL rows with 'text' and 'labels') instead of out of fold")
@@ -118,6 +121,13 @@ def _compare(arguments: argparse.Namespace) -> None:
         except NewsmarkError as error:
             refused.append(f"{other.name} and {first.name} can't be compared passage by passage: {error}")
     print("\n\n".join([comparison_table([first, *others], same_passages=not refused), *paired, *refused]))
+
+
+def _relog(arguments: argparse.Namespace) -> None:
+    from models.store import connect  # keeps --help fast
+    from training.recorder import relog
+
+    print(f"logged as run {relog(connect(), arguments.folder)}")
 
 
 def _promote(arguments: argparse.Namespace) -> None:

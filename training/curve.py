@@ -9,11 +9,11 @@ from pathlib import Path
 from annotation.labels import load_labels
 from models.store import connect
 from training.config import Config
-from training.fitting import Say, Trainer, load_material
+from training.fitting import Say, Trainer, load_material, log_inputs
 from training.metrics import Scores, score
+from training.recorder import Recorder
 from training.report import curve_figure, curve_table
 from training.splits import make_folds
-from training.tracking import log_inputs, tracked_run
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,19 @@ def learning_curve(config: Config, say: Say = lambda line: print(line, file=sys.
     folds = make_folds(data, config.data.max_folds)
     largest = min(len(set(data.groups[fold.train])) for fold in folds)
     sizes = sorted({2**power for power in range(largest.bit_length()) if 2**power < largest} | {largest} | ({0} if material.bootstrap else set()))
-    trainer = Trainer(connect(), config, len(sizes) * len(folds), material.bootstrap is not None, say)
+    log = Recorder(connect())
+    trainer = Trainer(log, config, len(sizes) * len(folds), material.bootstrap is not None, say)
     found = {}
-    with tracked_run(trainer.mlflow, f"learning curve of the {config.data.model}"):
-        log_inputs(trainer.mlflow, config, data, material.bootstrap, "learning curve")
+    with log.run(f"learning curve of the {config.data.model}"):
+        log_inputs(log, config, material, "learning curve")
         start = trainer.begin(material.bootstrap)
         for size in sizes:
             trainer.say(f"{size} annotated articles to train on")
             judged = trainer.cross_validate(data, folds, start, scheme.exclusive_names, size)
             found[size] = score(data, judged.probabilities, judged.decisions, config.data.seed)
-            trainer.mlflow.log_metrics(found[size].flat(), step=size)
+            log.log_metrics(found[size].flat(), step=size)
         trainer.bar.close()
         table = curve_table(found, len(set(data.groups)))
-        trainer.mlflow.log_text(table + "\n", "learning_curve.txt")
-        trainer.mlflow.log_figure(curve_figure(found), "learning_curve.png")
+        log.log_text(table + "\n", "learning_curve.txt")
+        log.log_figure(curve_figure(found), "learning_curve.png")
     return Curve(found, table)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +14,12 @@ from models.classifier import REVIEW_RISK, TrainedModel, calibrated, logistic, r
 from models.store import connect
 from training.config import Config
 from training.dataset import LabelledPassages, load_labelled
-from training.fitting import Say, Trainer, load_material, majority
+from training.fitting import Say, Trainer, load_material, log_inputs, majority
 from training.metrics import Scores, calibration_error, score
+from training.recorder import Recorder
 from training.report import cooccurrence_figure, precision_recall_figure, reliability_figure, scores_table
 from training.splits import make_folds
-from training.tracking import OUT_OF_FOLD, TEST_PREDICTIONS, log_inputs, log_model, predictions_frame, tracked_run
+from training.tracking import OUT_OF_FOLD, TEST_PREDICTIONS, predictions_frame
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,12 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
     material = load_material(config, scheme, held_out, say)
     data = material.data
     folds = [] if held_out and len(set(data.groups)) < 2 else make_folds(data, config.data.max_folds)
-    trainer = Trainer(connect(), config, len(folds) + 1, material.bootstrap is not None, say)
-    with tracked_run(trainer.mlflow, config.data.model) as run:
+    log = Recorder(connect())
+    trainer = Trainer(log, config, len(folds) + 1, material.bootstrap is not None, say)
+    with log.run(config.data.model) as run:
         scored_on = f"test file {test.name}, digest {held_out.digest[:12]}" if test and held_out else "cross-validation"
-        log_inputs(trainer.mlflow, config, data, material.bootstrap, scored_on)
-        trainer.mlflow.set_tag("kind", config.data.model)  # by which train compare finds it
+        log_inputs(log, config, material, scored_on)
+        log.set_tags({"kind": config.data.model})  # by which train compare finds it
         start = trainer.begin(material.bootstrap)
         found = trainer.cross_validate(data, folds, start, scheme.exclusive_names)
         trainer.say(f"final fit on all {len(data.texts)} passages")
@@ -91,11 +92,11 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
         drawn = "documents (a row that names none counts as one)" if held_out else "articles (translations together)"
         table = scores_table(scores, majority_scores, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
         before = logistic(odds[:, 0])
-        trainer.mlflow.log_metric("calibration_error_before", calibration_error(before, judged.targets > 0))
-        trainer.mlflow.log_figure(reliability_figure(judged, before, probabilities), "reliability.png")
-        _log_scores(trainer.mlflow, judged, scores, probabilities, decisions, table, TEST_PREDICTIONS if held_out else OUT_OF_FOLD)
-        uri = log_model(trainer.mlflow, model)
-    return Result(run.info.run_id, uri, model, scores, majority_scores, table, probabilities, decisions)
+        log.log_metrics({"calibration_error_before": calibration_error(before, judged.targets > 0)})
+        log.log_figure(reliability_figure(judged, before, probabilities), "reliability.png")
+        _log_scores(log, judged, scores, probabilities, decisions, table, TEST_PREDICTIONS if held_out else OUT_OF_FOLD)
+        log.log_model(model)
+    return Result(log.run_id(run), log.model_uri, model, scores, majority_scores, table, probabilities, decisions)
 
 
 def _review_line(judged: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_]) -> str:
@@ -107,7 +108,7 @@ def _review_line(judged: LabelledPassages, probabilities: NDArray[np.float64], d
 
 
 def _log_scores(
-    mlflow: Any,
+    log: Recorder,
     judged: LabelledPassages,
     scores: Scores,
     probabilities: NDArray[np.float64],
@@ -115,8 +116,8 @@ def _log_scores(
     table: str,
     name: str,
 ) -> None:
-    mlflow.log_metrics(scores.flat())
-    mlflow.log_text(table + "\n", "scores.txt")
-    mlflow.log_table(predictions_frame(judged, probabilities, decisions), name)
-    mlflow.log_figure(precision_recall_figure(judged, probabilities), "precision_recall.png")
-    mlflow.log_figure(cooccurrence_figure(judged), "label_cooccurrence.png")
+    log.log_metrics(scores.flat())
+    log.log_text(table + "\n", "scores.txt")
+    log.log_table(predictions_frame(judged, probabilities, decisions), name)
+    log.log_figure(precision_recall_figure(judged, probabilities), "precision_recall.png")
+    log.log_figure(cooccurrence_figure(judged), "label_cooccurrence.png")

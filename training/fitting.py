@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier
 from tqdm import tqdm
@@ -21,8 +21,9 @@ from training.config import Config
 from training.dataset import LabelledPassages, load_labelled, load_passages
 from training.leaks import check_leaks
 from training.metrics import score
+from training.recorder import Recorder
 from training.splits import Fold, hold_out
-from training.tracking import tracked_run
+from training.tracking import git_commit
 
 Say = Callable[[str], None]
 TUNING_PARTS = 8
@@ -35,6 +36,15 @@ class Material:
 
     data: LabelledPassages
     bootstrap: LabelledPassages | None
+
+
+def log_inputs(log: Recorder, config: Config, material: Material, scored_on: str) -> None:
+    """Log the flattened configuration, the git commit, the digests of the data, and what the run is scored on."""
+    data, digest = material.data, material.data.digest
+    found = {"passages": len(data.texts), "languages": ", ".join(sorted(set(data.languages)))}
+    log.log_params(config.flat() | found | {"data_digest": digest, "bootstrap_digest": material.bootstrap.digest if material.bootstrap else ""})
+    log.set_tags({"git_commit": git_commit(), "scored_on": scored_on})
+    log.log_passages(pd.DataFrame({"text": data.texts, "document": data.documents, "lang": data.languages}), digest)
 
 
 def load_material(config: Config, scheme: LabelScheme, held_out: LabelledPassages | None, say: Say) -> Material:
@@ -112,8 +122,8 @@ class Trainer:
     On a terminal a bar shows how far it is, elsewhere each epoch is a line.
     """
 
-    def __init__(self, mlflow: Any, config: Config, fits: int, begins: bool, say: Say) -> None:
-        self.mlflow, self.config, self._say = mlflow, config, say
+    def __init__(self, log: Recorder, config: Config, fits: int, begins: bool, say: Say) -> None:
+        self.log, self.config, self._say = log, config, say
         first, further = getattr(config.settings, "epochs", 1), getattr(config.settings, "further_epochs", 1)
         self.epochs = first
         total = first + fits * further if begins else fits * first
@@ -150,7 +160,7 @@ class Trainer:
         return classifier
 
     def _report(self, name: str, value: float, step: int) -> None:
-        self.mlflow.log_metric(name, value, step=step)
+        self.log.log_metrics({name: value}, step)
         if self.bar.disable:
             self.say(f"  epoch {step} of {self.epochs}: {name} {value:.3f}")
         else:
@@ -186,22 +196,22 @@ class Trainer:
                 drawn = np.random.default_rng(self.config.data.seed).permutation(sorted(set(data.groups[train])))[:articles]
                 train = train[np.isin(data.groups[train], drawn)]
             self.say(f"fold {number} of {len(folds)}: {len(train)} passages to train on, {len(fold.test)} held out ({fold.name})")
-            with tracked_run(self.mlflow, f"fold {number}", nested=True) as run:
-                self.mlflow.log_params({"held_out": fold.name, "train_passages": len(train), "test_passages": len(fold.test)})
+            with self.log.run(f"fold {number}") as run:
+                self.log.log_params({"held_out": fold.name, "train_passages": len(train), "test_passages": len(fold.test)})
                 classifier = self.fit(data.subset(train), start)
                 odds[fold.test] = read_odds(classifier, data.subset(fold.test).excerpts)
                 tuning_odds.append(start.tuning_odds(classifier))
                 commonest[fold.test] = majority(data.targets[fold.train], len(fold.test))
-            runs.append(run.info.run_id)
+            runs.append(run)
         judged = np.concatenate([np.zeros(0, dtype=np.intp), *(fold.test for fold in folds)])
         known = judged[self.learns_from(data.languages[judged])]
-        for fold, own_tuning, run_id in zip(folds, tuning_odds, runs, strict=True):
+        for fold, own_tuning, run in zip(folds, tuning_odds, runs, strict=True):
             others = np.setdiff1d(known, fold.test)
             rules = start.learn_rules(odds[others], data.targets[others], own_tuning)
             probabilities[fold.test] = calibrated(odds[fold.test], rules)
             decisions[fold.test] = decide(probabilities[fold.test], [rule.threshold for rule in rules], data.labels, exclusive)
             scores = score(data.subset(fold.test), probabilities[fold.test], decisions[fold.test], self.config.data.seed)
-            self.mlflow.log_metrics({name: value for name, value in scores.flat().items() if not name.endswith(("_low", "_high"))}, run_id=run_id)
+            self.log.log_metrics({name: value for name, value in scores.flat().items() if not name.endswith(("_low", "_high"))}, key=run)
         return OutOfFold(known, odds, probabilities, decisions, commonest)
 
 

@@ -1,13 +1,11 @@
-"""MLflow runs: what is logged, and how a run ends."""
+"""MLflow runs: what is logged of models and predictions, and how it is found again."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
 import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,7 @@ from numpy.typing import NDArray
 import models
 from annotation.errors import NewsmarkError
 from annotation.folders import project_folder
-from models.classifier import TrainedModel, save_model
 from models.store import ARTIFACT, without_password
-from training.config import Config
 from training.dataset import LabelledPassages
 
 OUT_OF_FOLD, TEST_PREDICTIONS = "out_of_fold.json", "test_predictions.json"
@@ -36,36 +32,6 @@ _REQUIREMENTS = {
 }
 
 
-@contextmanager
-def tracked_run(mlflow: Any, name: str, nested: bool = False) -> Iterator[Any]:
-    """Run a block as an MLflow run; it ends FINISHED, FAILED, or KILLED after Ctrl-C.
-
-    Raises:
-        NewsmarkError: the store or its artifacts can't be written.
-    """
-    from mlflow.exceptions import MlflowException
-
-    try:
-        run = mlflow.start_run(run_name=name, nested=nested)
-        yield run
-    except BaseException as error:
-        mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-        if isinstance(error, MlflowException):
-            raise NewsmarkError(f"MLflow can't log the run: {without_password(str(error).splitlines()[0])}") from error
-        raise
-    mlflow.end_run()
-
-
-def log_inputs(mlflow: Any, config: Config, data: LabelledPassages, bootstrap: LabelledPassages | None, scored_on: str) -> None:
-    """Log the flattened configuration, the git commit, the digests of the data, and what the run is scored on."""
-    digest = data.digest
-    found = {"passages": len(data.texts), "languages": ", ".join(sorted(set(data.languages)))}
-    mlflow.log_params(config.flat() | found | {"data_digest": digest, "bootstrap_digest": bootstrap.digest if bootstrap else ""})
-    mlflow.set_tags({"git_commit": git_commit(), "scored_on": scored_on})
-    frame = pd.DataFrame({"text": data.texts, "document": data.documents, "lang": data.languages})
-    mlflow.log_input(mlflow.data.from_pandas(frame, name="passages", digest=digest[:36]), context="training")
-
-
 def predictions_frame(data: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_]) -> pd.DataFrame:
     """Make the table of predictions from which anyone can compute the scores again."""
     frame = pd.DataFrame({"document": data.documents, "group": data.groups, "lang": data.languages, "kind": data.kinds, "text": data.texts})
@@ -77,24 +43,21 @@ def predictions_frame(data: LabelledPassages, probabilities: NDArray[np.float64]
     return frame
 
 
-def log_model(mlflow: Any, model: TrainedModel) -> str:
-    """Log a model so that MLflow can serve it.
+def log_model_folder(mlflow: Any, folder: Path, kind: str) -> str:
+    """Log a folder that ``save_model`` wrote so that MLflow can serve it, with the code that it needs.
 
     Returns:
         Its URI.
     """
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / ARTIFACT
-        save_model(model, folder)
-        mlflow.log_metric(MODEL_SIZE, sum(path.stat().st_size for path in folder.iterdir()) / 1e6)
-        info = mlflow.pyfunc.log_model(
-            name=ARTIFACT,
-            python_model=str(Path(models.__file__).parent / "served.py"),
-            artifacts={ARTIFACT: str(folder)},
-            code_paths=[str(Path(models.__file__).parent.parent / package) for package in ("annotation", "models")],
-            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _REQUIREMENTS[model.kind]],
-            input_example=([{"text": "Le ministre a dit : « Nous irons. »", "lang": "fr"}], {"threshold": -1.0, "split": True}),
-        )
+    mlflow.log_metric(MODEL_SIZE, sum(path.stat().st_size for path in folder.iterdir()) / 1e6)
+    info = mlflow.pyfunc.log_model(
+        name=ARTIFACT,
+        python_model=str(Path(models.__file__).parent / "served.py"),
+        artifacts={ARTIFACT: str(folder)},
+        code_paths=[str(Path(models.__file__).parent.parent / package) for package in ("annotation", "models")],
+        pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _REQUIREMENTS[kind]],
+        input_example=([{"text": "Le ministre a dit : « Nous irons. »", "lang": "fr"}], {"threshold": -1.0, "split": True}),
+    )
     return str(info.model_uri)
 
 
