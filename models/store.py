@@ -182,4 +182,4 @@ def _quieten() -> None:
     import logging
 
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they tell as an error, they raise as well

@@ -500,3 +500,14 @@ def test_a_copied_model_works_without_the_project_and_the_network_and_opens_no_p
     (answer,) = server.post({"inputs": [{"text": "Ministern lovar det. Dela."}]}).json()["predictions"]
     assert json.loads(done.stdout.splitlines()[-1]) == [passage["scores"] for passage in answer["passages"]]
     assert not trap.exists()
+
+
+def test_the_readmes_curl_line_and_python_snippet_work(server):
+    readme = Path("README.md").read_text()
+    address = str(server.http.base_url)
+    curl = re.search(r"curl -s http://127\.0\.0\.1:5001.*?\}'$", readme, re.DOTALL | re.MULTILINE).group().replace("http://127.0.0.1:5001", address)
+    answer = json.loads(subprocess.run(curl, shell=True, capture_output=True, text=True, check=True).stdout)
+    assert [passage["text"] for passage in answer["predictions"][0]["passages"]] == ["Ministern lovar sänkta utsläpp."]
+    snippet = re.search(r"```python\n(import httpx.*?)```", readme, re.DOTALL).group(1).replace("http://127.0.0.1:5001", address)
+    done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, check=True)
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [["0", "31"], ["32", "45"]]

@@ -1,0 +1,175 @@
+"""``predict serve`` against plain ``mlflow models serve`` and the bare model, with the same model in the same run.
+
+Prints requests a second, p50 and p99 of the latency, start time and memory. Which model: --model, by default the newest trained one.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from tabulate import tabulate
+
+from annotation.errors import NewsmarkError, run_command
+from models.classifier import Excerpt
+from models.prediction import predict_articles, predict_passages
+from models.store import find_model, resolve
+
+PASSAGE = "Ministern lovade i går att regeringen ska minska utsläppen med 55 procent till 2030, ett löfte som oppositionen kallar otillräckligt."
+ARTICLE = Path("seeds/003_351322b492e975e1.txt")
+CLIENTS = (1, 4, 16)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", help="run id or MLflow URI (default: the newest)")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of load for each row of the table (default: %(default)s)")
+    arguments = parser.parse_args()
+    return run_command("serving", False, lambda: bench(arguments.model, arguments.seconds))
+
+
+def bench(name: str | None, seconds: float) -> None:
+    model = find_model(name)
+    uri, _ = resolve(name) if name else (newest(), "")
+    requests = {
+        "passage": {"inputs": [{"text": PASSAGE, "lang": "sv"}], "params": {"split": False}},
+        "article": {"inputs": [{"text": ARTICLE.read_text(encoding="utf-8"), "lang": "fr"}]},
+    }
+    bodies = {what: json.dumps(request).encode() for what, request in requests.items()}
+    rows = []
+    bare = {
+        "passage": lambda: predict_passages(model, [Excerpt(PASSAGE)]),
+        "article": lambda: predict_articles(model, [(requests["article"]["inputs"][0]["text"], "fr")]),
+    }
+    for what, call in bare.items():
+        call()
+        taken, end = [], time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            taken.append(timed(call))
+        rows.append(["in process", what, 1, *figures(taken, sum(taken))])
+    servers = {
+        "mlflow models serve": [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "--host", "127.0.0.1"],
+        "predict serve": [sys.executable, "-m", "models", "serve", "--model", uri],
+    }
+    rates, facts = {}, []
+    for server, command in servers.items():
+        with Running(command) as running:
+            for what, body in bodies.items():
+                for clients in CLIENTS:
+                    taken, wall = load(running.port, body, clients, seconds)
+                    rates[server, what, clients] = len(taken) / wall
+                    rows.append([server, what, clients, *figures(taken, wall)])
+            facts.append([server, round(running.start, 1), round(running.memory())])
+    print(f"{model.version}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}\n")
+    print(tabulate(rows, headers=["", "request", "clients", "requests/s", "p50 ms", "p99 ms"], floatfmt=".1f"))
+    print("\n" + tabulate(facts, headers=["", "seconds to start", "memory MB"]))
+    plain, own = servers
+    ratios = [[what, clients, rates[own, what, clients] / rates[plain, what, clients]] for what in bodies for clients in CLIENTS]
+    print("\n" + tabulate(ratios, headers=["request", "clients", f"{own} over {plain}"], floatfmt=".2f"))
+
+
+def newest() -> str:
+    from models.store import connect, uri_of_run
+
+    return uri_of_run(connect(), None)
+
+
+def timed(call):
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def figures(taken, wall):
+    percentiles = statistics.quantiles(taken, n=100) if len(taken) > 1 else taken * 99
+    return [len(taken) / wall, percentiles[49] * 1000, percentiles[98] * 1000]
+
+
+class Running:
+    """A server on a free port, stopped with its children at the end."""
+
+    def __init__(self, command):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.command = [*command, "--port", str(self.port)]
+
+    def __enter__(self):
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        begun = time.perf_counter()
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(self.command, env={**os.environ, "PATH": path}, start_new_session=True, **quiet)
+        while not self.answers():
+            if self.process.poll() is not None:
+                raise NewsmarkError(f"this did not start: {' '.join(self.command)}")
+            time.sleep(0.05)
+        self.start = time.perf_counter() - begun
+        return self
+
+    def answers(self):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+            connection.request("GET", "/ping")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+
+    def memory(self):
+        """Memory of all its processes in MB, what they share counted once."""
+        total = 0
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.getpgid(int(folder.name)) == self.process.pid:
+                    total += next(int(line.split()[1]) for line in (folder / "smaps_rollup").read_text().splitlines() if line.startswith("Pss:"))
+            except OSError:
+                continue
+        return total / 1000
+
+    def __exit__(self, *_):
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(timeout=60)
+
+
+def load(port, body, clients, seconds):
+    """Let clients ask one request after another over kept connections; gives the latencies and the time of it all."""
+    taken = []
+    ready = threading.Barrier(clients + 1)
+    over = threading.Event()
+
+    def client():
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        ask(connection, body)
+        ready.wait()
+        while not over.is_set():
+            taken.append(timed(lambda: ask(connection, body)))
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    begun = time.perf_counter()
+    time.sleep(seconds)
+    over.set()
+    for thread in threads:
+        thread.join()
+    return taken, time.perf_counter() - begun
+
+
+def ask(connection, body):
+    connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    content = answer.read()
+    if answer.status != 200:
+        raise NewsmarkError(f"status {answer.status}: {content[:200]!r}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
