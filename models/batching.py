@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.errors import NewsmarkError
-from models.classifier import Classifier
+from models.classifier import SavedClassifier
 
 DEADLINE: ContextVar[float | None] = ContextVar("deadline", default=None)
 """When the work on the present request has to end, in seconds of ``time.monotonic``; None for never."""
@@ -58,7 +58,7 @@ class Batching:
     The scores are those of the classifier that it wraps: rows do not depend on each other.
     """
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: SavedClassifier) -> None:
         self.classifier = classifier
         self._waiting: deque[_Job] = deque()
         self._changed = threading.Condition()

@@ -51,8 +51,25 @@ def in_reading_order(texts: Sequence[str], documents: Sequence[Any] | None = Non
     return [Excerpt(one.text, "" if starts[index] else one.before, "" if starts[index + 1] else one.after) for index, one in enumerate(found)]
 
 
+class SavedClassifier(Protocol):
+    """A multi-label classifier of passages that can be used, saved and loaded."""
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Probability of each label for each passage: n × labels, each in 0..1, rows independent of each other."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the model's files into an existing folder; only skops, ONNX and JSON."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read the model's files, without network and without running anything they contain."""
+        ...
+
+
 class Classifier(Protocol):
-    """A multi-label classifier of passages; one implementation a kind."""
+    """A multi-label classifier of passages that can be trained; one implementation a kind."""
 
     @classmethod
     def fit(cls, texts: Sequence[str], targets: NDArray[np.float32], settings: Settings, seed: int, report: Report, start: Self | None = None) -> Self:
@@ -73,12 +90,7 @@ class Classifier(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Write the model's files into an existing folder; only skops, safetensors and JSON."""
-        ...
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read the model's files, without network and without running anything they contain."""
+        """Write what ``saved_class`` of its kind reads into an existing folder."""
         ...
 
 
@@ -123,7 +135,7 @@ def log_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
-def read_odds(classifier: Classifier, excerpts: Sequence[Excerpt]) -> NDArray[np.float64]:
+def read_odds(classifier: Classifier | SavedClassifier, excerpts: Sequence[Excerpt]) -> NDArray[np.float64]:
     """Logarithmic odds that a classifier gives n passages and their neighbours.
 
     Each text is classified once, however often it occurs.
@@ -157,7 +169,7 @@ class TrainedModel:
     labels: tuple[str, ...]
     exclusive: frozenset[str]
     rules: tuple[Rule, ...]
-    classifier: Classifier
+    classifier: Classifier | SavedClassifier
     rates: tuple[float, ...] = ()
     version: str = ""
 
@@ -207,8 +219,15 @@ def risk(scores: NDArray[np.float64], decisions: NDArray[np.bool_]) -> NDArray[n
 
 
 def classifier_class(kind: str) -> type[Classifier]:
-    """Load the class of a kind; this imports its library."""
+    """Load the class that trains a kind; this imports its library."""
     found: type[Classifier] = getattr(importlib.import_module(f"models.{kind}"), kind.capitalize())
+    return found
+
+
+def saved_class(kind: str) -> type[SavedClassifier]:
+    """Load the class that reads what was saved of a kind; this imports its library."""
+    module = {"transformer": "onnx"}.get(kind, kind)
+    found: type[SavedClassifier] = getattr(importlib.import_module(f"models.{module}"), module.capitalize())
     return found
 
 
@@ -248,7 +267,7 @@ def load_model(folder: Path) -> TrainedModel:
             state = f"has {path.stat().st_size} bytes instead of {size}" if path.is_file() else "is missing"
             raise NewsmarkError(f"{path}: this file of the model {state}; copy the model again or train a new one")
     try:
-        classifier = classifier_class(card["kind"]).load(folder)
+        classifier = saved_class(card["kind"]).load(folder)
     except (NewsmarkError, ModuleNotFoundError):
         raise
     except Exception as error:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import math
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,17 +17,15 @@ import torch
 import transformers
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
 
 from annotation.errors import NewsmarkError
 from models.classifier import Report
 from models.encoder import encoder_source
+from models.onnx import FLOAT, INT8, GraphSettings, without_special_tokens, write_settings
 from models.settings import TransformerSettings
 
-_WEIGHTS = "model.safetensors"
-_SETTINGS = "settings.json"
 _CHARACTERS_A_TOKEN = 12
 """Text beyond ``max_tokens`` times this is not tokenised at all: it would be cut off anyway."""
 _BATCH = 32
@@ -70,7 +67,7 @@ class MeanPoolingHead(nn.Module):
 
 
 class Transformer:
-    """A fine-tuned encoder with its tokenizer, saved as safetensors."""
+    """A fine-tuned encoder with its tokenizer, saved as ONNX graphs."""
 
     def __init__(self, model: MeanPoolingHead, tokenizer: PreTrainedTokenizerBase, settings: TransformerSettings) -> None:
         self.model = model.eval()
@@ -164,31 +161,45 @@ class Transformer:
         self.model.scale.copy_(torch.tensor(scale))
 
     def save(self, folder: Path) -> None:
-        """Write the encoder's configuration, the tokenizer, the settings and the weights as safetensors, the encoder's in float16."""
-        self.model.encoder.config.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-        (folder / _SETTINGS).write_text(json.dumps(asdict(self.settings)) + "\n", encoding="utf-8")
-        state = {name: tensor.cpu().contiguous() for name, tensor in self.model.state_dict().items()}
-        state |= {name: tensor.half() for name, tensor in state.items() if name.startswith("encoder.")}
-        save_file(state, folder / _WEIGHTS, metadata={"format": "pt"})
-        (folder / _WEIGHTS).chmod(0o644)  # safetensors makes it readable by its owner only
+        """Write the tokenizer, the settings, and the model as ONNX graphs of 8 and of 32 bits, which ``models.onnx`` reads.
 
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what ``save`` wrote, from local files only."""
-        _quieten()
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        settings = TransformerSettings(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8")))
-        state = {name: tensor.float() for name, tensor in load_file(folder / _WEIGHTS).items()}
-        model = MeanPoolingHead(AutoModel.from_config(config, **_pooling(config)), config.hidden_size, len(state["head.bias"]))
-        model.load_state_dict(state)
-        return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, settings)
+        The word embeddings of the larger graph are float16, as they come; the smaller one holds 8 bits a weight, with a scale a row.
+
+        Raises:
+            NewsmarkError: the encoder has no tokenizer.json, or can't be written as a graph.
+        """
+        import onnx
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        if not self.tokenizer.is_fast:
+            raise NewsmarkError(f"encoder {self.settings.encoder!r}: its tokenizer can't be saved as tokenizer.json; take an encoder with a fast tokenizer")
+        with tempfile.TemporaryDirectory() as temporary:
+            whole = Path(temporary) / "whole.onnx"
+            self.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+            example = (torch.tensor([[5, 6, 7], [5, 6, 7]]), torch.tensor([[1, 1, 1], [1, 1, 0]]))
+            network = _Probabilities(self.model).cpu().eval()
+            with warnings.catch_warnings(), torch.inference_mode():
+                warnings.simplefilter("ignore")
+                torch.onnx.export(
+                    network,
+                    example,
+                    str(whole),
+                    input_names=["input_ids", "attention_mask"],
+                    output_names=["probabilities"],
+                    dynamic_axes={"input_ids": {0: "passages", 1: "tokens"}, "attention_mask": {0: "passages", 1: "tokens"}, "probabilities": {0: "passages"}},
+                    opset_version=17,
+                    dynamo=False,
+                )
+            quantize_dynamic(whole, folder / INT8, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gather"])
+            graph = onnx.load(whole)
+            _halve_embeddings(graph)
+            onnx.save(graph, folder / FLOAT)
+        write_settings(GraphSettings(self.settings.max_tokens), folder)
 
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each passage."""
         longest = self.settings.max_tokens
-        clean = [_without_special_tokens(text[: longest * _CHARACTERS_A_TOKEN], self.tokenizer) for text in texts]
+        clean = [without_special_tokens(text[: longest * _CHARACTERS_A_TOKEN], self.tokenizer.all_special_tokens) for text in texts]
         found: list[list[int]] = self.tokenizer(clean, truncation=True, max_length=longest)["input_ids"] if clean else []
         return found
 
@@ -199,6 +210,38 @@ class Transformer:
         if "labels" in rows[0]:
             batch["labels"] = torch.tensor(np.stack([row["labels"] for row in rows]))
         return batch
+
+
+class _Probabilities(nn.Module):
+    """The network that is written as a graph."""
+
+    def __init__(self, model: MeanPoolingHead) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Probabilities (batch × labels); inputs are batch × tokens."""
+        return torch.sigmoid(self.model(input_ids=input_ids, attention_mask=attention_mask)["logits"])
+
+
+def _halve_embeddings(model: Any) -> None:
+    """Keep the tables that a graph looks rows up in as float16."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = model.graph
+    tables = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2}
+    nodes = []
+    for node in graph.node:
+        nodes.append(node)
+        if node.op_type == "Gather" and node.input[0] in tables:
+            table = tables[node.input[0]]
+            if table.data_type == TensorProto.FLOAT:
+                table.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(table).astype(np.float16), table.name))
+            found = node.output[0]
+            node.output[0] = f"{found}_half"
+            nodes.append(helper.make_node("Cast", [node.output[0]], [found], to=TensorProto.FLOAT))
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 class _Reporter(TrainerCallback):
@@ -257,14 +300,6 @@ def _freeze(encoder: Any, settings: TransformerSettings) -> None:
 def _pooling(config: Any) -> dict[str, bool]:
     """Leave out the pooler where an architecture has one: the mean of the token vectors takes its place."""
     return {"add_pooling_layer": False} if config.model_type in {"bert", "roberta", "xlm-roberta", "camembert"} else {}
-
-
-def _without_special_tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Break up what looks like a special token, "</s>" say: the tokenizer would take it for the real one."""
-    for token in tokenizer.all_special_tokens:
-        if token in text:
-            text = text.replace(token, f"{token[0]} {token[1:]}")
-    return text
 
 
 def _quieten() -> None:

@@ -1,11 +1,13 @@
 """The transformer, on a tiny encoder made here; and the default encoder without network."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.numpy import load_file
@@ -14,8 +16,12 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from annotation.errors import NewsmarkError
 from models.classifier import Rule, TrainedModel, in_reading_order, load_model, save_model
+from models.onnx import FLOAT, INT8, GraphSettings, Onnx
 from models.settings import TransformerSettings
 from models.transformer import Transformer
+from training.calibration import fit_rules
+from training.dataset import LabelledPassages
+from training.export import choose_graph
 
 ROOT = Path(__file__).parent.parent
 LABELS = ("commitment", "statistic")
@@ -177,47 +183,101 @@ def test_special_token_written_in_a_text_is_scored_as_text(trained, token):
     assert np.isfinite(score_one(trained, written)).all()
 
 
-def test_saved_model_gives_close_scores(tmp_path, trained):
-    model = TrainedModel("transformer", LABELS, frozenset(), RULES, trained)
-    save_model(model, tmp_path)
-    loaded = load_model(tmp_path)
-    excerpts = in_reading_order(UNSEEN)
-    assert np.allclose(loaded.scores(excerpts), model.scores(excerpts), atol=2e-3)
-    assert not np.allclose(loaded.scores(excerpts), trained.scores(UNSEEN), atol=2e-3)
-    assert loaded.rules == RULES
-    assert loaded.classifier.settings == trained.settings
+@pytest.fixture(scope="module")
+def saved(trained, tmp_path_factory):
+    """The folder of a saved model."""
+    folder = tmp_path_factory.mktemp("saved")
+    save_model(TrainedModel("transformer", LABELS, frozenset(), RULES, trained), folder)
+    return folder
 
 
-def test_saving_a_loaded_model_changes_nothing(tmp_path, trained):
-    (tmp_path / "again").mkdir()
-    trained.save(tmp_path)
-    loaded = Transformer.load(tmp_path)
-    loaded.save(tmp_path / "again")
-    assert (tmp_path / "again" / "model.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
-    assert np.array_equal(Transformer.load(tmp_path / "again").scores(UNSEEN), loaded.scores(UNSEEN))
+def test_saved_graphs_give_close_scores(saved, trained):
+    small, large = load_model(saved), Onnx(saved, GraphSettings(32, FLOAT))
+    texts = [*UNSEEN, *TEXTS[:4], "ministern [SEP] lovar", "antalet " * 500]
+    assert np.allclose(large.scores(texts), trained.scores(texts), atol=2e-3)
+    assert np.allclose(small.classifier.scores(texts), trained.scores(texts), atol=0.1)
+    assert not np.allclose(small.scores(in_reading_order(texts)), small.classifier.scores(texts), atol=2e-3)
+    assert small.rules == RULES
 
 
-def test_folder_holds_only_safetensors_and_json(tmp_path, trained):
-    save_model(TrainedModel("transformer", LABELS, frozenset(), RULES, trained), tmp_path)
-    assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".json"}
-    types = {(name.split(".")[0], tensor.dtype.name) for name, tensor in load_file(tmp_path / "model.safetensors").items()}
-    assert types == {("encoder", "float16"), ("head", "float32"), ("center", "float32"), ("scale", "float32")}
+def test_score_of_a_saved_model_does_not_depend_on_the_others_at_all(saved):
+    small = load_model(saved).classifier
+    texts = [*TEXTS, *UNSEEN, "antalet " * 20]
+    together = small.scores(texts)
+    assert np.array_equal(small.scores(texts[::-1])[::-1], together)
+    assert np.array_equal(np.concatenate([small.scores([text]) for text in texts]), together)
+    assert small.scores([]).shape == (0, 2)
 
 
-def test_saved_model_needs_its_encoder_no_more(tmp_path, encoder):
-    classifier = fit(encoder, epochs=1)
-    classifier.settings = TransformerSettings(encoder=str(tmp_path / "gone"), max_tokens=32)
-    (tmp_path / "model").mkdir()
-    classifier.save(tmp_path / "model")
-    assert np.allclose(Transformer.load(tmp_path / "model").scores(UNSEEN), classifier.scores(UNSEEN), atol=2e-3)
+def test_a_saved_model_is_used_without_pytorch(saved):
+    code = f"""
+import sys
+for name in ("torch", "transformers", "sklearn", "mlflow"): sys.modules[name] = None
+from pathlib import Path
+from models.classifier import Excerpt, load_model
+print(load_model(Path({str(saved)!r})).scores([Excerpt("ministern lovar")]).shape)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "(1, 2)\n"), done.stderr
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "settings.json"])
-def test_damaged_file_of_the_right_size_is_one_clear_error(tmp_path, trained, name):
-    save_model(TrainedModel("transformer", LABELS, frozenset(), RULES, trained), tmp_path)
+def test_saving_a_loaded_model_changes_nothing(tmp_path, saved):
+    load_model(saved).classifier.save(tmp_path)
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (saved / path.name).read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "model.int8.onnx", "settings.json", "tokenizer.json"}
+
+
+def test_embeddings_of_the_larger_graph_are_float16_and_weights_of_the_smaller_one_8_bits(saved):
+    large, small = (onnx.load(saved / name).graph.initializer for name in (FLOAT, INT8))
+    types = {tensor.name: tensor.data_type for tensor in large if tensor.name.endswith("embeddings.weight")}
+    assert len(types) == 3
+    assert set(types.values()) == {onnx.TensorProto.FLOAT16}
+    assert sum(tensor.data_type == onnx.TensorProto.INT8 for tensor in small) >= 8
+    assert (saved / INT8).stat().st_size < (saved / FLOAT).stat().st_size
+
+
+@pytest.mark.parametrize("name", ["model.int8.onnx", "tokenizer.json", "settings.json"])
+def test_damaged_file_of_the_right_size_is_one_clear_error(tmp_path, saved, name):
+    shutil.copytree(saved, tmp_path, dirs_exist_ok=True)
     (tmp_path / name).write_bytes(b" " * (tmp_path / name).stat().st_size)
     with pytest.raises(NewsmarkError, match="the model's files are damaged"):
         load_model(tmp_path)
+
+
+def drawn_passages(trained):
+    """Passages whose truth is what the trained model says, in two languages."""
+    drawn = np.random.default_rng(5)
+    texts = [" ".join(drawn.choice(WORDS, drawn.integers(2, 9))) for _ in range(160)]
+    targets = (trained.scores(texts) > 0.5).astype(np.float32)
+    names = np.array([f"d{number // 4}" for number in range(160)])
+    languages = np.repeat(["sv", "fi"], 80)
+    return LabelledPassages(LABELS, texts, targets, names, languages, names, [(0, len(text)) for text in texts], np.repeat(["article"], 160))
+
+
+def test_eight_bits_serve_where_they_decide_as_32_do(tmp_path, encoder):
+    trained = fit(encoder, epochs=24)
+    data = drawn_passages(trained)
+    trained.save(tmp_path)
+    chosen = choose_graph(tmp_path, data, lambda odds: fit_rules(odds, data.targets), frozenset())
+    assert [one.name for one in chosen.shifts] == ["commitment", "statistic", "fi", "sv"]
+    assert chosen.classifier.settings.graph == (INT8 if all(one.holds for one in chosen.shifts) else FLOAT)
+    assert Onnx.load(tmp_path).settings == chosen.classifier.settings
+    assert f"{'8' if chosen.classifier.settings.graph == INT8 else '32'} bits serve" in chosen.table
+
+
+def test_32_bits_serve_where_8_decide_otherwise(tmp_path, encoder):
+    trained = fit(encoder, epochs=24)
+    data = drawn_passages(trained)
+    trained.save(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    fit(encoder, epochs=24, targets=1 - TARGETS).save(other)
+    shutil.copy(other / INT8, tmp_path / INT8)
+    chosen = choose_graph(tmp_path, data, lambda odds: fit_rules(odds, data.targets), frozenset())
+    assert "32 bits serve" in chosen.table
+    assert Onnx.load(tmp_path).settings.graph == FLOAT
+    assert np.allclose(Onnx.load(tmp_path).scores(data.texts[:20]), trained.scores(data.texts[:20]), atol=2e-3)
 
 
 @pytest.mark.parametrize("present", [(), ("config.json",), ("config.json", "tokenizer.json", "tokenizer_config.json"), ("config.json", "model.safetensors")])

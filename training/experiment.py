@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.labels import load_labels
-from models.classifier import REVIEW_RISK, TrainedModel, calibrated, logistic, read_odds, risk
+from models.classifier import REVIEW_RISK, Classifier, Rule, SavedClassifier, TrainedModel, calibrated, logistic, read_odds, risk
 from models.store import connect
 from training.config import Config
 from training.dataset import LabelledPassages, load_labelled
+from training.export import choose_graph
 from training.fitting import Say, Trainer, load_material, log_inputs, majority
 from training.metrics import Scores, calibration_error, score
 from training.recorder import Recorder
@@ -71,7 +74,7 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
     folds = [] if held_out and len(set(data.groups)) < 2 else make_folds(data, config.data.max_folds)
     log = Recorder(connect())
     trainer = Trainer(log, config, len(folds) + 1, material.bootstrap is not None, say)
-    with log.run(config.data.model) as run:
+    with ExitStack() as files, log.run(config.data.model) as run:
         scored_on = f"test file {test.name}, digest {held_out.digest[:12]}" if test and held_out else "cross-validation"
         log_inputs(log, config, material, scored_on)
         log.set_tags({"kind": config.data.model})  # by which train compare finds it
@@ -80,11 +83,24 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
         trainer.say(f"final fit on all {len(data.texts)} passages")
         final = trainer.fit(data.subset(np.flatnonzero(trainer.learns_from(data.languages))), start)
         trainer.bar.close()
-        rules = start.learn_rules(found.odds[found.rows], data.targets[found.rows], start.tuning_odds(final))
-        model = TrainedModel(config.data.model, data.labels, scheme.exclusive_names, rules, final, tuple(data.targets.mean(axis=0).tolist()))
+
+        def learn_rules(tuning_odds: NDArray[np.float64] | None) -> tuple[Rule, ...]:
+            return start.learn_rules(found.odds[found.rows], data.targets[found.rows], tuning_odds)
+
+        ready: Classifier | SavedClassifier = final
+        if config.data.model == "transformer":
+            folder = Path(files.enter_context(tempfile.TemporaryDirectory()))
+            final.save(folder)
+            compared = start.tuning or data
+            export = choose_graph(folder, compared, learn_rules if start.tuning else lambda _: learn_rules(None), scheme.exclusive_names)
+            trainer.say(export.table.splitlines()[0])
+            log.log_text(export.table + "\n", "export.txt")
+            ready = export.classifier
+        rules = learn_rules(start.tuning_odds(ready))
+        model = TrainedModel(config.data.model, data.labels, scheme.exclusive_names, rules, ready, tuple(data.targets.mean(axis=0).tolist()))
         judged, odds, probabilities, decisions, commonest = data, found.odds, found.probabilities, found.decisions, found.majority
         if held_out:
-            judged, odds, commonest = held_out, read_odds(final, held_out.excerpts), majority(data.targets, len(held_out.texts))
+            judged, odds, commonest = held_out, read_odds(ready, held_out.excerpts), majority(data.targets, len(held_out.texts))
             probabilities = calibrated(odds, rules)
             decisions = model.decide(probabilities)
         scores = score(judged, probabilities, decisions, config.data.seed)

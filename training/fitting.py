@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from annotation.errors import NewsmarkError
 from annotation.labels import LabelScheme
-from models.classifier import Classifier, Rule, calibrated, classifier_class, decide, read_odds
+from models.classifier import Classifier, Rule, SavedClassifier, calibrated, classifier_class, decide, read_odds
 from training.calibration import fit_rules
 from training.config import Config
 from training.dataset import LabelledPassages, load_labelled, load_passages
@@ -86,7 +86,7 @@ class Start:
     classifier: Classifier | None = None
     tuning: LabelledPassages | None = None
 
-    def tuning_odds(self, classifier: Classifier) -> NDArray[np.float64] | None:
+    def tuning_odds(self, classifier: Classifier | SavedClassifier) -> NDArray[np.float64] | None:
         """Logarithmic odds that a classifier gives the corpus's held-out part."""
         return read_odds(classifier, self.tuning.excerpts) if self.tuning else None
 

@@ -28,7 +28,7 @@ MODEL_SIZE = "model_megabytes"
 
 _REQUIREMENTS = {
     "baseline": ("mlflow", "scikit-learn", "skops", "numpy", "pydantic", "PyYAML", "yasbd-lib", "py3langid"),
-    "transformer": ("mlflow", "torch", "transformers", "safetensors", "numpy", "pydantic", "PyYAML", "yasbd-lib", "py3langid"),
+    "transformer": ("mlflow", "onnxruntime", "tokenizers", "numpy", "pydantic", "PyYAML", "yasbd-lib", "py3langid"),
 }
 
 

@@ -44,5 +44,5 @@ def test_its_model_predicts_and_holds_no_pickle(trained, store, command):
     assert all(0 < score < 1 for row in rows for score in row["scores"].values())
     place = MlflowClient(store["MLFLOW_TRACKING_URI"]).get_logged_model(uri.removeprefix("models:/")).artifact_location
     files = [path for path in Path(place.removeprefix("file://")).rglob("*") if path.is_file()]
-    assert {"model.safetensors", "newsmark.json"} <= {path.name for path in files}
+    assert {"model.onnx", "model.int8.onnx", "newsmark.json"} <= {path.name for path in files}
     assert not [path.name for path in files if path.suffix in {".pkl", ".pt", ".bin", ".pickle", ".joblib"}]

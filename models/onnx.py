@@ -1,0 +1,96 @@
+"""The fine-tuned transformer as an ONNX graph: what predicts and serves, without PyTorch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+INT8, FLOAT = "model.int8.onnx", "model.onnx"
+"""The graphs of a model folder: weights and arithmetic in 8 bits, and the same in 32."""
+
+_SETTINGS, _TOKENIZER = "settings.json", "tokenizer.json"
+_CHARACTERS_A_TOKEN = 12
+"""Text beyond the longest input times this is not tokenised at all: it would be cut off anyway."""
+
+
+@dataclass(frozen=True)
+class GraphSettings:
+    """How a graph is used.
+
+    Attributes:
+        max_tokens: a passage's tokens beyond this number are cut off.
+        graph: name of the graph that answers.
+    """
+
+    max_tokens: int
+    graph: str = INT8
+
+
+class Onnx:
+    """A fine-tuned encoder as an ONNX graph, with its tokenizer.
+
+    Every passage is computed alone, several at the same time: 8-bit arithmetic is scaled to what it is given, so that in a batch
+    a passage's score would depend on the others.
+    """
+
+    def __init__(self, folder: Path, settings: GraphSettings) -> None:
+        self.settings = settings
+        self._folder = folder
+        self._tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(settings.max_tokens)
+        self._special = [token.content for token in self._tokenizer.get_added_tokens_decoder().values() if token.special]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(folder / settings.graph), options, providers=["CPUExecutionProvider"])
+        self._labels = int(self._session.get_outputs()[0].shape[1])
+        self._workers = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Probability of each label for each passage; see ``Classifier.scores``."""
+        if not texts:
+            return np.zeros((0, self._labels))
+        longest = self.settings.max_tokens * _CHARACTERS_A_TOKEN
+        rows = self._tokenizer.encode_batch_fast([without_special_tokens(text[:longest], self._special) for text in texts])
+        return np.stack(list(self._workers.map(lambda row: self._score(row.ids), rows)))
+
+    def _score(self, ids: list[int]) -> NDArray[np.float64]:
+        inputs = np.array([ids], dtype=np.int64)
+        found: NDArray[np.float32] = self._session.run(None, {"input_ids": inputs, "attention_mask": np.ones_like(inputs)})[0][0]
+        return found.astype(np.float64)
+
+    def save(self, folder: Path) -> None:
+        """Copy the graphs, the tokenizer and the settings."""
+        for name in (INT8, FLOAT, _TOKENIZER):
+            shutil.copyfile(self._folder / name, folder / name)
+        write_settings(self.settings, folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        return cls(folder, GraphSettings(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))))
+
+
+def write_settings(settings: GraphSettings, folder: Path) -> None:
+    """Write a folder's ``settings.json``."""
+    (folder / _SETTINGS).write_text(json.dumps(asdict(settings)) + "\n", encoding="utf-8")
+
+
+def without_special_tokens(text: str, special: Sequence[str]) -> str:
+    """Break up what looks like a special token, "</s>" say: the tokenizer would take it for the real one."""
+    for token in special:
+        if token in text:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+    return text

@@ -1,0 +1,110 @@
+"""The gate before a smaller graph serves: whether 8-bit arithmetic decides as 32-bit arithmetic does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
+from tabulate import tabulate
+
+from models.classifier import Rule, calibrated, decide, read_odds
+from training.dataset import LabelledPassages
+
+if TYPE_CHECKING:
+    from models.onnx import Onnx
+
+MOST_FLIPS = 0.02
+"""Share of a label's or a language's decisions that may differ."""
+
+MOST_LOSS = 0.02
+"""F1 that a label, or a language's micro F1, may lose."""
+
+FEWEST = 30
+"""Passages from which on a label's or a language's row decides; fewer are only shown."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How 8-bit decisions differ from 32-bit ones on some passages.
+
+    Attributes:
+        name: of the label or language.
+        count: passages with the label, or of the language.
+        flips: share of decisions that differ.
+        shift: mean distance of the probabilities.
+        loss: F1 lost.
+    """
+
+    name: str
+    count: int
+    flips: float
+    shift: float
+    loss: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether 8 bits are as good here, or there are too few passages to tell."""
+        return self.count < FEWEST or (self.flips <= MOST_FLIPS and self.loss <= MOST_LOSS)
+
+
+@dataclass(frozen=True)
+class Export:
+    """The graph to serve, and what the choice rests on."""
+
+    classifier: Onnx
+    shifts: tuple[Shift, ...]
+    table: str
+
+
+def choose_graph(folder: Path, held_out: LabelledPassages, learn_rules: Callable[[NDArray[np.float64]], Sequence[Rule]], exclusive: frozenset[str]) -> Export:
+    """Compare a saved transformer's two graphs on passages that it was not trained on, and take the smaller one if it is as good.
+
+    Args:
+        folder: what ``Transformer.save`` wrote.
+        held_out: passages with targets.
+        learn_rules: makes rules from the odds of these passages (n × 3 × labels).
+        exclusive: labels that exclude all others.
+    """
+    from models.onnx import FLOAT, Onnx, write_settings
+
+    small = Onnx.load(folder)
+    large = Onnx(folder, replace(small.settings, graph=FLOAT))
+    odds, large_odds = read_odds(small, held_out.excerpts), read_odds(large, held_out.excerpts)
+    rules = learn_rules(large_odds)
+    thresholds = [rule.threshold for rule in rules]
+    probabilities, large_probabilities = calibrated(odds, rules), calibrated(large_odds, rules)
+    given, large_given = (decide(one, thresholds, held_out.labels, exclusive) for one in (probabilities, large_probabilities))
+    truth = held_out.targets > 0
+    moved = np.abs(probabilities - large_probabilities)
+
+    def measure(name: str, count: int, cells: NDArray[np.bool_]) -> Shift:
+        scores = [f1_score(truth[cells], one[cells], zero_division=0) for one in (large_given, given)]
+        return Shift(name, count, float((given != large_given)[cells].mean()), float(moved[cells].mean()), float(scores[0] - scores[1]))
+
+    shifts = []
+    for column, label in enumerate(held_out.labels):
+        cells = np.zeros_like(truth)
+        cells[:, column] = True
+        shifts.append(measure(label, int(truth[:, column].sum()), cells))
+    for language in sorted(set(held_out.languages)):
+        cells = np.repeat((held_out.languages == language)[:, None], truth.shape[1], axis=1)
+        shifts.append(measure(str(language), int((held_out.languages == language).sum()), cells))
+    holds = all(one.holds for one in shifts)
+    chosen = small if holds else large
+    write_settings(chosen.settings, folder)
+    return Export(chosen, tuple(shifts), _table(shifts, holds, len(held_out.texts)))
+
+
+def _table(shifts: Sequence[Shift], holds: bool, passages: int) -> str:
+    rows = [
+        [one.name, one.count, f"{one.flips:.1%}", f"{one.shift:.4f}", f"{one.loss:+.3f}", "" if one.count < FEWEST else "yes" if one.holds else "NO"]
+        for one in shifts
+    ]
+    table = tabulate(rows, headers=["", "passages", "decisions that differ", "mean shift", "F1 lost", "holds"], disable_numparse=True)
+    serves = "8 bits serve" if holds else "32 bits serve"
+    return f"8 bits against 32 on {passages} passages that were not trained on: {serves}.\n\n{table}\n\nAsked: at most {MOST_FLIPS:.0%} and {MOST_LOSS}, where there are {FEWEST} passages."
