@@ -101,10 +101,11 @@ def choose_graph(folder: Path, held_out: LabelledPassages, learn_rules: Callable
 
 
 def _table(shifts: Sequence[Shift], holds: bool, passages: int) -> str:
-    rows = [
-        [one.name, one.count, f"{one.flips:.1%}", f"{one.shift:.4f}", f"{one.loss:+.3f}", "" if one.count < FEWEST else "yes" if one.holds else "NO"]
-        for one in shifts
-    ]
+    rows = []
+    for one in shifts:
+        judged = "" if one.count < FEWEST else "yes" if one.holds else "NO"
+        rows.append([one.name, one.count, f"{one.flips:.1%}", f"{one.shift:.4f}", f"{one.loss:+.3f}", judged])
     table = tabulate(rows, headers=["", "passages", "decisions that differ", "mean shift", "F1 lost", "holds"], disable_numparse=True)
     serves = "8 bits serve" if holds else "32 bits serve"
-    return f"8 bits against 32 on {passages} passages that were not trained on: {serves}.\n\n{table}\n\nAsked: at most {MOST_FLIPS:.0%} and {MOST_LOSS}, where there are {FEWEST} passages."
+    asked = f"Asked: at most {MOST_FLIPS:.0%} and {MOST_LOSS}, where there are {FEWEST} passages."
+    return f"8 bits against 32 on {passages} passages that were not trained on: {serves}.\n\n{table}\n\n{asked}"
