@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import io
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from annotation.documents import identify_language, text_files
+from tqdm import tqdm
+
 from annotation.errors import NewsmarkError, UsageError, debug_option, run_command
-from annotation.files import decode, read_jsonl, read_text, text_of
-from annotation.passages import is_blank, split_passages
+from models.rows import Output, Row, as_line, read_rows, with_neighbours
 
 if TYPE_CHECKING:
     from models.classifier import Excerpt
     from models.prediction import Prediction
 
+    _Label = Callable[[Sequence[Excerpt], float | None], list[Prediction]]
+
 _CHUNK = 512
 """Passages classified at once; memory does not grow with the input beyond this."""
-
-Row = dict[str, Any]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,18 +38,24 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="predict",
         parents=[debug_option()],
-        description="Label the passages of news articles. An article (.txt) gives one row a passage; a row of a .jsonl file is "
+        description="Label the passages of news articles. An article (.txt) gives one row a passage; a row of a .jsonl or .parquet file is "
         "a passage itself and comes back with all its fields, and with 'labels', 'scores' and 'review' (which replace fields of these names); "
         "neighbouring rows of one 'document' are read along.",
         epilog="predict serve starts a server that does the same (see predict serve --help).",
     )
     parser.add_argument(
-        "paths", nargs="*", metavar="FILE|FOLDER|-", default=["-"], help="articles (.txt), folders of them, .jsonl files; - is standard input (default)"
+        "paths",
+        nargs="*",
+        metavar="FILE|FOLDER|-",
+        default=["-"],
+        help="articles (.txt), folders of them, .jsonl, .parquet files; - is standard input (default)",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--model", metavar="MODEL", help="folder, run id or MLflow URI (default: the newest trained model)")
     source.add_argument("--url", metavar="URL", help="let a server label (predict serve); NEWSMARK_TOKEN is its token, if it wants one")
     parser.add_argument("--format", choices=("jsonl", "table"), default="jsonl", help="how rows are printed (default: %(default)s)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl or .parquet file for the rows; it appears when it is complete")
+    parser.add_argument("--resume", action="store_true", help="go on with the --output of a run that was interrupted: no passage is lost or doubled")
     parser.add_argument("--threshold", type=_threshold, metavar="SCORE", help="give a label from this score on, 0 to 1 (default: the model's own)")
     parser.add_argument("--review", action="store_true", help="print only what a person should look at: rows with a label that is likely enough wrong")
     return parser
@@ -112,84 +116,53 @@ def _threshold(text: str) -> float:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    rows = _with_neighbours(_read(arguments.paths))
+    if arguments.resume and arguments.output is None:
+        raise UsageError("--resume goes on with an --output: name it")
+    if arguments.output is not None and arguments.format == "table":
+        raise UsageError("--output holds rows, and --format table prints them: leave out one of the two")
+    rows = with_neighbours(read_rows(arguments.paths))
     first = next(rows, None)  # bad input is told before the model is loaded
     if first is None:
         raise NewsmarkError("the input holds no passages")
-    label = _labeller(arguments)
-    write = _write_jsonl if arguments.format == "jsonl" else _write_table
-    chunk, rest = [first], rows
-    while chunk:
-        chunk += islice(rest, _CHUNK - len(chunk))
-        predictions = label([excerpt for _, excerpt in chunk], arguments.threshold)
-        labelled = zip((row for row, _ in chunk), predictions, strict=True)
-        write(pair for pair in labelled if pair[1].review or not arguments.review)
-        sys.stdout.flush()
-        chunk = list(islice(rest, 1))
+    rows = chain([first], rows)
+    label, made_by = _labeller(arguments)
+    if arguments.output is None:
+        write = _write_jsonl if arguments.format == "jsonl" else _write_table
+        for labelled in _labelled(rows, label, arguments.threshold):
+            write(pair for pair in labelled if pair[1].review or not arguments.review)
+            sys.stdout.flush()
+        return
+    output = Output(arguments.output, arguments.resume, {"model": made_by, "threshold": arguments.threshold})
+    rows = output.skip(rows)
+    with tqdm(unit=" passages", initial=output.done, disable=None, file=sys.stderr) as bar:
+        for labelled in _labelled(rows, label, arguments.threshold):
+            output.write({**row, **vars(prediction)} for row, prediction in labelled)
+            bar.update(len(labelled))
+    output.finish(arguments.review)
 
 
-def _labeller(arguments: argparse.Namespace) -> Callable[[Sequence[Excerpt], float | None], list[Prediction]]:
-    """Take what labels passages: a model at hand, or a server."""
+def _labelled(rows: Iterator[tuple[Row, Excerpt]], label: _Label, threshold: float | None) -> Iterator[list[tuple[Row, Prediction]]]:
+    """Label rows, a chunk at a time."""
+    while chunk := list(islice(rows, _CHUNK)):
+        yield list(zip((row for row, _ in chunk), label([excerpt for _, excerpt in chunk], threshold), strict=True))
+
+
+def _labeller(arguments: argparse.Namespace) -> tuple[_Label, str]:
+    """Take what labels passages, a model at hand or a server, and its name."""
     if arguments.url:
         from models.client import Client  # keeps --help fast
 
-        return Client(arguments.url, os.environ.get("NEWSMARK_TOKEN") or None).predict_passages
+        return Client(arguments.url, os.environ.get("NEWSMARK_TOKEN") or None).predict_passages, arguments.url
     from models.prediction import predict_passages
     from models.store import find_model
 
-    return partial(predict_passages, find_model(arguments.model))
-
-
-def _with_neighbours(rows: Iterator[Row]) -> Iterator[tuple[Row, Excerpt]]:
-    """Give each row the passages before and after it, where they name the same document (or page)."""
-    from models.classifier import Excerpt
-
-    def same(one: Row | None, other: Row | None) -> bool:
-        ids = [row and (row.get("document") or row.get("page")) for row in (one, other)]
-        return bool(ids[0]) and ids[0] == ids[1]
-
-    before, row = None, next(rows, None)
-    while row is not None:
-        after = next(rows, None)
-        yield row, Excerpt(row["text"], before["text"] if before and same(before, row) else "", after["text"] if after and same(row, after) else "")
-        before, row = row, after
-
-
-def _read(paths: Iterable[str]) -> Iterator[Row]:
-    for name in paths:
-        if name == "-":
-            yield from _read_stdin()
-            continue
-        if not Path(name).exists():
-            raise UsageError(f"{name}: no such file or folder")
-        for path in text_files([Path(name)]):
-            yield from _passage_rows(read_jsonl(path)) if path.suffix == ".jsonl" else _article_rows(read_text(path), str(path))
-
-
-def _read_stdin() -> Iterator[Row]:
-    """Standard input is JSONL where its first character is "{", else one article."""
-    stream = cast("io.BufferedReader", sys.stdin.buffer)
-    if stream.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
-        return _passage_rows(read_jsonl(stream, "standard input"))
-    return _article_rows(decode(stream.read(), "standard input"), "standard input")
-
-
-def _passage_rows(rows: Iterator[tuple[str, Row]]) -> Iterator[Row]:
-    for where, row in rows:
-        text_of(row, where)
-        yield row
-
-
-def _article_rows(text: str, name: str) -> Iterator[Row]:
-    if is_blank(text):
-        raise NewsmarkError(f"{name}: the file is empty; give it a text")
-    for passage in split_passages(text, identify_language(text)):
-        yield {"document": name, **vars(passage)}
+    model = find_model(arguments.model)
+    return partial(predict_passages, model), model.version
 
 
 def _write_jsonl(rows: Iterable[tuple[Row, Prediction]]) -> None:
     for row, prediction in rows:
-        sys.stdout.write(json.dumps({**row, **vars(prediction)}, ensure_ascii=False) + "\n")
+        sys.stdout.write(as_line({**row, **vars(prediction)}))
 
 
 def _write_table(rows: Iterable[tuple[Row, Prediction]]) -> None:

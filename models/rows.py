@@ -1,0 +1,206 @@
+"""The rows that ``predict`` reads and writes: passages of articles, JSONL or Parquet, one after another."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from annotation.documents import identify_language, text_files
+from annotation.errors import NewsmarkError, UsageError
+from annotation.files import atomic_write, decode, read_jsonl, read_text, text_of
+from annotation.passages import is_blank, split_passages
+
+if TYPE_CHECKING:
+    from models.classifier import Excerpt
+
+Row = dict[str, Any]
+
+_PARQUET_ROWS = 10_000
+"""Rows of a row group."""
+
+
+def read_rows(paths: Iterable[str]) -> Iterator[Row]:
+    """Read passages: the rows of ``.jsonl`` and ``.parquet`` files, and the passages of articles; "-" is standard input.
+
+    Raises:
+        NewsmarkError: a path or its content is not usable.
+    """
+    for name in paths:
+        if name == "-":
+            yield from _read_stdin()
+            continue
+        if not Path(name).exists():
+            raise UsageError(f"{name}: no such file or folder")
+        for path in text_files([Path(name)]):
+            if path.suffix == ".jsonl":
+                yield from _passage_rows(read_jsonl(path))
+            elif path.suffix == ".parquet":
+                yield from _passage_rows(_read_parquet(path))
+            else:
+                yield from _article_rows(read_text(path), str(path))
+
+
+def with_neighbours(rows: Iterator[Row]) -> Iterator[tuple[Row, Excerpt]]:
+    """Give each row the passages before and after it, where they name the same document (or page)."""
+    from models.classifier import Excerpt
+
+    def same(one: Row | None, other: Row | None) -> bool:
+        ids = [row and (row.get("document") or row.get("page")) for row in (one, other)]
+        return bool(ids[0]) and ids[0] == ids[1]
+
+    before, row = None, next(rows, None)
+    while row is not None:
+        after = next(rows, None)
+        yield row, Excerpt(row["text"], before["text"] if before and same(before, row) else "", after["text"] if after and same(row, after) else "")
+        before, row = row, after
+
+
+def as_line(row: Row) -> str:
+    """A row as a line of JSONL."""
+    return json.dumps(row, ensure_ascii=False, default=str) + "\n"
+
+
+class Output:
+    """A file of labelled rows (.jsonl or .parquet) that appears under its name when it is complete.
+
+    Until then the rows are in ``FILE.part``, which an interrupted run leaves behind and ``--resume`` goes on with.
+
+    Args:
+        path: the file.
+        resume: go on where an interrupted run stopped.
+        made_by: model and threshold; rows of another model are not gone on with.
+
+    Raises:
+        UsageError: the name ends otherwise, or an interrupted run left rows and ``resume`` is not given.
+        NewsmarkError: these rows were made otherwise.
+    """
+
+    def __init__(self, path: Path, resume: bool, made_by: dict[str, Any]) -> None:
+        if path.suffix not in {".jsonl", ".parquet"}:
+            raise UsageError(f"--output {path}: name a .jsonl or .parquet file")
+        self._path, self._part, self._note = path, Path(f"{path}.part"), Path(f"{path}.part.json")
+        self.done, self._last = 0, b""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self._part.exists():
+            if not resume:
+                raise UsageError(f"{self._part}: an interrupted run left this; go on with --resume, or remove it")
+            self._check_note(made_by)
+            self._count()
+        with atomic_write(self._note) as note:
+            note.write(json.dumps(made_by))
+        self._stream: IO[bytes] = self._part.open("ab")
+
+    def skip(self, rows: Iterator[tuple[Row, Excerpt]]) -> Iterator[tuple[Row, Excerpt]]:
+        """Pass over the rows that are there already.
+
+        Raises:
+            NewsmarkError: the input holds fewer or other rows.
+        """
+        if not self.done:
+            return rows
+        last = next(islice(rows, self.done - 1, None), None)
+        written = json.loads(self._last)
+        if last is None or any(written.get(key) != json.loads(as_line({key: value}))[key] for key, value in last[0].items() if key not in _ADDED):
+            raise NewsmarkError(f"{self._part}: its {self.done} rows are not the first of this input; give the same input, or remove the file")
+        return rows
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Add labelled rows; they are on disk when this returns."""
+        self._stream.write("".join(map(as_line, rows)).encode())
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+
+    def finish(self, only_review: bool) -> None:
+        """Give the file its name; of all rows, or only of those that a person should look at."""
+        self._stream.close()
+        if self._path.suffix == ".jsonl" and not only_review:
+            self._part.replace(self._path)
+        elif self._path.suffix == ".jsonl":
+            with atomic_write(self._path) as stream:
+                stream.writelines(as_line(row) for row in self._rows(only_review))
+        else:
+            self._write_parquet(only_review)
+        self._part.unlink(missing_ok=True)
+        self._note.unlink()
+
+    def _rows(self, only_review: bool) -> Iterator[Row]:
+        return (row for _, row in read_jsonl(self._part) if row["review"] or not only_review)
+
+    def _write_parquet(self, only_review: bool) -> None:
+        import pyarrow
+        from pyarrow import parquet
+
+        rows, temporary = self._rows(only_review), Path(f"{self._path}.tmp")
+        first = list(islice(rows, _PARQUET_ROWS))
+        schema = pyarrow.Table.from_pylist(first).schema if first else pyarrow.schema([("text", pyarrow.string())])
+        try:
+            with parquet.ParquetWriter(temporary, schema) as writer:
+                while first:
+                    writer.write_table(pyarrow.Table.from_pylist(first, schema))
+                    first = list(islice(rows, _PARQUET_ROWS))
+        except pyarrow.ArrowInvalid as error:
+            temporary.unlink()
+            raise NewsmarkError(f"{self._path}: the rows have no common columns ({error}); write .jsonl instead: --output FILE.jsonl --resume") from None
+        temporary.replace(self._path)
+
+    def _check_note(self, made_by: dict[str, Any]) -> None:
+        try:
+            noted = json.loads(self._note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            noted = None
+        if noted != made_by:
+            raise NewsmarkError(f"{self._part}: made by {noted}, not by {made_by}; use the same model and threshold, or remove it")
+
+    def _count(self) -> None:
+        """Count the whole rows, and cut off what a killed run has half-written."""
+        end = 0
+        with self._part.open("rb+") as part:
+            for line in part:
+                if not line.endswith(b"\n"):
+                    break
+                end += len(line)
+                self.done, self._last = self.done + 1, line
+            part.truncate(end)
+
+
+_ADDED = {"labels", "scores", "review"}
+
+
+def _read_stdin() -> Iterator[Row]:
+    """Standard input is JSONL where its first character is "{", else one article."""
+    stream = cast("io.BufferedReader", sys.stdin.buffer)
+    if stream.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
+        return _passage_rows(read_jsonl(stream, "standard input"))
+    return _article_rows(decode(stream.read(), "standard input"), "standard input")
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[str, Row]]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            rows = chain.from_iterable(batch.to_pylist() for batch in file.iter_batches(_PARQUET_ROWS))
+            for number, row in enumerate(rows, start=1):
+                yield f"{path}, row {number}", row
+    except pyarrow.ArrowInvalid as error:
+        raise NewsmarkError(f"{path}: no readable Parquet file ({str(error).splitlines()[0]})") from None
+
+
+def _passage_rows(rows: Iterator[tuple[str, Row]]) -> Iterator[Row]:
+    for where, row in rows:
+        text_of(row, where)
+        yield row
+
+
+def _article_rows(text: str, name: str) -> Iterator[Row]:
+    if is_blank(text):
+        raise NewsmarkError(f"{name}: the file is empty; give it a text")
+    for passage in split_passages(text, identify_language(text)):
+        yield {"document": name, **vars(passage)}

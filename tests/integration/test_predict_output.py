@@ -1,0 +1,133 @@
+"""``predict --output``: whole files or none, resumed after a kill, JSONL and Parquet."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+PLACES = ["Ministern lovar", "Antalet steg till", "Dela artikeln", "« Nous irons », dit", "Solen sken över"]
+
+
+@pytest.fixture(scope="module")
+def model(baseline_run):
+    return re.search(r"models:/m-\w+", baseline_run.stderr).group()
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    """A file of 12,000 passages in documents of a hundred."""
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    with path.open("w") as stream:
+        for number in range(12_000):
+            row = {"text": f"{PLACES[number % 5]} {number * 7919 % 1013} gånger.", "document": f"d{number // 100}", "own": number}
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(command, store, model, rows, tmp_path_factory):
+    """The file of an uninterrupted run."""
+    path = tmp_path_factory.mktemp("whole") / "whole.jsonl"
+    done = command("models", rows, "--model", model, "--output", path, env=store)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    return path
+
+
+def test_the_file_holds_what_is_printed(command, store, model, rows, whole):
+    printed = command("models", rows, "--model", model, env=store)
+    assert whole.read_text() == printed.stdout
+    assert list(whole.parent.iterdir()) == [whole]
+
+
+def test_a_killed_run_is_resumed_to_the_same_bytes(command, store, model, rows, whole, tmp_path):
+    output, part = tmp_path / "out.jsonl", tmp_path / "out.jsonl.part"
+    arguments = [str(rows), "--model", model, "--output", str(output)]
+    for _ in range(3):
+        before = part.stat().st_size if part.exists() else 0
+        process = subprocess.Popen([sys.executable, "-m", "models", *arguments, "--resume"], env=store)
+        while process.poll() is None and (not part.exists() or part.stat().st_size <= before):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not output.exists()
+        with part.open("ab") as stream:
+            stream.write(b'{"text": "half a ro')
+    refused = command("models", *arguments, env=store)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "an interrupted run left this; go on with --resume, or remove it" in refused.stderr
+    other = command("models", *arguments, "--resume", "--threshold", "0.9", env=store)
+    assert other.returncode == 1
+    assert "use the same model and threshold" in other.stderr
+    done = command("models", *arguments, "--resume", env=store)
+    assert done.returncode == 0, done.stderr
+    assert output.read_bytes() == whole.read_bytes()
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_other_input_is_not_gone_on_with(command, store, model, rows, tmp_path):
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join(rows.read_text().splitlines(keepends=True)[:50]))
+    output = tmp_path / "out.jsonl"
+    assert command("models", few, "--model", model, "--output", output, env=store).returncode == 0
+    process = subprocess.Popen([sys.executable, "-m", "models", str(rows), "--model", model, "--output", str(output)], env=store)
+    part = tmp_path / "out.jsonl.part"
+    while process.poll() is None and (not part.exists() or not part.stat().st_size):
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    done = command("models", few, "--model", model, "--output", output, "--resume", env=store)
+    assert done.returncode == 1
+    assert "rows are not the first of this input" in done.stderr
+
+
+def test_parquet_in_and_out(command, store, model, whole, rows, tmp_path):
+    table = pyarrow.Table.from_pylist([json.loads(line) for line in rows.read_text().splitlines()[:3000]])
+    pyarrow.parquet.write_table(table, tmp_path / "in.parquet", row_group_size=700)
+    done = command("models", tmp_path / "in.parquet", "--model", model, "--output", tmp_path / "out.parquet", env=store)
+    assert done.returncode == 0, done.stderr
+    found = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    assert found[:2900] == [json.loads(line) for line in whole.read_text().splitlines()[:2900]]
+    (tmp_path / "bad.parquet").write_text("no parquet")
+    bad = command("models", tmp_path / "bad.parquet", env=store)
+    assert (bad.returncode, bad.stderr.count("\n")) == (1, 1)
+    assert "bad.parquet: no readable Parquet file" in bad.stderr
+
+
+def test_only_what_a_person_should_look_at(command, store, model, whole, rows, tmp_path):
+    done = command("models", rows, "--model", model, "--output", tmp_path / "review.jsonl", "--review", env=store)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "review.jsonl").read_text().splitlines() == [line for line in whole.read_text().splitlines() if json.loads(line)["review"]]
+
+
+def test_an_input_that_breaks_off_leaves_no_file_but_what_was_done(command, store, model, rows, tmp_path):
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("".join(rows.read_text().splitlines(keepends=True)[:2000]) + "{broken\n")
+    output = tmp_path / "out.jsonl"
+    done = command("models", broken, "--model", model, "--output", output, env=store)
+    assert done.returncode == 1
+    assert "line 2001: broken JSON" in done.stderr
+    assert not output.exists()
+    broken.write_text("".join(rows.read_text().splitlines(keepends=True)[:2001]))
+    assert command("models", broken, "--model", model, "--output", output, "--resume", env=store).returncode == 0
+    assert len(output.read_text().splitlines()) == 2001
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--resume",), "--resume goes on with an --output: name it"),
+        (("--output", "x.csv"), "--output x.csv: name a .jsonl or .parquet file"),
+        (("--output", "x.jsonl", "--format", "table"), "leave out one of the two"),
+    ],
+)
+def test_wrong_use_is_told(command, store, model, options, reason):
+    done = command("models", "seeds", "--model", model, *options, env=store)
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert not Path("x.jsonl.part").exists()
