@@ -52,6 +52,7 @@ $(PEERS): $(READY)
 
 bench: $(PEERS)  ## compare with bare calls, plain servers and other classifiers (long; TEST=FILE: labelled passages to score on)
 	@$(RUN)/python tests/benchmarks/label_studio.py
+	@$(RUN)/python tests/benchmarks/prediction.py
 	@$(RUN)/python tests/benchmarks/serving.py
 	@$(RUN)/python tests/benchmarks/classifiers.py $(if $(TEST),--test "$(TEST)")
 
