@@ -190,7 +190,11 @@ class Transformer:
                     opset_version=17,
                     dynamo=False,
                 )
-            quantize_dynamic(whole, folder / INT8, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gather"])
+            logging.disable(logging.WARNING)  # it recommends a step that changes nothing here
+            try:
+                quantize_dynamic(whole, folder / INT8, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gather"])
+            finally:
+                logging.disable(logging.NOTSET)
             graph = onnx.load(whole)
             _halve_embeddings(graph)
             onnx.save(graph, folder / FLOAT)
