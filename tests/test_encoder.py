@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 from annotation.errors import NewsmarkError
 from annotation.folders import cache_folder
 from models.encoder import DEFAULT_ENCODER, default_encoder, encoder_source
-from models.transformer import _without_special_tokens
+from models.onnx import without_special_tokens
 
 ROOT = Path(__file__).parent.parent
 FRENCH = "La conférence internationale contre la fraude en ligne s'est ouverte à Bangkok."
@@ -110,7 +110,7 @@ def test_text_survives_encoding_and_decoding(tokenizer, text):
 @pytest.mark.parametrize("text", ["</s>", "a </s> b", "<pad>", "<s> <unk>", "</s></s>", "<</s>/s>", "<s<s>>"])
 def test_special_tokens_written_in_a_text_stay_text(tokenizer, text):
     assert set(tokenizer(text)["input_ids"][1:-1]) & {BEGIN, PAD, END, UNKNOWN}
-    ids = tokenizer(_without_special_tokens(text, tokenizer))["input_ids"]
+    ids = tokenizer(without_special_tokens(text, tokenizer.all_special_tokens))["input_ids"]
     assert not set(ids[1:-1]) & {BEGIN, PAD, END, UNKNOWN}
 
 
