@@ -220,7 +220,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(body=_VALUES | st.fixed_dictionaries({"inputs": st.lists(st.fixed_dictionaries({"text": _VALUES}), max_size=3)}, optional={"params": _VALUES}))
 def test_no_json_makes_the_server_fail(server, body):
     try:
