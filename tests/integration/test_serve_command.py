@@ -212,7 +212,7 @@ def test_odd_texts_are_labelled(server):
 
 
 _VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_subnormal=False) | st.text(max_size=20),
     lambda inner: (
         st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["text", "lang", "inputs", "params", "threshold", "split", "x"]), inner, max_size=4)
     ),
