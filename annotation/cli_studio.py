@@ -127,11 +127,11 @@ def _suggest(model_name: str | None, scheme: LabelScheme) -> tuple[str, Suggest]
 
     if model_name is None:
         return RULES_VERSION, lambda document: suggest_by_rules(document, scheme)
-    from models.classifier import in_reading_order
+    from models.classifier import in_reading_order, load_model
     from models.prediction import predict_passages
-    from models.store import find_model
+    from models.store import find_folder
 
-    model = find_model(None if model_name == "newest" else model_name)
+    model = load_model(find_folder(None if model_name == "newest" else model_name))
     unknown = set(model.labels) - set(scheme.label_names)
     if unknown:
         raise NewsmarkError(f"model {model_name}: its labels {', '.join(sorted(unknown))} are not in the labels file; train it again")

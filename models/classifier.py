@@ -276,6 +276,15 @@ def load_model(folder: Path) -> TrainedModel:
     return TrainedModel(card["kind"], tuple(card["labels"]), frozenset(card["exclusive"]), rules, classifier, tuple(card["rates"]), str(card["version"]))
 
 
+def read_version(folder: Path) -> str:
+    """Version of a model that ``save_model`` wrote, without loading it.
+
+    Raises:
+        NewsmarkError: there is no such folder, or it is no newsmark model.
+    """
+    return str(_read_card(folder)["version"])
+
+
 def is_model_folder(folder: Path) -> bool:
     """Whether ``save_model`` wrote this folder."""
     return (folder / _CARD).is_file()

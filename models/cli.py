@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +18,11 @@ from models.rows import Output, Row, as_line, read_rows, with_neighbours
 
 if TYPE_CHECKING:
     from models.classifier import Excerpt
+    from models.engines import Engine
     from models.prediction import Prediction
 
-    _Label = Callable[[Sequence[Excerpt], float | None], list[Prediction]]
-
-_CHUNK = 512
-"""Passages classified at once; memory does not grow with the input beyond this."""
+_FIRST_CHUNK, _CHUNK = 16, 512
+"""Passages classified at once: few in the beginning, so that the first answers come soon. Memory does not grow with the input."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -56,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=("jsonl", "table"), default="jsonl", help="how rows are printed (default: %(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl or .parquet file for the rows; it appears when it is complete")
     parser.add_argument("--resume", action="store_true", help="go on with the --output of a run that was interrupted: no passage is lost or doubled")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="where to label: here, or on Ray (RAY_ADDRESS names a cluster)")
+    parser.add_argument("--workers", type=_whole("workers", 1, 10_000), metavar="N", help="processes that label (default: 1; Ray actors: one a machine)")
     parser.add_argument("--threshold", type=_threshold, metavar="SCORE", help="give a label from this score on, 0 to 1 (default: the model's own)")
     parser.add_argument("--review", action="store_true", help="print only what a person should look at: rows with a label that is likely enough wrong")
     return parser
@@ -118,6 +119,8 @@ def _threshold(text: str) -> float:
 def _predict(arguments: argparse.Namespace) -> None:
     if arguments.resume and arguments.output is None:
         raise UsageError("--resume goes on with an --output: name it")
+    if arguments.url and (arguments.workers or arguments.engine != "local"):
+        raise UsageError("with --url the server labels: leave out --engine and --workers")
     if arguments.output is not None and arguments.format == "table":
         raise UsageError("--output holds rows, and --format table prints them: leave out one of the two")
     rows = with_neighbours(read_rows(arguments.paths))
@@ -125,39 +128,56 @@ def _predict(arguments: argparse.Namespace) -> None:
     if first is None:
         raise NewsmarkError("the input holds no passages")
     rows = chain([first], rows)
-    label, made_by = _labeller(arguments)
+    engine, made_by = _engine(arguments)
     if arguments.output is None:
         write = _write_jsonl if arguments.format == "jsonl" else _write_table
-        for labelled in _labelled(rows, label, arguments.threshold):
+        for labelled in _labelled(rows, engine):
             write(pair for pair in labelled if pair[1].review or not arguments.review)
             sys.stdout.flush()
         return
     output = Output(arguments.output, arguments.resume, {"model": made_by, "threshold": arguments.threshold})
     rows = output.skip(rows)
     with tqdm(unit=" passages", initial=output.done, disable=None, file=sys.stderr) as bar:
-        for labelled in _labelled(rows, label, arguments.threshold):
+        for labelled in _labelled(rows, engine):
             output.write({**row, **vars(prediction)} for row, prediction in labelled)
             bar.update(len(labelled))
     output.finish(arguments.review)
 
 
-def _labelled(rows: Iterator[tuple[Row, Excerpt]], label: _Label, threshold: float | None) -> Iterator[list[tuple[Row, Prediction]]]:
+def _labelled(rows: Iterator[tuple[Row, Excerpt]], engine: Engine) -> Iterator[list[tuple[Row, Prediction]]]:
     """Label rows, a chunk at a time."""
-    while chunk := list(islice(rows, _CHUNK)):
-        yield list(zip((row for row, _ in chunk), label([excerpt for _, excerpt in chunk], threshold), strict=True))
+    waiting: deque[list[Row]] = deque()
+
+    def chunks() -> Iterator[list[Excerpt]]:
+        size = _FIRST_CHUNK
+        while chunk := list(islice(rows, size)):
+            waiting.append([row for row, _ in chunk])
+            yield [excerpt for _, excerpt in chunk]
+            size = _CHUNK
+
+    for predictions in engine(chunks()):
+        yield list(zip(waiting.popleft(), predictions, strict=True))
 
 
-def _labeller(arguments: argparse.Namespace) -> tuple[_Label, str]:
-    """Take what labels passages, a model at hand or a server, and its name."""
+def _engine(arguments: argparse.Namespace) -> tuple[Engine, str]:
+    """Take what labels passages, and its name."""
+    threshold = arguments.threshold
     if arguments.url:
         from models.client import Client  # keeps --help fast
 
-        return Client(arguments.url, os.environ.get("NEWSMARK_TOKEN") or None).predict_passages, arguments.url
-    from models.prediction import predict_passages
-    from models.store import find_model
+        client = Client(arguments.url, os.environ.get("NEWSMARK_TOKEN") or None)
+        return lambda chunks: (client.predict_passages(chunk, threshold) for chunk in chunks), arguments.url
+    from models.classifier import load_model, read_version
+    from models.engines import here, in_processes, on_ray
+    from models.store import find_folder
 
-    model = find_model(arguments.model)
-    return partial(predict_passages, model), model.version
+    folder = find_folder(arguments.model)
+    if arguments.engine == "ray":
+        return on_ray(folder, threshold, arguments.workers), read_version(folder)
+    if (arguments.workers or 1) > 1:
+        return in_processes(folder, threshold, arguments.workers), read_version(folder)
+    model = load_model(folder)
+    return here(model, threshold), model.version
 
 
 def _write_jsonl(rows: Iterable[tuple[Row, Prediction]]) -> None:

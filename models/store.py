@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from annotation.errors import NewsmarkError
 from annotation.folders import project_folder
-from models.classifier import TrainedModel, is_model_folder, load_model
+from models.classifier import is_model_folder
 
 EXPERIMENT = "newsmark"
 ARTIFACT = "model"
@@ -19,6 +21,9 @@ ARTIFACT = "model"
 
 REGISTERED = "newsmark"
 """Name of the registered model."""
+
+_READY = 2
+"""MLflow's number for a logged model that is whole."""
 
 CHAMPION, PREVIOUS = "champion", "previous"
 """Its aliases: the version to use, and the one used before it."""
@@ -45,10 +50,7 @@ def connect() -> Any:
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     location = None
     try:
-        if not uri:
-            uri = f"sqlite:///{project_folder() / 'mlruns' / 'mlflow.db'}"
-        if uri.startswith("sqlite:///"):
-            database = Path(uri.removeprefix("sqlite:///")).resolve()
+        if database := _sqlite_file():
             database.parent.mkdir(parents=True, exist_ok=True)
             uri, location = f"sqlite:///{database}", (database.parent / "artifacts").as_uri()
         _quieten()
@@ -61,22 +63,51 @@ def connect() -> Any:
     return mlflow
 
 
-def find_model(name: str | None) -> TrainedModel:
-    """Load a model.
+def find_folder(name: str | None) -> Path:
+    """Find the folder of a model, which ``load_model`` reads.
 
     Args:
         name: a folder, a run id, an MLflow URI (``models:/…``, ``runs:/…``), or None for the newest trained model.
 
     Raises:
-        NewsmarkError: there is no such model, or its files are not whole.
+        NewsmarkError: there is no such model.
     """
     if name and Path(name).is_dir():
         folder = Path(name)
         nested = folder / "artifacts" / ARTIFACT  # the folder that MLflow wrote, rather than ours inside it
-        return load_model(nested if is_model_folder(nested) and not is_model_folder(folder) else folder)
+        return nested if is_model_folder(nested) and not is_model_folder(folder) else folder
     if name and not re.fullmatch(r"[0-9a-f]{32}|(models|runs):/.+", name):
         raise NewsmarkError(f"{name}: no such model folder, and neither a run id nor an MLflow URI such as models:/newsmark@champion")
-    return load_model(_download(name))
+    return _newest_at_hand(name) or _download(name)
+
+
+def _newest_at_hand(run_id: str | None) -> Path | None:
+    """Find what ``uri_of_run`` finds where the store is an SQLite file at hand, without MLflow, whose import alone takes seconds.
+
+    Returns:
+        The model folder; None where this way does not lead to it.
+    """
+    database = _sqlite_file()
+    if database is None or not database.is_file() or (run_id and ":/" in run_id):
+        return None
+    query = (
+        "SELECT model.artifact_location FROM logged_models AS model JOIN experiments AS experiment USING (experiment_id)"
+        " WHERE experiment.name = ? AND model.lifecycle_stage = 'active' AND model.status = ? AND (? IS NULL OR model.source_run_id = ?)"
+        " ORDER BY model.creation_timestamp_ms DESC LIMIT 1"
+    )
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+            found = connection.execute(query, (EXPERIMENT, _READY, run_id, run_id)).fetchone()
+    except sqlite3.Error:  # in use, or not the tables of this version of MLflow, which will tell
+        return None
+    folder = Path(unquote(urlsplit(found[0]).path)) / "artifacts" / ARTIFACT if found and found[0].startswith("file:") else None
+    return folder if folder and is_model_folder(folder) else None
+
+
+def _sqlite_file() -> Path | None:
+    """Absolute path of the store, where it is an SQLite file; there may be none yet."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_folder() / 'mlruns' / 'mlflow.db'}"
+    return Path(uri.removeprefix("sqlite:///")).resolve() if uri.startswith("sqlite:///") else None
 
 
 @contextmanager

@@ -18,13 +18,14 @@ import transformers
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast, Trainer, TrainerCallback, TrainingArguments
 
 from annotation.errors import NewsmarkError
 from models.classifier import Report
 from models.encoder import encoder_source
 from models.onnx import FLOAT, INT8, GraphSettings, without_special_tokens, write_settings
 from models.settings import TransformerSettings
+from models.vocabulary import prune, report
 
 _CHARACTERS_A_TOKEN = 12
 """Text beyond ``max_tokens`` times this is not tokenised at all: it would be cut off anyway."""
@@ -69,7 +70,8 @@ class MeanPoolingHead(nn.Module):
 class Transformer:
     """A fine-tuned encoder with its tokenizer, saved as ONNX graphs."""
 
-    def __init__(self, model: MeanPoolingHead, tokenizer: PreTrainedTokenizerBase, settings: TransformerSettings) -> None:
+    def __init__(self, model: MeanPoolingHead, tokenizer: PreTrainedTokenizerBase, settings: TransformerSettings, vocabulary: str = "") -> None:
+        self.vocabulary = vocabulary  # what its vocabulary lost
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.settings = settings
@@ -92,12 +94,12 @@ class Transformer:
         """
         transformers.set_seed(seed)
         if start is None:
-            encoder, tokenizer = _load_encoder(settings.encoder)
+            encoder, tokenizer, lost = _with_vocabulary(*_load_encoder(settings.encoder), texts, settings.languages)
             model = MeanPoolingHead(encoder, encoder.config.hidden_size, targets.shape[1])
         else:
-            model, tokenizer = copy.deepcopy(start.model), start.tokenizer
+            model, tokenizer, lost = copy.deepcopy(start.model), start.tokenizer, start.vocabulary
         _freeze(model.encoder, settings)
-        trained = cls(model, tokenizer, settings)
+        trained = cls(model, tokenizer, settings, lost)
         tokens = trained._tokenise(texts)
         if start is None:
             trained._probe(tokens, targets)
@@ -199,6 +201,8 @@ class Transformer:
             _halve_embeddings(graph)
             onnx.save(graph, folder / FLOAT)
         write_settings(GraphSettings(self.settings.max_tokens), folder)
+        if self.vocabulary:
+            (folder / "vocabulary.txt").write_text(self.vocabulary, encoding="utf-8")
 
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each passage."""
@@ -281,6 +285,24 @@ def _load_encoder(encoder: str) -> tuple[Any, PreTrainedTokenizerBase]:
         reason = str(error).strip().split("\n")[0]
         raise NewsmarkError(f"encoder {encoder!r} can't be loaded: {reason}") from None
     return model, tokenizer
+
+
+def _with_vocabulary(
+    encoder: Any, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], languages: Sequence[str]
+) -> tuple[Any, PreTrainedTokenizerBase, str]:
+    """Leave out word pieces that neither the languages nor the texts need, where the tokenizer is of a kind that allows it; and say what is lost."""
+    pruned = prune(tokenizer.backend_tokenizer, texts, languages) if languages and tokenizer.is_fast else None
+    if pruned is None:
+        return encoder, tokenizer, ""
+    smaller, kept = pruned
+    whole = encoder.get_input_embeddings()
+    weights = whole.weight.data[torch.from_numpy(kept)]
+    table = nn.Embedding(len(weights), weights.shape[1], padding_idx=whole.padding_idx)
+    table.weight.data = weights
+    encoder.set_input_embeddings(table)
+    encoder.config.vocab_size = len(kept)
+    lost = report(tokenizer.backend_tokenizer, smaller, languages)
+    return encoder, PreTrainedTokenizerFast(tokenizer_object=smaller, **tokenizer.special_tokens_map), lost
 
 
 def _freeze(encoder: Any, settings: TransformerSettings) -> None:

@@ -26,7 +26,8 @@ class Remembering(TrainedModel):
 @pytest.fixture
 def model(monkeypatch):
     one = Remembering()
-    monkeypatch.setattr("models.store.find_model", lambda _: one)
+    monkeypatch.setattr("models.store.find_folder", lambda _: None)
+    monkeypatch.setattr("models.classifier.load_model", lambda _: one)
     return one
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from tabulate import tabulate
 
 from annotation.errors import NewsmarkError, run_command
-from models.classifier import Excerpt
+from models.classifier import Excerpt, load_model
 from models.prediction import predict_articles, predict_passages
-from models.store import find_model, resolve
+from models.store import find_folder, resolve
 
 PASSAGE = "Ministern lovade i går att regeringen ska minska utsläppen med 55 procent till 2030, ett löfte som oppositionen kallar otillräckligt."
 ARTICLE = Path("seeds/003_351322b492e975e1.txt")
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def bench(name: str | None, seconds: float) -> None:
-    model = find_model(name)
+    model = load_model(find_folder(name))
     uri, _ = resolve(name) if name else (newest(), "")
     requests = {
         "passage": {"inputs": [{"text": PASSAGE, "lang": "sv"}], "params": {"split": False}},

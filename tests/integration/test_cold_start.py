@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from models.classifier import Rule
-from models.store import find_model
+from models.classifier import Rule, load_model
+from models.store import find_folder
 
 CORPUS = Path("seeds/bootstrap")
 
@@ -77,7 +77,7 @@ def test_calibration_is_logged_and_learned(begun, client, store, monkeypatch):
     assert 0 < before != after > 0
     assert Path(client.download_artifacts(run.info.run_id, "reliability.png")).stat().st_size > 1000
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store["MLFLOW_TRACKING_URI"])
-    model = find_model(run.info.run_id)
+    model = load_model(find_folder(run.info.run_id))
     assert len(model.rules) == 4
     assert Rule() not in (model.rules[model.labels.index(label)] for label in ("quote", "boilerplate"))
     assert all(0.25 <= rule.threshold <= 0.75 and rule.slope > 0 for rule in model.rules)

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from models.classifier import load_model, read_version
+from models.store import find_folder
+
 ARTICLE = """Kommunen bygger om torget
 
 Kommunstyrelsen har beslutat att bygga om Stortorget nästa år. Ombygget väntas kosta 12 miljoner kronor 😀.
@@ -205,3 +208,16 @@ def _refused(done, code, *expected):
     assert done.stderr.count("\n") == 1
     for text in expected:
         assert text in done.stderr
+
+
+def test_a_model_in_an_sqlite_store_is_found_without_loading_mlflow(store, baseline_run, monkeypatch):
+    run_id = re.search(r"run ([0-9a-f]{32})", baseline_run.stderr).group(1)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store["MLFLOW_TRACKING_URI"])
+    code = "import sys; from models.store import find_folder; print(find_folder(sys.argv[1] if sys.argv[1:] else None), 'mlflow' in sys.modules)"
+    for names in ([run_id], []):
+        done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=True)
+        folder, loaded = done.stdout.split()
+        assert loaded == "False"
+        if names:
+            monkeypatch.setattr("models.store._newest_at_hand", lambda _: None)  # what MLflow itself finds
+            assert load_model(find_folder(run_id)).version == read_version(Path(folder))

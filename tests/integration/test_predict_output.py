@@ -1,6 +1,8 @@
 """``predict --output``: whole files or none, resumed after a kill, JSONL and Parquet."""
 
+import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -72,7 +74,7 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(command, store, model, rows, 
 
 def test_other_input_is_not_gone_on_with(command, store, model, rows, tmp_path):
     few = tmp_path / "few.jsonl"
-    few.write_text("".join(rows.read_text().splitlines(keepends=True)[:50]))
+    few.write_text("".join(rows.read_text().splitlines(keepends=True)[:10]))
     output = tmp_path / "out.jsonl"
     assert command("models", few, "--model", model, "--output", output, env=store).returncode == 0
     process = subprocess.Popen([sys.executable, "-m", "models", str(rows), "--model", model, "--output", str(output)], env=store)
@@ -131,3 +133,65 @@ def test_wrong_use_is_told(command, store, model, options, reason):
     assert done.returncode == 2
     assert reason in done.stderr
     assert not Path("x.jsonl.part").exists()
+
+
+@pytest.mark.parametrize("engine", [("--workers", "2"), ("--engine", "ray"), ("--engine", "ray", "--workers", "2")])
+def test_every_engine_answers_the_same_in_the_same_order(command, store, model, rows, whole, tmp_path, engine):
+    output = tmp_path / "out.jsonl"
+    done = command("models", rows, "--model", model, "--output", output, *engine, env=store)
+    assert done.returncode == 0, done.stderr
+    assert output.read_bytes() == whole.read_bytes()
+
+
+def processes(title):
+    """Ids of the processes whose title begins so."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes().startswith(title.encode()):
+                found.append(int(path.parent.name))
+    return found
+
+
+def test_what_a_killed_actor_had_under_way_is_done_again(store, model, rows, whole, tmp_path):
+    output = tmp_path / "out.jsonl"
+    arguments = [str(rows), "--model", model, "--output", str(output), "--engine", "ray"]
+    before = processes("ray::MapWorker")
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen([sys.executable, "-m", "models", *arguments], env=store, stderr=log)
+        while process.poll() is None and not (actors := set(processes("ray::MapWorker")) - set(before)):
+            time.sleep(0.01)
+        time.sleep(1)
+        assert process.poll() is None, (tmp_path / "log").read_text()
+        for actor in actors:
+            os.kill(actor, signal.SIGKILL)
+        assert process.wait(timeout=300) == 0, (tmp_path / "log").read_text()
+    assert output.read_bytes() == whole.read_bytes()
+
+
+def test_a_killed_worker_process_is_one_clear_line(store, model, rows, tmp_path):
+    arguments = [str(rows), "--model", model, "--output", str(tmp_path / "out.jsonl"), "--workers", "2"]
+    process = subprocess.Popen([sys.executable, "-m", "models", *arguments], env=store, stderr=subprocess.PIPE, text=True)
+    part = tmp_path / "out.jsonl.part"
+    while process.poll() is None and (not part.exists() or not part.stat().st_size):
+        time.sleep(0.01)
+    children = [int(line) for line in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    workers = [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    os.kill(workers[0], signal.SIGKILL)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "predict: error: a worker process was killed" in told
+    assert "Traceback" not in told
+
+
+def test_a_cluster_that_is_not_there_is_one_clear_line(command, store, model, rows):
+    refused = command("models", rows, "--model", model, "--engine", "ray", env={**store, "RAY_ADDRESS": "127.0.0.1:1"})
+    assert refused.returncode == 1
+    assert "check RAY_ADDRESS" in refused.stderr.splitlines()[-1]
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_server_takes_no_engine(command):
+    refused = command("models", "seeds", "--url", "http://127.0.0.1:1", "--workers", "2")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "leave out --engine and --workers" in refused.stderr
