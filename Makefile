@@ -21,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "newsmark needs Python 3.11 or newer: make PYTHON=python3.11 …")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check torch -c constraints.txt
-	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[annotate,train,transformer,serve,team,dev]' -c constraints.txt
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[annotate,train,transformer,serve,team,ray,dev]' -c constraints.txt
 	@touch $@
 
 demo: $(READY)  ## train both models on the five seeds, compare them, predict (the main job)
