@@ -72,11 +72,13 @@ def push_disputes(studio: Studio, disputes: Sequence[Dispute]) -> int:
 
 
 def decided(studio: Studio, scheme: LabelScheme) -> Iterator[Annotation]:
-    """Read the answers of the project of adjudications, marked as ground truth; skipped ones stay open."""
+    """Read the answers of the project of adjudications, and mark them as ground truth, there too; skipped ones stay open."""
     for task in studio.export(only_annotated=True):
         answers = [one for one in task["annotations"] if not one.get("was_cancelled")]
         if answers:
             newest = max(answers, key=lambda one: str(one["updated_at"]))
+            if not newest.get("ground_truth"):
+                studio.mark_ground_truth(int(newest["id"]))
             name = f"{studio.annotator_name(newest)} (adjudicating)"
             yield replace(from_annotation(task, newest, name, scheme), ground_truth=True, task_url=studio.task_url(int(task["id"])))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -57,17 +57,14 @@ def krippendorff_alpha(documents: Iterable[Document], annotations: Sequence[Anno
     Returns:
         Alpha by label; NaN where all always or never give the label. Source: the library ``krippendorff``.
     """
-    import krippendorff  # slow to import
-    import numpy as np
-
     votes = passage_votes(documents, annotations, scheme)
-    names = sorted({annotator for one in votes for annotator in one.labels})
-    result = {}
-    for label in scheme.label_names:
-        table = np.array([[float(label in one.labels[name]) if name in one.labels else np.nan for one in votes] for name in names])
-        varied = len({value for value in table.ravel().tolist() if not math.isnan(value)}) > 1
-        result[label] = float(krippendorff.alpha(table, level_of_measurement="nominal")) if varied else math.nan
-    return result
+    return {label: _alpha([{name: label in labels for name, labels in one.labels.items()} for one in votes]) for label in scheme.label_names}
+
+
+def topic_alpha(documents: Iterable[Document], annotations: Sequence[Annotation], scheme: LabelScheme) -> float:
+    """Krippendorff's alpha (nominal) over the pairs of document and topic, as ``krippendorff_alpha`` does for labels."""
+    shared = [own for _, own in _of_several(documents, annotations)]
+    return _alpha([{one.annotator: topic in one.topics for one in own} for own in shared for topic in scheme.topic_names])
 
 
 @dataclass(frozen=True)
@@ -88,15 +85,56 @@ class PassageVotes:
 def passage_votes(documents: Iterable[Document], annotations: Sequence[Annotation], scheme: LabelScheme) -> list[PassageVotes]:
     """Collect every annotator's labels of every passage of the documents that two or more annotated."""
     votes = []
-    for document in documents:
-        own = [one for one in annotations if one.document_id == document.id and not one.ground_truth and not one.skipped]
-        if len(own) < 2:
-            continue
+    for document, own in _of_several(documents, annotations):
         passages = split_passages(document.text, document.language)
         by_annotator = {one.annotator: labels_of_passages(passages, one.spans, scheme) for one in own}
         for index, passage in enumerate(passages):
             votes.append(PassageVotes(document, passage, {name: labels[index] for name, labels in by_annotator.items()}))
     return votes
+
+
+@dataclass(frozen=True)
+class SpanVotes:
+    """A span that some annotators mark and others do not mark alike.
+
+    Attributes:
+        document: the span's document.
+        span: what is marked; its id is that of the first who marked it.
+        marked_by: annotators who marked it, with the same start, end, label and kind.
+        not_by: the other annotators of the document.
+    """
+
+    document: Document
+    span: Span
+    marked_by: tuple[str, ...]
+    not_by: tuple[str, ...]
+
+
+def disputed_spans(documents: Iterable[Document], annotations: Sequence[Annotation]) -> list[SpanVotes]:
+    """Collect the spans that not all annotators of a document mark alike: first those over which they are divided most evenly, then in reading order."""
+    disputed = []
+    for document, own in _of_several(documents, annotations):
+        marked: dict[tuple[int, int, str, str], tuple[Span, list[str]]] = {}
+        for one in own:
+            for span in one.spans:
+                marked.setdefault((span.start, span.end, span.label, span.kind or ""), (span, []))[1].append(one.annotator)
+        names = sorted({one.annotator for one in own})
+        votes = [SpanVotes(document, span, tuple(by), tuple(name for name in names if name not in by)) for _, (span, by) in sorted(marked.items())]
+        disputed += sorted((one for one in votes if one.not_by), key=lambda one: -min(len(one.marked_by), len(one.not_by)))
+    return disputed
+
+
+def disputed_topics(documents: Iterable[Document], annotations: Sequence[Annotation]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Each annotator's topics, by the id of each document to which they do not all give the same."""
+    shared = [(document.id, {one.annotator: one.topics for one in own}) for document, own in _of_several(documents, annotations)]
+    return {document_id: topics for document_id, topics in shared if len({frozenset(some) for some in topics.values()}) > 1}
+
+
+def topic_kappa(annotations: Sequence[Annotation], first: str, second: str, scheme: LabelScheme) -> float:
+    """Cohen's kappa over the pairs of document and topic, over the documents that both annotated; NaN where both always or never give one."""
+    pairs = _shared(annotations, first, second)
+    sides = ([topic in pair[side].topics for pair in pairs for topic in scheme.topic_names] for side in (0, 1))
+    return kappa_and_f1(*sides)[0]
 
 
 def topic_f1(annotations: Sequence[Annotation], first: str, second: str) -> float:
@@ -117,6 +155,26 @@ def kappa_and_f1(first: Sequence[bool], second: Sequence[bool]) -> tuple[float, 
     given = sum(first) + sum(second)
     kappa = float(cohen_kappa_score(first, second)) if 0 < given < 2 * len(first) else math.nan
     return kappa, _ratio(2 * sum(one and two for one, two in zip(first, second, strict=True)), given)
+
+
+def _of_several(documents: Iterable[Document], annotations: Sequence[Annotation]) -> Iterator[tuple[Document, list[Annotation]]]:
+    """Documents that two or more annotated, with their annotations, the ground truth and skipped ones left out."""
+    for document in documents:
+        own = [one for one in annotations if one.document_id == document.id and not one.ground_truth and not one.skipped]
+        if len(own) > 1:
+            yield document, own
+
+
+def _alpha(votes: Sequence[dict[str, bool]]) -> float:
+    """Krippendorff's alpha of yes-or-no votes: for each thing that was judged, each annotator's who judged it."""
+    import krippendorff  # slow to import
+    import numpy as np
+
+    if len({vote for one in votes for vote in one.values()}) < 2:
+        return math.nan
+    names = sorted({name for one in votes for name in one})
+    table = np.array([[float(one[name]) if name in one else np.nan for one in votes] for name in names])
+    return float(krippendorff.alpha(table, level_of_measurement="nominal"))
 
 
 def _shared(annotations: Sequence[Annotation], first: str, second: str) -> list[tuple[Annotation, Annotation]]:

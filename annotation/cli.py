@@ -7,6 +7,7 @@ import json
 import math
 import sys
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from annotation.annotations import Annotation, labels_of_passages, read_annotations
@@ -33,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, run, text in (
         ("check", _check, "check annotations against their documents and count them"),
-        ("agreement", _agreement, "how far each two annotators agree, per label and on topics"),
+        ("agreement", _agreement, "how far annotators agree, per label and on topics, and what is in dispute"),
     ):
         command = commands.add_parser(name, parents=[debug_option()], help=text)
         command.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="the documents (default: seeds)")
@@ -81,7 +82,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _agreement(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate  # keeps --help fast
 
-    from annotation.agreement import krippendorff_alpha, measure_agreement, passage_votes, topic_f1
+    from annotation.agreement import krippendorff_alpha, measure_agreement, topic_alpha, topic_f1, topic_kappa
 
     documents, annotations, scheme = _read(arguments, pass_over_others=True)
     pairs = measure_agreement(documents, annotations, scheme)
@@ -92,19 +93,40 @@ def _agreement(arguments: argparse.Namespace) -> None:
         rows = [[value if not (isinstance(value, float) and math.isnan(value)) else "–" for value in vars(one).values()] for one in agreements]
         headers = ["label", first, second, "passage kappa", "passage F1", "span F1 exact", "span F1 overlap"]
         print(tabulate(rows, headers=headers, floatfmt=".2f"))
-        print(f"topics: F1 {_number(topic_f1(annotations, first, second))} over the pairs of document and topic\n")
+        topics = f"F1 {_number(topic_f1(annotations, first, second))}, kappa {_number(topic_kappa(annotations, first, second, scheme))}"
+        print(f"topics: {topics} over the pairs of document and topic\n")
     alphas = krippendorff_alpha(documents, annotations, scheme)
     print("Krippendorff's alpha over passages, all annotators: " + ", ".join(f"{label} {_number(alpha)}" for label, alpha in alphas.items()))
-    disputed = [one for one in passage_votes(documents, annotations, scheme) if one.disputed]
-    by_document = Counter(one.document.name for one in disputed)
-    links = {one.name: one.task_url for one in annotations if one.task_url}
-    print(f"\npassages in dispute: {len(disputed)}")
-    for name, count in by_document.most_common():
-        print(f"\n{name}: {count} {links.get(name, '')}".rstrip())
-        for one in disputed:
-            if one.document.name == name:
-                given = "; ".join(f"{annotator}: {', '.join(sorted(labels)) or 'none'}" for annotator, labels in one.labels.items())
-                print(f"  {one.passage.start}–{one.passage.end} {given} | {one.passage.text[:80]}")
+    print(f"… and over the pairs of document and topic: {_number(topic_alpha(documents, annotations, scheme))}")
+    _print_disputes(documents, annotations, scheme)
+
+
+def _print_disputes(documents: list[Document], annotations: list[Annotation], scheme: LabelScheme) -> None:
+    """Print what annotators disagree on, the document with the most first, each with a link to its task."""
+    from annotation.agreement import disputed_spans, disputed_topics, passage_votes
+
+    passages = [one for one in passage_votes(documents, annotations, scheme) if one.disputed]
+    spans, topics = disputed_spans(documents, annotations), disputed_topics(documents, annotations)
+    counts = Counter([*(one.document.id for one in passages), *(one.document.id for one in spans), *topics])
+    by_id = {document.id: document for document in documents}
+    links = {one.document_id: one.task_url for one in annotations if one.task_url and not one.ground_truth}
+    print(f"\nin dispute: {len(passages)} passages, {len(spans)} spans, the topics of {len(topics)} documents")
+    for document_id, _ in counts.most_common():
+        document = by_id[document_id]
+        mine, marked = [one for one in passages if one.document == document], [one for one in spans if one.document == document]
+        print(f"\n{document.name}: {len(mine)} passages, {len(marked)} spans {links.get(document_id, '')}".rstrip())
+        if document_id in topics:
+            print(f"  topics {_given(topics[document_id])}")
+        for one in mine:
+            print(f"  passage {one.passage.start}–{one.passage.end} {_given(one.labels)} | {one.passage.text[:80]}")
+        for vote in marked:
+            kind = f" ({vote.span.kind})" if vote.span.kind else ""
+            where, words = f"{vote.span.start}–{vote.span.end}", " ".join(document.text[vote.span.start : vote.span.end].split())
+            print(f"  span {where} {vote.span.label}{kind} by {', '.join(vote.marked_by)}, not by {', '.join(vote.not_by)} | {words[:80]}")
+
+
+def _given(names: Mapping[str, Iterable[str]]) -> str:
+    return "; ".join(f"{annotator}: {', '.join(sorted(some)) or 'none'}" for annotator, some in names.items())
 
 
 def _number(value: float) -> str:

@@ -34,14 +34,14 @@ def add_commands(commands: Any) -> None:
     push.add_argument(
         "--model", metavar="MODEL", help="suggest what a trained model gives: folder, run id or MLflow URI; 'newest' for the newest (default: simple rules)"
     )
-    push.add_argument("--annotations", type=Path, metavar="FILE", help="push existing annotations with new documents, under their annotators")
+    push.add_argument("--annotations", type=Path, metavar="FILE", help="push existing annotations too, under their annotators; one that is there stays")
     push.add_argument("--overlap", type=_at_least_one, metavar="N", help="annotators a document")
     _add_common(push)
     push.set_defaults(run=_push)
 
     pull = commands.add_parser("pull", parents=[debug_option()], help="pull annotations from Label Studio into a file")
     pull.add_argument("--annotations", type=Path, default=Path("annotations.jsonl"), metavar="FILE", help="made or brought up to date (default: %(default)s)")
-    pull.add_argument("--all", action="store_true", help="pull everything instead of what changed, and report what the server has lost")
+    pull.add_argument("--all", action="store_true", help="pull everything instead of what changed, and report also what was lost with a whole task")
     _add_common(pull)
     pull.set_defaults(run=_pull)
 
@@ -91,7 +91,7 @@ def _serve(arguments: argparse.Namespace) -> None:
 def _push(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from annotation.push import plan_push, push_documents, push_lock, refresh_suggestions, remove_copies
+    from annotation.push import plan_push, push_annotations, push_documents, push_lock, refresh_suggestions, remove_copies
 
     scheme = load_labels(arguments.labels)
     documents = list(read_documents(arguments.paths))
@@ -114,12 +114,13 @@ def _push(arguments: argparse.Namespace) -> None:
                 bar.update(count)
         as_planned = studio.task_count == count_before + len(plan.new)  # else an import that had timed out has arrived, too
         remove_copies(studio, plan.copied if as_planned else plan_push(studio, documents).copied)
+        added = f"; {push_annotations(studio, plan.unchanged, annotations)} annotations added to the unchanged ones" if annotations else ""
         refreshed = 0
         if studio.suggestion_version != version:
             refreshed = refresh_suggestions(studio, plan.unchanged, version, suggest)
             if len(documents) >= studio.task_count:
                 studio.suggestion_version = version
-        print(f"pushed to {studio.project_url}: {said}; suggestions renewed in {refreshed}", file=sys.stderr)
+        print(f"pushed to {studio.project_url}: {said}{added}; suggestions renewed in {refreshed}", file=sys.stderr)
 
 
 def _suggest(model_name: str | None, scheme: LabelScheme) -> tuple[str, Suggest]:
@@ -192,11 +193,13 @@ def _status(arguments: argparse.Namespace) -> None:
     studio = _studio(arguments)
     rows = []
     with studio.told():
+        overlap = studio.overlap
         for task in studio.export(only_annotated=False):
             annotations = [from_annotation(task, one, studio.annotator_name(one), scheme) for one in task["annotations"]]
             counts = Counter(span.label for one in annotations for span in one.spans)
             annotators = ", ".join(one.annotator + (" (skipped)" if one.skipped else "") + (" (truth)" if one.ground_truth else "") for one in annotations)
-            rows.append([task["id"], task["data"].get("name"), annotators or "–", *(counts[label] for label in scheme.label_names)])
-    print(tabulate(rows, headers=["task", "document", "annotators", *(f"{label} spans" for label in scheme.label_names)]))
-    left = sum(row[2] == "–" for row in rows)
-    print(f"\n{len(rows)} documents, {left} without any annotation; {studio.project_url}")
+            left = max(0, overlap - len({one.annotator for one in annotations if not one.skipped}))  # Label Studio asks others for a skipped one
+            rows.append([task["id"], task["data"].get("name"), annotators or "–", *(counts[label] for label in scheme.label_names), left])
+    print(tabulate(rows, headers=["task", "document", "annotators", *(f"{label} spans" for label in scheme.label_names), "left"]))
+    untouched, missing = sum(row[2] == "–" for row in rows), sum(row[-1] for row in rows)
+    print(f"\n{len(rows)} documents, {untouched} without any annotation; left at {overlap} a document: {missing} annotations; {studio.project_url}")

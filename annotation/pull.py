@@ -24,7 +24,8 @@ class Pulled:
         annotations: the local ones with what was pulled, whole.
         new: how many are new.
         changed: how many replaced an older version.
-        missing: local ones that came from the server and are there no longer; they are kept (known after a complete pull only).
+        missing: local ones that came from the server and are there no longer; they are kept. (After an incremental pull: of tasks that
+            are still there; a deletion is a change of the task.)
     """
 
     annotations: tuple[Annotation, ...]
@@ -43,7 +44,7 @@ def pull_annotations(studio: Studio, local: Sequence[Annotation], scheme: LabelS
         studio: the server.
         local: annotations present.
         scheme: labels and topics.
-        everything: pull all tasks, and report what the server has lost.
+        everything: pull all tasks, and report also what was lost with a whole task.
 
     Raises:
         NewsmarkError: the server fails, an annotation does not fit the labels file, or a document has two ground truths.
@@ -56,7 +57,9 @@ def pull_annotations(studio: Studio, local: Sequence[Annotation], scheme: LabelS
     merged = {(one.document_id, one.annotator): one for one in local}
     new = [key for key in remote if key not in merged]
     changed = [key for key, one in remote.items() if key in merged and not _same(merged[key], one)]
-    missing = () if incremental else tuple(one for key, one in merged.items() if (one.task_url or "").startswith(ours) and key not in remote)
+    seen = {studio.task_url(int(task["id"])) for task in tasks}
+    gone = [one for key, one in merged.items() if (one.task_url or "").startswith(ours) and key not in remote]
+    missing = tuple(one for one in gone if not incremental or one.task_url in seen)
     merged |= {key: remote[key] for key in (*new, *changed)}
     _refuse_two_truths(list(merged.values()))
     return Pulled(tuple(merged.values()), len(new), len(changed), missing)

@@ -125,6 +125,28 @@ def push_tasks(studio: Studio, documents: Sequence[Document], make: Callable[[Do
             yield len(batch)
 
 
+def push_annotations(studio: Studio, documents: Sequence[Document], annotations: Sequence[Annotation]) -> int:
+    """Give documents that the server has the annotations of annotators who have none there; what is there stays as it is.
+
+    Args:
+        studio: the server.
+        documents: documents that it has.
+        annotations: existing annotations; those of other documents are passed over.
+
+    Returns:
+        Number of annotations pushed.
+    """
+    by_id = {document.id: document for document in documents}
+    wanted = [one for one in annotations if one.document_id in by_id]
+    tasks = studio.find_whole(list({one.document_id: None for one in wanted}))
+    task_of = {task["data"]["sha256"]: int(task["id"]) for task in tasks}
+    present = {(task["data"]["sha256"], studio.annotator_name(one)) for task in tasks for one in task["annotations"]}
+    lacking = [one for one in wanted if one.document_id in task_of and (one.document_id, one.annotator) not in present]
+    for one in lacking:
+        studio.add_annotation(task_of[one.document_id], _annotation_row(studio, by_id[one.document_id], one))
+    return len(lacking)
+
+
 def refresh_suggestions(studio: Studio, documents: Sequence[Document], version: str, suggest: Suggest) -> int:
     """Give the tasks of documents the suggestions of a newer rule set or model; annotations stay untouched.
 
@@ -160,16 +182,17 @@ def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
 def _import_row(studio: Studio, document: Document, suggestion: Suggestion, annotations: Sequence[Annotation]) -> dict[str, Any]:
     row: dict[str, Any] = {"data": task_data(document), "predictions": [_prediction(document, suggestion)]}
     if annotations:
-        row["annotations"] = [
-            {
-                "result": to_results(document, one.spans, one.topics, one.note),
-                "completed_by": studio.annotator_id(one.annotator),
-                "ground_truth": one.ground_truth,
-                "was_cancelled": one.skipped,
-            }
-            for one in annotations
-        ]
+        row["annotations"] = [_annotation_row(studio, document, one) for one in annotations]
     return row
+
+
+def _annotation_row(studio: Studio, document: Document, annotation: Annotation) -> dict[str, Any]:
+    return {
+        "result": to_results(document, annotation.spans, annotation.topics, annotation.note),
+        "completed_by": studio.annotator_id(annotation.annotator),
+        "ground_truth": annotation.ground_truth,
+        "was_cancelled": annotation.skipped,
+    }
 
 
 def _prediction(document: Document, suggestion: Suggestion) -> dict[str, Any]:

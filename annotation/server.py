@@ -45,6 +45,7 @@ _SETTINGS = {
     "SENTRY_DSN": "",
     "FRONTEND_SENTRY_DSN": "",
     "fflag_feat_utc_210_prediction_validation_15082025": "true",  # without it, wrong predictions are stored in silence
+    "https_proxy": f"http://{HOST}:9",  # nothing listens there: Label Studio fetches tips from GitHub for its log-in page, and no setting stops it
     "PYTHONUNBUFFERED": "1",  # the log is whole when the server dies
     "PYTHONUTF8": "1",
 }

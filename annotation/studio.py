@@ -229,6 +229,19 @@ class Studio:
         """Import predictions of tasks (``task``, ``model_version``, ``score``, ``result``)."""
         self.client.projects.import_predictions(id=self.require_project(), request=cast("Any", rows), request_options=self.options)
 
+    def add_annotation(self, task: int, row: dict[str, Any]) -> None:
+        """Add an annotation (``result``, ``completed_by``, ``ground_truth``, ``was_cancelled``) to a task that is there."""
+        self.client.annotations.create(id=task, **row, request_options=self.options)
+
+    def mark_ground_truth(self, annotation: int) -> None:
+        """Mark an annotation as its task's ground truth; another one that was marked no longer is."""
+        self.client.annotations.update(id=annotation, ground_truth=True, request_options=self.options)
+
+    @property
+    def overlap(self) -> int:
+        """Number of annotators that each document is for."""
+        return int(self.client.projects.get(id=self.require_project()).maximum_annotations or 1)
+
     @property
     def task_count(self) -> int:
         """Number of the project's tasks."""

@@ -1,5 +1,6 @@
 """The ``annotate`` command: what it prints, how it fails, and that the commands' help is light."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -69,6 +70,27 @@ def test_agreement_shows_a_dash_for_a_label_that_neither_uses(tmp_path, capsys):
     annotations = write(tmp_path, "annotations.jsonl", "\n".join(map(json.dumps, chosen)))
     assert main(["agreement", str(SEEDS), "--annotations", str(annotations)]) == 0
     assert capsys.readouterr().out.splitlines()[3].split() == ["commitment", "0", "0", "–", "–", "–", "–"]
+
+
+def test_agreement_lists_what_is_in_dispute_with_a_link_to_the_task(tmp_path, capsys):
+    text = "Hon lovade mer. Ja."
+    article, link = write(tmp_path, "a.txt", text), "http://127.0.0.1:8080/projects/1/data?task=7"
+    row = {"document": hashlib.sha256(text.encode()).hexdigest(), "ground_truth": False, "task_url": link}
+    spans = [[{"id": "s", "start": 0, "end": 15, "label": "quote", "kind": kind}] for kind in ("direct", "indirect")]
+    first = {**row, "annotator": "ann", "topics": ["other"], "spans": spans[0]}
+    second = {**row, "annotator": "bo", "topics": [], "spans": [*spans[1], {"id": "t", "start": 16, "end": 19, "label": "commitment"}]}
+    annotations = write(tmp_path, "annotations.jsonl", f"{json.dumps(first)}\n{json.dumps(second)}\n")
+    assert main(["agreement", str(article), "--annotations", str(annotations)]) == 0
+    assert capsys.readouterr().out.split("\nin dispute: ")[1].splitlines() == [
+        "1 passages, 3 spans, the topics of 1 documents",
+        "",
+        f"a.txt: 1 passages, 3 spans {link}",
+        "  topics ann: other; bo: none",
+        "  passage 16–19 ann: none; bo: commitment | Ja.",
+        "  span 0–15 quote (direct) by ann, not by bo | Hon lovade mer.",
+        "  span 0–15 quote (indirect) by bo, not by ann | Hon lovade mer.",
+        "  span 16–19 commitment by bo, not by ann | Ja.",
+    ]
 
 
 def test_the_documents_and_annotations_are_the_seeds_by_default(command):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from annotation.agreement import measure_agreement, topic_f1
+from annotation.agreement import disputed_spans, disputed_topics, measure_agreement, topic_alpha, topic_f1, topic_kappa
 from annotation.annotations import Annotation, Span, labels_of_passages, read_annotations, write_annotations
 from annotation.documents import Document, read_documents
 from annotation.errors import NewsmarkError
@@ -191,3 +191,28 @@ def test_the_f1_of_topics_counts_pairs_of_document_and_topic():
     one, two = judge("alice", topics=["cybercrime", "other"]), judge("bob", topics=["cybercrime"])
     assert topic_f1([one, two], "alice", "bob") == pytest.approx(2 / 3)
     assert math.isnan(topic_f1([judge("alice"), judge("bob")], "alice", "bob"))
+
+
+def test_the_kappa_and_alpha_of_topics_are_what_is_worked_out_by_hand():
+    one, two = judge("alice", topics=["cybercrime", "other"]), judge("bob", topics=["cybercrime"])
+    assert len(SCHEME.topics) == 7  # both: 1, alice alone: 1, neither: 5
+    assert topic_kappa([one, two], "alice", "bob", SCHEME) == pytest.approx(10 / 17)
+    assert topic_alpha([DOCUMENT], [one, two], SCHEME) == pytest.approx(20 / 33)
+    assert math.isnan(topic_alpha([DOCUMENT], [judge("alice"), judge("bob")], SCHEME))
+
+
+def test_spans_that_not_all_mark_alike_are_in_dispute_the_most_divided_first():
+    first, second, third, indirect = direct(0, 3), direct(4, 7), direct(8, 11), Span("x", 0, 3, "quote", "indirect")
+    truth = judge("eve", ground_truth=True)
+    annotations = [judge("alice", first, second, third), judge("bob", first, third), judge("carol", first), judge("dan", first), truth]
+    found = [(one.span, one.marked_by, one.not_by) for one in disputed_spans([DOCUMENT, OTHER], annotations)]
+    assert found == [(third, ("alice", "bob"), ("carol", "dan")), (second, ("alice",), ("bob", "carol", "dan"))]
+    kinds = disputed_spans([DOCUMENT], [judge("alice", first), judge("bob", indirect)])
+    assert [(one.span.kind, one.marked_by, one.not_by) for one in kinds] == [("direct", ("alice",), ("bob",)), ("indirect", ("bob",), ("alice",))]
+
+
+def test_documents_with_other_topics_are_in_dispute_whatever_the_order():
+    annotations = [judge("alice", topics=["other", "cybercrime"]), judge("bob", topics=["cybercrime", "other"])]
+    assert disputed_topics([DOCUMENT], annotations) == {}
+    annotations += [judge("alice", document=OTHER, topics=["other"]), judge("bob", document=OTHER)]
+    assert disputed_topics([DOCUMENT, OTHER], annotations) == {OTHER.id: {"alice": ("other",), "bob": ()}}

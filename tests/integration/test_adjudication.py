@@ -39,6 +39,8 @@ def test_agreed_documents_pass_and_disputes_are_decided_in_label_studio(command,
     studio.client.annotations.create(id=first["id"], result=versions["reader-2"])
 
     assert adjudicate() == (2, 3)
+    (marked,) = studio.export(only_annotated=True)
+    assert [one["ground_truth"] for one in marked["annotations"]] == [True]
     documents = list(read_documents([pytestconfig.rootpath / "seeds"]))
     merged = read_annotations(path, documents, load_labels())
     (truth,) = [one for one in merged if one.ground_truth and one.document_id == first["data"]["sha256"]]

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
@@ -146,5 +147,7 @@ def test_picture_of_the_interface(studio, annotate, browser, tmp_path):
     picture = base64.b64decode(browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"])
     Path(os.environ.get("NEWSMARK_SCREENSHOT") or tmp_path / "interface.png").write_bytes(picture)
     assert picture.startswith(b"\x89PNG")
+    fetched = browser.execute_script("return performance.getEntriesByType('resource').map(one => one.name).filter(name => name.startsWith('http'))")
+    assert {urlsplit(name).netloc for name in fetched} == {urlsplit(studio.url).netloc}  # nobody else hears of the article
     marked = browser.execute_script("return document.body.innerText")
     assert all(name in marked for name in ("commitment", "statistic", "quote", "boilerplate", "online-fraud", "rules-1"))

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -94,6 +95,34 @@ def test_the_administrators_token_works_and_a_wrong_one_is_refused(label_studio)
 @pytest.mark.skipif(not Path("/proc/net/tcp").is_file(), reason="needs Linux's /proc")
 def test_it_listens_on_this_machine_only(label_studio):
     assert _listening(int(label_studio.url.rsplit(":", 1)[1])) == ["0100007F"]  # 127.0.0.1, and nothing of IPv6
+
+
+def test_a_wrong_prediction_is_refused(label_studio):
+    config = '<View><Labels name="span" toName="text"><Label value="quote"/></Labels><Text name="text" value="$text"/></View>'
+    status, project = _ask(f"{label_studio.url}/api/projects", label_studio.token, {"title": "predictions", "label_config": config})
+    assert status == 201
+
+    def imported(label):
+        result = {"id": "p1", "from_name": "span", "to_name": "text", "type": "labels", "value": {"start": 0, "end": 3, "labels": [label]}}
+        task = {"data": {"text": "Hej hej"}, "predictions": [{"model_version": "m", "score": 0.5, "result": [result]}]}
+        return _ask(f"{label_studio.url}/api/projects/{project['id']}/import", label_studio.token, [task])[0]
+
+    assert (imported("quote"), imported("rumour")) == (201, 400)
+
+
+def test_it_calls_nobody(stopped, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        for name in ("https_proxy", "HTTPS_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.setenv("no_proxy", "localhost")
+        with start_server(stopped) as server:
+            assert _ask(f"{server.url}/heidi-tips/")[0] == 404  # what its log-in page asks for, and it would ask GitHub for
+            login = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{server.url}/user/login/", timeout=60).read().decode()
+        proxy.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            proxy.accept()
+    assert "collect_analytics = false" in login
+    assert "googletagmanager" not in login
 
 
 def test_only_the_owner_reads_the_data(label_studio):

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from mlflow import MlflowClient
 
 from annotation.documents import read_documents
 from annotation.interface import SPAN, offered_in
-from annotation.labels import DEFAULT_LABELS
+from annotation.labels import DEFAULT_LABELS, load_labels
+from annotation.pull import pull_annotations
 from annotation.studio import Studio
 
 SEEDS = Path("seeds/annotations.jsonl")
@@ -100,6 +102,20 @@ def test_each_document_is_pushed_once(studio, annotate):
     assert studio.client.projects.get(id=studio.require_project()).task_number == 5
 
 
+def test_a_personal_access_token_serves_as_well(studio, label_studio, command, tmp_path):
+    request = urllib.request.Request(
+        f"{label_studio.url}/api/token/", b"{}", {"Authorization": f"Token {label_studio.token}", "Content-Type": "application/json"}
+    )
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+        token = json.load(answer)["token"]
+    assert token.count(".") == 2  # a JWT, unlike a legacy token
+    env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": token}
+    for arguments in (("push", "seeds", "--annotations", SEEDS), ("pull", "--annotations", tmp_path / "own.jsonl"), ("status",)):
+        done = command("annotation", *arguments, "--project", studio.title, env=env)
+        assert done.returncode == 0, done.stderr
+    assert _stable(_rows(tmp_path / "own.jsonl")) == _stable(_rows(SEEDS))
+
+
 def test_a_pull_to_a_new_file_gives_back_what_was_pushed(studio, seeds, annotate, tmp_path):
     own = tmp_path / "own.jsonl"
     assert annotate("pull", "--annotations", own, "--project", studio.title).stderr == f"{own}: 15 new, 0 changed, 15 in all\n"
@@ -169,10 +185,51 @@ def test_an_annotation_that_the_server_lost_is_kept_and_told(studio, seeds, anno
     annotate("pull", "--annotations", own, "--project", studio.title)
     lost = next(one for one in seeds[NAMES[1]]["annotations"] if one["ground_truth"])
     studio.client.annotations.delete(id=lost["id"])
-    assert annotate("pull", "--annotations", own, "--project", studio.title).stderr == f"{own}: 0 new, 0 changed, 15 in all\n"
-    told = annotate("pull", "--all", "--annotations", own, "--project", studio.title).stderr.splitlines()
-    assert told == [f"kept: adjudicator's annotation of {NAMES[1]} is no longer on the server", f"{own}: 0 new, 0 changed, 15 in all"]
+    for everything in ([], ["--all"]):
+        told = annotate("pull", *everything, "--annotations", own, "--project", studio.title).stderr.splitlines()
+        assert told == [f"kept: adjudicator's annotation of {NAMES[1]} is no longer on the server", f"{own}: 0 new, 0 changed, 15 in all"]
+    studio.client.tasks.delete(id=seeds[NAMES[2]]["id"])
+    assert len(annotate("pull", "--annotations", own, "--project", studio.title).stderr.splitlines()) == 2
+    assert len(annotate("pull", "--all", "--annotations", own, "--project", studio.title).stderr.splitlines()) == 5
     assert _stable(_rows(own)) == _stable(_rows(SEEDS))
+
+
+def test_annotations_of_documents_that_were_pushed_without_follow_and_replace_none(studio, annotate, label_studio, tmp_path):
+    annotate("push", "seeds", "--project", studio.title)
+    (task,) = [one for one in studio.export(only_annotated=False) if one["data"]["name"] == NAMES[0]]
+    studio.client.annotations.create(id=task["id"], result=[_mark(0, 4, "commitment")])
+    studio.client.annotations.create(id=task["id"], result=[], completed_by=studio.annotator_id("reader-1"))
+    push = "push", "seeds", "--annotations", SEEDS, "--project", studio.title
+    assert "; 14 annotations added to the unchanged ones;" in annotate(*push).stderr
+    assert "; 0 annotations added to the unchanged ones;" in annotate(*push).stderr
+    annotate("pull", "--annotations", tmp_path / "own.jsonl", "--project", studio.title)
+    pulled = _rows(tmp_path / "own.jsonl")
+    assert [span["label"] for span in pulled.pop((NAMES[0], label_studio.username))["spans"]] == ["commitment"]
+    assert pulled[NAMES[0], "reader-1"]["spans"] == []
+    others = {key: row for key, row in _stable(_rows(SEEDS)).items() if key != (NAMES[0], "reader-1")}
+    assert {key: row for key, row in _stable(pulled).items() if key != (NAMES[0], "reader-1")} == others
+
+
+def test_an_annotation_edited_while_a_pull_runs_comes_with_the_next_one(studio, two, label_studio):
+    first, second = (studio.client.annotations.create(id=two[name]["id"], result=[]).id for name in ("a.txt", "b.txt"))
+
+    class Slow(Studio):
+        """Exports the first task, then both annotations are changed, then it exports the second one."""
+
+        def export(self, only_annotated):
+            before = super().export(only_annotated)
+            self.client.annotations.update(id=first, result=[_mark(0, 4, "statistic")])
+            self.client.annotations.update(id=second, result=[_mark(0, 7, "boilerplate")])
+            return [one for one in before if one["id"] == two["a.txt"]["id"]] + [
+                one for one in super().export(only_annotated) if one["id"] == two["b.txt"]["id"]
+            ]
+
+    slow = Slow(label_studio.url, label_studio.token, studio.title)
+    torn = pull_annotations(slow, [], load_labels(), everything=False)
+    assert {one.name: len(one.spans) for one in torn.annotations} == {"a.txt": 0, "b.txt": 1}
+    after = pull_annotations(studio, torn.annotations, load_labels(), everything=False)
+    assert (after.new, after.changed, after.missing) == (0, 1, ())
+    assert {one.name: [span.label for span in one.spans] for one in after.annotations} == {"a.txt": ["statistic"], "b.txt": ["boilerplate"]}
 
 
 def test_two_annotators_of_one_document_are_kept_apart(studio, two, annotate, tmp_path):
@@ -249,11 +306,36 @@ def test_a_label_in_use_cannot_be_removed_and_an_unused_one_can(studio, two, ann
     assert _labels_offered(studio) == {"statistic", "quote", "boilerplate"}
 
 
-def test_status_counts_annotators_and_spans_by_document(studio, two, label_studio, annotate):
+def test_status_counts_annotators_and_spans_by_document_and_what_is_left(studio, two, label_studio, annotate, tmp_path):
+    annotate("push", tmp_path / "own", "--overlap", "2", "--project", studio.title)
     studio.client.annotations.create(id=two["a.txt"]["id"], result=[_mark(0, 4, "statistic"), _mark(0, 7, "statistic", "s2")])
+    studio.client.annotations.create(id=two["b.txt"]["id"], result=[], was_cancelled=True)
     lines = annotate("status", "--project", studio.title).stdout.splitlines()
-    headers = ["task", "document", "annotators", "commitment spans", "statistic spans", "quote spans", "boilerplate spans"]
+    headers = ["task", "document", "annotators", "commitment spans", "statistic spans", "quote spans", "boilerplate spans", "left"]
     assert re.split(r"  +", lines[0].strip()) == headers
-    assert lines[2].split() == [str(two["a.txt"]["id"]), "a.txt", label_studio.username, "0", "2", "0", "0"]
-    assert lines[3].split() == [str(two["b.txt"]["id"]), "b.txt", "–", "0", "0", "0", "0"]
-    assert lines[-1] == f"2 documents, 1 without any annotation; {studio.url}/projects/{studio.require_project()}"
+    assert lines[2].split() == [str(two["a.txt"]["id"]), "a.txt", label_studio.username, "0", "2", "0", "0", "1"]
+    assert lines[3].split() == [str(two["b.txt"]["id"]), "b.txt", label_studio.username, "(skipped)", "0", "0", "0", "0", "2"]
+    assert lines[-1] == f"2 documents, 0 without any annotation; left at 2 a document: 3 annotations; {studio.project_url}"
+
+
+def test_a_sixth_article_goes_all_the_way_into_the_training_data(studio, seeds, annotate, command, store, tmp_path):
+    text = "« Nous allons construire 100 écoles avant la fin de l'année », a promis la ministre. Comment (0)"
+    (tmp_path / "articles").mkdir()
+    (tmp_path / "articles" / "sixth.txt").write_text(text, encoding="utf-8")
+    annotate("push", tmp_path / "articles", "--project", studio.title)
+    (task,) = [one for one in studio.export(only_annotated=False) if one["data"]["name"] == "sixth.txt"]
+    studio.client.annotations.create(id=task["id"], result=[_mark(0, text.index("Comment") - 1, "commitment")])
+    own = tmp_path / "own.jsonl"
+    assert annotate("pull", "--annotations", own, "--project", studio.title).stderr == f"{own}: 16 new, 0 changed, 16 in all\n"
+    documents = f"seeds,{tmp_path / 'articles'}"
+    trained = command("training", "--config", "configs/baseline.yaml", "--bootstrap", "", "--documents", documents, "--annotations", own, env=store)
+    assert trained.returncode == 0, trained.stderr
+    client, run = MlflowClient(store["MLFLOW_TRACKING_URI"]), re.search(r"run ([0-9a-f]{32})", trained.stderr).group(1)
+    table = json.loads(Path(client.download_artifacts(run, "out_of_fold.json")).read_text(encoding="utf-8"))
+    rows = [dict(zip(table["columns"], values, strict=True)) for values in table["data"]]
+    assert {row["document"] for row in rows} == {*NAMES, "sixth.txt"}
+    assert [row["commitment_true"] for row in rows if row["document"] == "sixth.txt"] == [1, 0]
+    for again in (("seeds", "--annotations", SEEDS), (tmp_path / "articles",)):
+        assert ": 0 new, " in annotate("push", *again, "--project", studio.title).stderr
+    assert annotate("pull", "--all", "--annotations", own, "--project", studio.title).stderr == f"{own}: 0 new, 0 changed, 16 in all\n"
+    assert studio.task_count == len(seeds) + 1
