@@ -72,12 +72,12 @@ class Batching:
         Raises:
             OutOfTimeError: the deadline of the caller's context passed; what was not begun is not done.
         """
-        if not texts:
-            return self.classifier.scores(texts)
         job = _Job(texts, DEADLINE.get())
         with self._changed:
             if self._closed:
                 raise NewsmarkError("this model is closed")
+            if not texts:
+                return self.classifier.scores(texts)
             self._waiting.append(job)
             self._changed.notify()
         left = None if job.deadline is None else max(job.deadline - time.monotonic(), 0)
@@ -91,11 +91,10 @@ class Batching:
         return scores
 
     def close(self) -> None:
-        """End the thread, once it has answered whoever waits."""
+        """End the thread and let the classifier go, once it has answered whoever waits; this does not wait for it."""
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self._worker.join()
 
     def _work(self) -> None:
         while batch := self._next():
@@ -112,6 +111,7 @@ class Batching:
                 start += len(texts)
                 if job.taken == len(job.order):
                     job.done.set()
+        del self.classifier  # FastAPI's caches hold MLflow's application, which holds this, for as long as the process lives
 
     def _next(self) -> list[tuple[_Job, list[str]]]:
         """Wait for work; take texts of the callers in turn, as many as one batch holds. Empty when it is closed."""

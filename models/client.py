@@ -42,7 +42,7 @@ class Client:
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"--url: {url!r} is no address such as http://127.0.0.1:5001")
         self.url = url.rstrip("/")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = [(b"Authorization", f"Bearer {token}".encode())] if token else []
         self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(seconds, connect=10.0))
         self._retrying = Retrying(retry=retry_if_exception_type(_LaterError), stop=stop_after_attempt(_ATTEMPTS), wait=_pause, reraise=True)
 
@@ -66,6 +66,8 @@ class Client:
         if response.status_code == 413 and len(inputs) > 1:
             middle = len(inputs) // 2
             return self._label(inputs[:middle], threshold) + self._label(inputs[middle:], threshold)
+        if response.status_code == 400 and response.text == "Invalid host header":
+            raise NewsmarkError(f"{self.url} is not the name that the server goes by; start it with this name among its --allowed-hosts")
         if response.status_code == 401:
             raise NewsmarkError(f"{self.url} asks for a token; set NEWSMARK_TOKEN to it")
         try:

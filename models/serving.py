@@ -8,6 +8,8 @@ import dataclasses
 import hmac
 import json
 import logging
+import math
+import os
 import re
 import signal
 import socket
@@ -18,14 +20,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import h11
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from mlflow.pyfunc import scoring_server
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pythonjsonlogger.json import JsonFormatter
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from annotation.errors import NewsmarkError
 from models.batching import DEADLINE, Batching
@@ -36,6 +39,15 @@ logger = logging.getLogger("newsmark.serving")
 
 _BODY_SECONDS = 10
 """A body has to arrive within this time."""
+
+_ARRIVAL_SECONDS = _BODY_SECONDS + 2
+"""A head, or a body that nobody reads, has to arrive within this time, or the connection is closed."""
+
+_SPARE_SECONDS = 10
+"""So long after the time limit of a request, MLflow or a graceful stop gives it up; its work has stopped before."""
+
+_CONNECTIONS = 800
+"""Open at the same time at most; usually a process may have 1024 files."""
 
 _HEALTH_SECONDS = 5
 _FOLLOW_SECONDS = 3
@@ -146,7 +158,7 @@ class Metrics:
         self.labels = Counter("newsmark_labels", "Labels given", ["label"], registry=self.registry)
         self.drift = Gauge(
             "newsmark_label_rate_drift",
-            f"Share of the last {_DRIFT_WINDOW} passages with the label, less its share of the passages trained on",
+            f"Share with the label of the last {_DRIFT_WINDOW} passages by the model's own thresholds, less its share of the passages trained on",
             ["label"],
             registry=self.registry,
         )
@@ -160,13 +172,15 @@ class Metrics:
         self._recent.clear()
         self.drift.clear()
 
-    def count(self, passages: list[dict[str, Any]], model: TrainedModel) -> None:
-        """Take in what was answered."""
+    def count(self, passages: list[dict[str, Any]], model: TrainedModel, own_thresholds: bool) -> None:
+        """Take in what was answered; labels given by a threshold of the request's say nothing of drift."""
         self.passages.inc(len(passages))
         for passage in passages:
-            self._recent.append(frozenset(passage["labels"]))
             for label in passage["labels"]:
                 self.labels.labels(label).inc()
+        if not own_thresholds:
+            return
+        self._recent.extend(frozenset(passage["labels"]) for passage in passages)
         for label, rate in zip(model.labels, model.rates, strict=False):
             share = sum(label in given for given in self._recent) / max(len(self._recent), 1)
             self.drift.labels(label).set(share - rate)
@@ -176,6 +190,8 @@ class Served:
     """One loaded version of the model: MLflow's application, and the trained model inside it."""
 
     def __init__(self, uri: str, source: str) -> None:
+        from mlflow.pyfunc import scoring_server  # only now that its telemetry is off
+
         self.source = source  # what the alias stood for
         pyfunc = load_served(uri)
         inside = pyfunc.unwrap_python_model()
@@ -183,6 +199,10 @@ class Served:
         self.batching = Batching(self.trained.classifier)
         inside.model = dataclasses.replace(self.trained, classifier=self.batching)
         self.application = scoring_server.init(pyfunc)
+
+    def close(self) -> None:
+        """Let the model go, once nobody waits for it any more."""
+        self.batching.close()
 
     async def invoke(self, body: bytes) -> tuple[int, bytes]:
         """Ask MLflow's application; gives the status and the body of its answer."""
@@ -242,6 +262,7 @@ def make_application(name: str | None, limits: Limits, token: str | None, hosts:
         lifespan=server.lifespan,
         redirect_slashes=False,
     )
+    application.state.limits = limits
     application.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     refusals: dict[int | str, dict[str, Any]] = {status: {"model": Refusal} for status in (401, 408, 413, 415, 422, 429, 500, 503, 504)}
     schema = {"content": {"application/json": {"schema": LabelRequest.model_json_schema(ref_template="#/components/schemas/{model}")}}, "required": True}
@@ -262,7 +283,7 @@ def make_application(name: str | None, limits: Limits, token: str | None, hosts:
         """Say whether the model answers."""
         return await server.health()
 
-    @application.get("/metrics", response_class=Response)
+    @application.get("/metrics", responses={401: {"model": Refusal}} if token else {}, response_class=Response, openapi_extra=security)
     async def metrics(request: Request) -> Response:
         """Numbers for Prometheus."""
         server.check_token(request)
@@ -300,6 +321,8 @@ class _Server:
         self.name, self.limits, self.token, self.url = name, limits, token, url
         self.metrics = Metrics()
         self.under_way = 0
+        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "1"
+        os.environ["MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"] = str(math.ceil(limits.seconds) + _SPARE_SECONDS)  # it would be 60 seconds
         uri, source = resolve(name)
         self.served = Served(uri, source)
         self.metrics.serve(self.served.trained)
@@ -351,7 +374,7 @@ class _Server:
             DEADLINE.reset(reset)
         if status == 200:
             passages = [passage for one in json.loads(content)["predictions"] for passage in one["passages"]]
-            self.metrics.count(passages, served.trained)
+            self.metrics.count(passages, served.trained, own_thresholds=asked.params.threshold is None)
             return Response(content, media_type="application/json")
         if time.monotonic() >= deadline:
             raise RefusedError(504, f"the work took longer than {self.limits.seconds:g} seconds and was stopped; send less in a request")
@@ -398,33 +421,73 @@ class _Server:
         if self.token is None:
             return
         given = request.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode()):
+        if not hmac.compare_digest(given.encode("latin-1"), f"Bearer {self.token}".encode()):
             raise RefusedError(401, "send the token in the header Authorization: Bearer …", **{"WWW-Authenticate": "Bearer"})
 
     async def health(self) -> Response:
         """Ask the model to label a sentence."""
         reset = DEADLINE.set(time.monotonic() + _HEALTH_SECONDS)
         try:
-            status, _ = await self.served.invoke(b'{"inputs": [{"text": "Solen sken."}], "params": {"split": false}}')
+            async with asyncio.timeout(_HEALTH_SECONDS):  # it may not even be begun
+                status, _ = await self.served.invoke(b'{"inputs": [{"text": "Solen sken."}], "params": {"split": false}}')
+        except TimeoutError:
+            status = 504
         finally:
             DEADLINE.reset(reset)
         return Response("\n", media_type="application/json") if status == 200 else JSONResponse({"error": "the model does not answer"}, 503)
 
     async def _follow(self) -> None:
-        """Swap the model when its alias moves; the old one finishes what it has begun."""
+        """Look again and again whether the alias has moved."""
         while True:
             await asyncio.sleep(_FOLLOW_SECONDS)
             try:
-                uri, source = await asyncio.to_thread(resolve, self.name)
-                if source == self.served.source:
-                    continue
-                new = await asyncio.to_thread(Served, uri, source)
-            except NewsmarkError as error:
+                await self._swap()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the present model goes on, and the next look may find another
                 logger.warning("the model can't be looked up; the present one goes on", extra={"reason": " ".join(str(error).split())})
-                continue
-            old, self.served = self.served, new
-            self.metrics.serve(new.trained)
-            logger.info("another model", extra={"model_version": new.trained.version, "former": old.trained.version})
+
+    async def _swap(self) -> None:
+        """Load another model where the alias has moved; the old one finishes what it has begun, then nothing holds it."""
+        uri, source = await asyncio.to_thread(resolve, self.name)
+        if source == self.served.source:
+            return
+        new = await asyncio.to_thread(Served, uri, source)
+        old, self.served = self.served, new
+        self.metrics.serve(new.trained)
+        asyncio.get_running_loop().call_later(max(self.limits.seconds, _HEALTH_SECONDS), old.close)  # by then the time of all that it has begun is over
+        logger.info("another model", extra={"model_version": new.trained.version, "former": old.trained.version})
+
+
+class _Connection(H11Protocol):
+    """A connection that is closed when a request drips in so slowly that it is not whole in time: uvicorn itself would wait for ever."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first head."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request; every part of it, not each piece, has its time."""
+        before = self.conn.their_state
+        super().data_received(data)
+        if self._timer is None or self.conn.their_state is not before:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._stop()
+        if self.conn.their_state in {h11.IDLE, h11.SEND_BODY}:
+            self._timer = self.loop.call_later(_ARRIVAL_SECONDS, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 def _sentence(error: ValidationError) -> str:
@@ -462,16 +525,18 @@ def run_server(application: FastAPI, listening: socket.socket) -> None:
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn stops by it, then raises it again
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter("{asctime}{levelname}{message}", style="{", rename_fields={"asctime": "time", "levelname": "level"}))
-    logger.addHandler(handler)
+    logging.getLogger().addHandler(handler)  # uvicorn's warnings are rows too
     logger.setLevel(logging.INFO)
     config = uvicorn.Config(
         application,
+        http=_Connection,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=60,
+        timeout_graceful_shutdown=math.ceil(application.state.limits.seconds) + _SPARE_SECONDS,
         timeout_keep_alive=30,
-        limit_concurrency=1000,
+        limit_concurrency=_CONNECTIONS,
         h11_max_incomplete_event_size=16_384,
     )
     uvicorn.Server(config).run(sockets=[listening])

@@ -19,7 +19,7 @@ from annotation.files import read_text
 from annotation.labels import DEFAULT_LABELS
 from models.store import CHAMPION, PREVIOUS, REGISTERED, told, uri_of_run
 from training.comparison import compare
-from training.tracking import MODEL_SIZE, LoggedRun, find_runs, load_predictions
+from training.tracking import MODEL_SIZE, LoggedPredictions, LoggedRun, find_runs, load_predictions
 
 DEFAULT_GATE = DEFAULT_LABELS.parent / "promotion.yaml"
 _CARD = DEFAULT_LABELS.parent / "model_card.md"
@@ -213,7 +213,7 @@ def model_card(mlflow: Any, run: LoggedRun) -> str:
 def _check(mlflow: Any, run_id: str, champion_id: str | None, gate: Gate) -> Iterator[Row]:
     (run,) = find_runs(mlflow, [run_id])
     if champion_id is not None:
-        yield from _against(mlflow, run, find_runs(mlflow, [champion_id])[0], gate)
+        yield from _against(mlflow, run, champion_id, gate)
     for name, value, most, digits in (
         ("calibration error", run.metrics["calibration_error"], gate.calibration_error, 3),
         ("megabytes", run.metrics[MODEL_SIZE], gate.megabytes, 0),
@@ -221,12 +221,17 @@ def _check(mlflow: Any, run_id: str, champion_id: str | None, gate: Gate) -> Ite
         yield Row(name, f"{value:.{digits}f}", f"at most {most:g}", value <= most)
 
 
-def _against(mlflow: Any, run: LoggedRun, champion: LoggedRun, gate: Gate) -> Iterator[Row]:
-    same = (run.data_digest, run.scored_on) == (champion.data_digest, champion.scored_on)
-    measured = "the same" if same else f"{run.scored_on} of {run.data_digest[:12]}, not {champion.scored_on} of {champion.data_digest[:12]}"
-    yield Row("data and folds", measured, "the champion's", same)
+def _against(mlflow: Any, run: LoggedRun, champion_id: str, gate: Gate) -> Iterator[Row]:
     try:
-        found = compare(load_predictions(mlflow, champion), load_predictions(mlflow, run), int(champion.params["seed"]))
+        (champion,) = find_runs(mlflow, [champion_id])
+        before, now = load_predictions(mlflow, champion), load_predictions(mlflow, run)
+    except NewsmarkError as error:
+        yield Row("predictions", " ".join(str(error).split()), "the champion's", holds=False)
+        return
+    what, asked = _scored(run, now), _scored(champion, before)
+    yield Row("data and folds", "the same" if what == asked else f"{what}, not {asked}", "the champion's", what == asked)
+    try:
+        found = compare(before, now, int(champion.params["seed"]))
     except NewsmarkError as error:
         yield Row("passages", " ".join(str(error).split()), "the champion's", holds=False)
         return
@@ -240,3 +245,9 @@ def _against(mlflow: Any, run: LoggedRun, champion: LoggedRun, gate: Gate) -> It
         difference = run.metrics.get(name, 0.0) - champion.metrics[name]
         language = name.removeprefix("language_").removesuffix("/macro_f1")
         yield Row(f"language {language}", f"{difference:+.3f}", f"no loss over {gate.language_loss:g}", difference >= -gate.language_loss)
+
+
+def _scored(run: LoggedRun, predictions: LoggedPredictions) -> str:
+    """Say what a run was scored on; a cross-validation follows from the data and the number of its folds (see ``make_folds``)."""
+    folds = f" in {min(int(run.params['max_folds']), len(set(predictions.groups)))} folds" if predictions.out_of_fold else ""
+    return f"{run.scored_on}{folds} of {run.data_digest[:12]}"
