@@ -29,7 +29,7 @@ from models.vocabulary import prune, report
 
 _CHARACTERS_A_TOKEN = 12
 """Text beyond ``max_tokens`` times this is not tokenised at all: it would be cut off anyway."""
-_BATCH = 32
+_BATCH, _BATCH_OF_A_GPU = 32, 256
 _PROBE_C = 0.01  # inverse strength of the probe's regularisation
 _LEAST_SCALE = 1e-6
 
@@ -90,8 +90,15 @@ class Transformer:
 
         The linear layer begins as a logistic regression on the encoder's own vectors (linear probing, then fine-tuning:
         Kumar et al. 2022, https://arxiv.org/abs/2202.10054); begun at random, it never learns a rare label. The lowest
-        ``frozen_layers`` layers and the word embeddings stay as they are.
+        ``frozen_layers`` layers and the word embeddings stay as they are. Where several processes train (``accelerate launch``,
+        ``torchrun``), each computes a part of every batch. A GPU that can computes in bfloat16.
+
+        Raises:
+            NewsmarkError: the encoder can't be loaded or has no such layers, or the processes can't share a batch.
         """
+        processes = int(os.environ.get("WORLD_SIZE", "1"))  # of accelerate launch or torchrun
+        if settings.batch_size % processes:
+            raise NewsmarkError(f"batch_size {settings.batch_size}: {processes} processes can't share it evenly; choose a multiple of {processes}")
         transformers.set_seed(seed)
         if start is None:
             encoder, tokenizer, lost = _with_vocabulary(*_load_encoder(settings.encoder), texts, settings.languages)
@@ -122,6 +129,8 @@ class Transformer:
                 report_to="none",
                 disable_tqdm=True,
                 dataloader_pin_memory=False,
+                accelerator_config={"split_batches": True},
+                bf16=_has_bfloat16(),
                 remove_unused_columns=False,
             )
             trainer = Trainer(model=model.train(), args=arguments, train_dataset=rows, data_collator=trained._collate, callbacks=[_Reporter(report)])
@@ -137,10 +146,11 @@ class Transformer:
     def _in_batches(self, tokens: Sequence[list[int]], width: int, compute: Callable[..., torch.Tensor]) -> NDArray[np.float64]:
         """Compute something of each passage (n × width), in batches of passages of about the same length."""
         device = next(self.model.parameters()).device
+        size = _BATCH if device.type == "cpu" else _BATCH_OF_A_GPU
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
         result = np.empty((len(tokens), width))
-        for start in range(0, len(order), _BATCH):
-            batch = order[start : start + _BATCH]
+        for start in range(0, len(order), size):
+            batch = order[start : start + size]
             inputs = {name: tensor.to(device) for name, tensor in self._collate([{"input_ids": tokens[index]} for index in batch]).items()}
             with torch.inference_mode():
                 result[batch] = compute(**inputs).cpu().double().numpy()
@@ -262,6 +272,11 @@ class _Reporter(TrainerCallback):
         """Report the training loss that the Trainer logs after each epoch."""
         if logs and "loss" in logs:
             self.report("loss", float(logs["loss"]), round(state.epoch))
+
+
+def _has_bfloat16() -> bool:
+    """Whether there is a GPU that computes in bfloat16; a CPU can, but is many times slower so."""
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
 
 
 def _load_encoder(encoder: str) -> tuple[Any, PreTrainedTokenizerBase]:

@@ -94,6 +94,8 @@ def _train(arguments: argparse.Namespace) -> None:
     from training.experiment import run_experiment  # keeps --help fast
 
     result = run_experiment(config, arguments.test)
+    if result is None:  # another process tells
+        return
     where = f"on {arguments.test}" if arguments.test else "cross-validated"
     print(f"{config.data.model}, {where}\n\n{result.table}\n")
     print(f"run {result.run_id}, model {result.model_uri}", file=sys.stderr)
@@ -174,7 +176,9 @@ def _curve(arguments: argparse.Namespace) -> None:
     config = _configuration(arguments)
     from training.curve import learning_curve  # keeps --help fast
 
-    print(f"{config.data.model}, learning curve\n\n{learning_curve(config).table}")
+    curve = learning_curve(config)
+    if curve is not None:
+        print(f"{config.data.model}, learning curve\n\n{curve.table}")
 
 
 def _suspects(arguments: argparse.Namespace) -> None:

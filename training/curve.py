@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from annotation.labels import load_labels
 from models.store import connect
 from training.config import Config
-from training.fitting import Say, Trainer, load_material, log_inputs
+from training.fitting import Say, Trainer, leads, load_material, log_inputs, tell
 from training.metrics import Scores, score
 from training.recorder import Recorder
 from training.report import curve_figure, curve_table
@@ -24,7 +23,7 @@ class Curve:
     table: str
 
 
-def learning_curve(config: Config, say: Say = lambda line: print(line, file=sys.stderr)) -> Curve:
+def learning_curve(config: Config, say: Say = tell) -> Curve | None:
     """Cross-validate with ever more annotated articles to train on, and log the curve to MLflow.
 
     In each fold as many articles as the size says are drawn from those that are not held out: 1, 2, 4, …, all; and none at
@@ -33,6 +32,9 @@ def learning_curve(config: Config, say: Say = lambda line: print(line, file=sys.
     Args:
         config: what to train, on what.
         say: told what is going on.
+
+    Returns:
+        The curve; None in a process that only helped another one to train (see ``leads``).
 
     Raises:
         NewsmarkError: as in ``run_experiment``.
@@ -43,7 +45,7 @@ def learning_curve(config: Config, say: Say = lambda line: print(line, file=sys.
     folds = make_folds(data, config.data.max_folds)
     largest = min(len(set(data.groups[fold.train])) for fold in folds)
     sizes = sorted({2**power for power in range(largest.bit_length()) if 2**power < largest} | {largest} | ({0} if material.bootstrap else set()))
-    log = Recorder(connect())
+    log = Recorder(connect() if leads() else None)
     trainer = Trainer(log, config, len(sizes) * len(folds), material.bootstrap is not None, say)
     found = {}
     with log.run(f"learning curve of the {config.data.model}"):
@@ -55,6 +57,8 @@ def learning_curve(config: Config, say: Say = lambda line: print(line, file=sys.
             found[size] = score(data, judged.probabilities, judged.decisions, config.data.seed)
             log.log_metrics(found[size].flat(), step=size)
         trainer.bar.close()
+        if not leads():
+            return None
         table = curve_table(found, len(set(data.groups)))
         log.log_text(table + "\n", "learning_curve.txt")
         log.log_figure(curve_figure(found), "learning_curve.png")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from models.store import connect
 from training.config import Config
 from training.dataset import LabelledPassages, load_labelled
 from training.export import choose_graph
-from training.fitting import Say, Trainer, load_material, log_inputs, majority
+from training.fitting import Say, Trainer, leads, load_material, log_inputs, majority, tell
 from training.metrics import Scores, calibration_error, score
 from training.recorder import Recorder
 from training.report import cooccurrence_figure, precision_recall_figure, reliability_figure, scores_table
@@ -50,7 +49,7 @@ class Result:
     decisions: NDArray[np.bool_]
 
 
-def run_experiment(config: Config, test: Path | None = None, say: Say = lambda line: print(line, file=sys.stderr)) -> Result:
+def run_experiment(config: Config, test: Path | None = None, say: Say = tell) -> Result | None:
     """Train and score one configuration, and log it all to MLflow.
 
     Without a test file the scores come from leave-one-group-out cross-validation; with one, from that file, which nothing is
@@ -64,6 +63,9 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
         test: JSONL rows with ``text`` and ``labels``.
         say: told what is going on.
 
+    Returns:
+        What the run leaves; None in a process that only helped another one to train (see ``leads``).
+
     Raises:
         NewsmarkError: the data, the model's settings or the MLflow store are not usable, or the data leaks.
     """
@@ -72,7 +74,7 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
     material = load_material(config, scheme, held_out, say)
     data = material.data
     folds = [] if held_out and len(set(data.groups)) < 2 else make_folds(data, config.data.max_folds)
-    log = Recorder(connect())
+    log = Recorder(connect() if leads() else None)
     trainer = Trainer(log, config, len(folds) + 1, material.bootstrap is not None, say)
     with ExitStack() as files, log.run(config.data.model) as run:
         scored_on = f"test file {test.name}, digest {held_out.digest[:12]}" if test and held_out else "cross-validation"
@@ -83,6 +85,8 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = lambda l
         trainer.say(f"final fit on all {len(data.texts)} passages")
         final = trainer.fit(data.subset(np.flatnonzero(trainer.learns_from(data.languages))), start)
         trainer.bar.close()
+        if not leads():
+            return None
 
         def learn_rules(tuning_odds: NDArray[np.float64] | None) -> tuple[Rule, ...]:
             return start.learn_rules(found.odds[found.rows], data.targets[found.rows], tuning_odds)

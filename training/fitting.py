@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,17 @@ from training.tracking import git_commit
 Say = Callable[[str], None]
 TUNING_PARTS = 8
 """One of so many parts of the cold-start corpus is not trained on, but kept for calibration and thresholds."""
+
+
+def leads() -> bool:
+    """Whether this process tells and logs: of those that ``accelerate launch`` or ``torchrun`` started together, the first."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def tell(line: str) -> None:
+    """Print a line to standard error, from the process that leads."""
+    if leads():
+        print(line, file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -127,7 +139,7 @@ class Trainer:
         first, further = getattr(config.settings, "epochs", 1), getattr(config.settings, "further_epochs", 1)
         self.epochs = first
         total = first + fits * further if begins else fits * first
-        self.bar = tqdm(total=total, unit="epoch", disable=None, file=sys.stderr, leave=False)
+        self.bar = tqdm(total=total, unit="epoch", disable=None if leads() else True, file=sys.stderr, leave=False)
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -31,14 +32,17 @@ class Recorder:
     Every call is also written to a folder. When the run ends and all was taken, the folder is removed; otherwise it stays, and
     ``relog`` logs it from there.
 
+    Args:
+        mlflow: the module, connected; None where another process logs the run.
+
     Attributes:
         failure: why the store stopped taking anything; None while it does.
     """
 
-    def __init__(self, mlflow: Any) -> None:
+    def __init__(self, mlflow: Any | None) -> None:
         self.failure: str | None = None
-        self._temporary = tempfile.TemporaryDirectory(prefix="newsmark-run-")
-        self._folder = Path(self._temporary.name)
+        self._folder = Path(tempfile.mkdtemp(prefix="newsmark-run-"))
+        self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._replay = _Replay(mlflow, self._folder)
         self._open: list[str] = []
         self._runs = 0
@@ -131,13 +135,13 @@ class Recorder:
         self._call("end", status=status)
 
     def _keep(self) -> Path:
-        name = f"kept-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        folder = project_folder() / "mlruns" / f"kept-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         try:
-            folder = project_folder() / "mlruns" / name
             shutil.copytree(self._folder, folder)
-        except OSError:  # no room, or read-only: the temporary folder may be elsewhere
-            folder = Path(tempfile.mkdtemp(prefix="newsmark-kept-"))
-            shutil.copytree(self._folder, folder, dirs_exist_ok=True)
+        except OSError:  # no room, or read-only: it stays where it is
+            shutil.rmtree(folder, ignore_errors=True)
+            self._remove.detach()
+            return self._folder
         return folder
 
 
@@ -174,7 +178,8 @@ class _Replay:
         self.model_uri = ""
 
     def call(self, what: str, **arguments: Any) -> None:
-        getattr(self, f"_{what}")(**arguments)
+        if self.mlflow is not None:
+            getattr(self, f"_{what}")(**arguments)
 
     def abandon(self) -> None:
         while self.mlflow.active_run():

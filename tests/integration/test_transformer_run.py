@@ -1,5 +1,6 @@
-"""The default transformer, from training to prediction, with the real packaged encoder."""
+"""The transformer, from training to prediction: the default one with the real packaged encoder, a tiny one in two processes."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -46,3 +47,59 @@ def test_its_model_predicts_and_holds_no_pickle(trained, store, command):
     files = [path for path in Path(place.removeprefix("file://")).rglob("*") if path.is_file()]
     assert {"model.onnx", "model.int8.onnx", "newsmark.json"} <= {path.name for path in files}
     assert not [path.name for path in files if path.suffix in {".pkl", ".pt", ".bin", ".pickle", ".joblib"}]
+
+
+SENTENCES = {
+    "Och ministern lovar bygga skolor.": ["commitment"],
+    "Ja, antalet steg till 9 procent.": ["statistic"],
+    "Den solen sken över staden igår.": [],
+    "Nu lovar ministern en lång skolor.": ["commitment"],
+}
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """Flags of ``train`` for four articles in which two labels are easily told apart."""
+    folder = tmp_path_factory.mktemp("toy")
+    articles, annotations = [], []
+    for number in range(4):
+        sentences = [*SENTENCES] * 4
+        text = " ".join(sentences[number:] + sentences[:number])
+        articles.append({"text": text, "name": f"{number}", "lang": "sv"})
+        spans = [
+            {"id": f"{label}{found.start()}", "start": found.start(), "end": found.end(), "label": label}
+            for sentence, labels in SENTENCES.items()
+            for label in labels
+            for found in re.finditer(re.escape(sentence), text)
+        ]
+        document = hashlib.sha256(text.encode()).hexdigest()
+        annotations.append({"document": document, "annotator": "a", "ground_truth": True, "topics": [], "spans": spans})
+    for name, rows in (("articles", articles), ("annotations", annotations)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = "--documents", folder / "articles.jsonl", "--annotations", folder / "annotations.jsonl", "--bootstrap", ""
+    return *data, "--epochs", "20", "--learning-rate", "2e-3", "--batch-size", "8", "--max-tokens", "32"
+
+
+def test_two_processes_train_to_the_score_of_one_and_log_one_run(command, store, encoder, toy):
+    client = MlflowClient(store["MLFLOW_TRACKING_URI"])
+    train = ["--config", "configs/transformer.yaml", "--encoder", encoder, *toy]
+    alone = command("training", *train, env=store)
+    assert alone.returncode == 0, alone.stderr
+    before = len(client.search_runs(["1"]))
+    together = command("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training", *train, env={**store, "OMP_NUM_THREADS": "1"})
+    assert together.returncode == 0, together.stderr
+    assert len(client.search_runs(["1"])) == before + 5  # the run and its four folds
+    runs = [client.get_run(re.search(r"run ([0-9a-f]{32})", done.stderr).group(1)) for done in (alone, together)]
+    for label in ("commitment", "statistic"):
+        assert [run.data.metrics[f"{label}/f1"] for run in runs] == [1.0, 1.0]
+    losses = [[metric.value for metric in client.get_metric_history(run.info.run_id, "loss")] for run in runs]
+    assert losses[1] == pytest.approx(losses[0], rel=0.2, abs=0.01)
+    assert together.stderr.count("final fit") == 1
+    assert together.stdout.count("macro F1") == 1
+
+
+def test_processes_that_cannot_share_a_batch_say_so(command, store, encoder, toy):
+    train = ["--config", "configs/transformer.yaml", "--encoder", encoder, *toy, "--batch-size", "7"]
+    done = command("training", *train, env={**store, "RANK": "0", "WORLD_SIZE": "2"})
+    told = "train: error: batch_size 7: 2 processes can't share it evenly; choose a multiple of 2"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, told)
