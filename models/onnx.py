@@ -67,8 +67,7 @@ class Onnx:
         return np.stack(list(self._workers.map(lambda row: self._score(row.ids), rows)))
 
     def _score(self, ids: list[int]) -> NDArray[np.float64]:
-        inputs = np.array([ids], dtype=np.int64)
-        found: NDArray[np.float32] = self._session.run(None, {"input_ids": inputs, "attention_mask": np.ones_like(inputs)})[0][0]
+        found: NDArray[np.float32] = self._session.run(None, graph_inputs(ids))[0][0]
         return found.astype(np.float64)
 
     def save(self, folder: Path) -> None:
@@ -81,6 +80,12 @@ class Onnx:
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
         return cls(folder, GraphSettings(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))))
+
+
+def graph_inputs(ids: list[int]) -> dict[str, NDArray[np.int64]]:
+    """What a graph is given for one passage, from its token ids."""
+    inputs = np.array([ids], dtype=np.int64)
+    return {"input_ids": inputs, "attention_mask": np.ones_like(inputs)}
 
 
 def write_settings(settings: GraphSettings, folder: Path) -> None:

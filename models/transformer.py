@@ -32,6 +32,7 @@ _CHARACTERS_A_TOKEN = 12
 _BATCH, _BATCH_OF_A_GPU = 32, 256
 _PROBE_C = 0.01  # inverse strength of the probe's regularisation
 _LEAST_SCALE = 1e-6
+_SAMPLE = 200  # passages that show the exporter how large the activations get
 
 np.finfo(np.float32), np.finfo(np.float64)  # NumPy warns where it looks at these after the next line
 torch.set_flush_denormal(True)  # numbers below 1e-38, which gradients are full of after a while, make a CPU several times slower
@@ -72,6 +73,7 @@ class Transformer:
 
     def __init__(self, model: MeanPoolingHead, tokenizer: PreTrainedTokenizerBase, settings: TransformerSettings, vocabulary: str = "") -> None:
         self.vocabulary = vocabulary  # what its vocabulary lost
+        self.sample: list[list[int]] = []  # token ids of some of the passages it was trained on
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.settings = settings
@@ -108,6 +110,7 @@ class Transformer:
         _freeze(model.encoder, settings)
         trained = cls(model, tokenizer, settings, lost)
         tokens = trained._tokenise(texts)
+        trained.sample = tokens[:: -(-len(tokens) // _SAMPLE)] if start is None else start.sample
         if start is None:
             trained._probe(tokens, targets)
         rows = [{"input_ids": ids, "labels": target} for ids, target in zip(tokens, targets, strict=True)]
@@ -181,7 +184,8 @@ class Transformer:
             NewsmarkError: the encoder has no tokenizer.json, or can't be written as a graph.
         """
         import onnx
-        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        from models.quantization import quantize  # takes a moment to load
 
         if not self.tokenizer.is_fast:
             raise NewsmarkError(f"encoder {self.settings.encoder!r}: its tokenizer can't be saved as tokenizer.json; take an encoder with a fast tokenizer")
@@ -202,11 +206,7 @@ class Transformer:
                     opset_version=17,
                     dynamo=False,
                 )
-            logging.disable(logging.WARNING)  # it recommends a step that changes nothing here
-            try:
-                quantize_dynamic(whole, folder / INT8, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gather"])
-            finally:
-                logging.disable(logging.NOTSET)
+            quantize(whole, folder / INT8, self.sample)
             graph = onnx.load(whole)
             _halve_embeddings(graph)
             onnx.save(graph, folder / FLOAT)

@@ -13,7 +13,7 @@ import torch
 from safetensors.numpy import load_file
 
 from annotation.errors import NewsmarkError
-from models.classifier import Rule, TrainedModel, in_reading_order, load_model, save_model
+from models.classifier import Rule, TrainedModel, in_reading_order, load_model, log_odds, save_model
 from models.onnx import FLOAT, INT8, GraphSettings, Onnx
 from models.settings import TransformerSettings
 from models.transformer import Transformer
@@ -246,6 +246,21 @@ def test_eight_bits_serve_where_they_decide_as_32_do(tmp_path, encoder):
     assert chosen.classifier.settings.graph == (INT8 if all(one.holds for one in chosen.shifts) else FLOAT)
     assert Onnx.load(tmp_path).settings == chosen.classifier.settings
     assert f"{'8' if chosen.classifier.settings.graph == INT8 else '32'} bits serve" in chosen.table
+
+
+def test_one_channel_that_is_much_larger_does_not_blur_the_others_in_8_bits(tmp_path, encoder):
+    trained = fit(encoder, epochs=12)
+    for layer in trained.model.encoder.encoder.layer:
+        layer.intermediate.dense.weight.data[3] *= 300
+        layer.output.dense.weight.data[:, 3] /= 300
+    errors = []
+    for name, sample in (("even", trained.sample), ("plain", [])):
+        (tmp_path / name).mkdir()
+        trained.sample = sample
+        trained.save(tmp_path / name)
+        found = Onnx(tmp_path / name, GraphSettings(32, INT8)).scores(TEXTS)
+        errors.append(np.abs(log_odds(found) - log_odds(Onnx(tmp_path / name, GraphSettings(32, FLOAT)).scores(TEXTS))).mean())
+    assert errors[0] < errors[1] / 2
 
 
 def test_32_bits_serve_where_8_decide_otherwise(tmp_path, encoder):
