@@ -4,6 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 READY := $(VENV)/ready
 PEERS := $(VENV)/peers
+SPARK := $(VENV)/spark
 SERVICES ?= $(CURDIR)/services
 HOST ?= 127.0.0.1
 PORT ?= 5000
@@ -36,7 +37,11 @@ demo: $(READY)  ## train both models on the five seeds, compare them, predict (t
 	@$(RUN)/train compare
 	@echo "==> done; to look at the runs: make ui"
 
-test: $(READY)  ## set up, then lint, types and all tests
+$(SPARK): $(READY)
+	@! command -v java >/dev/null || { echo "==> Spark, for one of the tests (half a GB, only this once)" \
+	  && $(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[spark]' -c constraints.txt && touch $@; }
+
+test: $(SPARK)  ## set up, then lint, types and all tests
 	@$(MAKE) --no-print-directory check
 	@$(RUN)/python -m pytest
 

@@ -66,7 +66,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         """Label passages.
 
         Returns:
-            One answer an input.
+            One answer an input, as a dictionary.
 
         Raises:
             MlflowException: a threshold outside 0 to 1 (answered with status 400).
@@ -83,7 +83,8 @@ class ServedModel(mlflow.pyfunc.PythonModel):
 
     def _answer(self, pairs: list[tuple[Passage, Prediction]]) -> Answer:
         passages = [LabelledPassage(**vars(passage), **vars(prediction)) for passage, prediction in pairs]
-        return Answer(passages=passages, model_version=self.model.version)
+        answer = Answer(passages=passages, model_version=self.model.version)
+        return answer.model_dump()  # type: ignore[return-value]  # MLflow reads the schema off the type, and its Spark UDF takes no objects
 
 
 set_model(ServedModel())

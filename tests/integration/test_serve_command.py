@@ -643,7 +643,7 @@ import models.classifier, annotation.passages
 assert models.classifier.__file__.startswith({folder!r}), models.classifier.__file__
 assert annotation.passages.__file__.startswith({folder!r})
 (answer,) = model.predict([{{"text": "Ministern lovar det. Dela."}}], params={{"split": True}})
-print(json.dumps([passage.scores for passage in answer.passages]))
+print(json.dumps([passage["scores"] for passage in answer["passages"]]))
 """
 
 
