@@ -1,7 +1,8 @@
 """``predict`` against a twenty-line script with the transformers pipeline, as whole processes, on the same passages.
 
 The pipeline runs the same encoder with a linear layer on top (untrained: it computes what a fine-tuned one would). Prints passages a second from start
-to end, peak memory, and the time to the first line; and how memory grows with ten times the passages.
+to end, peak memory (of the process itself; workers and Ray's processes have their own), and the time to the first line; how memory grows with ten
+times the passages; two processes, and Ray; and with --baseline the same of a baseline, beside scikit-learn's own ``predict_proba``.
 """
 
 import argparse
@@ -17,7 +18,10 @@ from tabulate import tabulate
 
 from annotation.errors import run_command
 from annotation.labels import load_labels
+from models.classifier import Excerpt, load_model
 from models.encoder import DEFAULT_ENCODER, encoder_source
+from models.prediction import predict_passages
+from models.store import find_folder
 from training.dataset import load_labelled
 
 PIPELINE = """
@@ -37,24 +41,55 @@ for line in open(sys.argv[2], encoding="utf-8"):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="run id, MLflow URI or folder (default: the newest)")
-    parser.add_argument("--passages", type=int, default=2000, help="how many (default: %(default)s)")
+    parser.add_argument("--model", help="run id, MLflow URI or folder of a transformer (default: the newest model)")
+    parser.add_argument("--baseline", help="run id, MLflow URI or folder of a baseline, to be measured too")
+    parser.add_argument("--passages", type=int, default=2000, help="how many for the transformer (default: %(default)s)")
+    parser.add_argument("--many", type=int, default=1_000_000, help="how many at most for the baseline (default: %(default)s)")
     arguments = parser.parse_args()
-    return run_command("prediction", False, lambda: bench(arguments.model, arguments.passages))
+    return run_command("prediction", False, lambda: bench(arguments))
 
 
-def bench(model, count):
+def bench(arguments):
+    count, many = arguments.passages, arguments.many
+    predict = [sys.executable, "-m", "models"]
+    own = [*predict, *(["--model", arguments.model] if arguments.model else [])]
     with tempfile.TemporaryDirectory() as temporary:
-        few, many = (write(Path(temporary) / f"{name}.jsonl", size) for name, size in (("few", count), ("many", 10 * count)))
-        predict = [sys.executable, "-m", "models", *(["--model", model] if model else [])]
+        folder = Path(temporary)
+        few, tenfold = write(folder / "few.jsonl", count), write(folder / "tenfold.jsonl", 10 * count)
         rows = [
             ["transformers pipeline", count, *run([sys.executable, "-c", PIPELINE, encoder_source(DEFAULT_ENCODER), str(few)], count)],
-            ["predict", count, *run([*predict, str(few)], count)],
-            ["predict", 10 * count, *run([*predict, str(many)], 10 * count)],
+            ["predict", count, *run([*own, str(few)], count)],
+            ["predict", 10 * count, *run([*own, str(tenfold)], 10 * count)],
+            ["predict --workers 2", 10 * count, *run([*own, "--workers", "2", str(tenfold)], 10 * count)],
+            ["predict --engine ray", 10 * count, *run([*own, "--engine", "ray", str(tenfold)], 10 * count)],
         ]
+        ratios = [f"predict over pipeline: {rows[1][2] / rows[0][2]:.1f} times the rate, {rows[1][3] / rows[0][3]:.2f} of the memory"]
+        if arguments.baseline:
+            baseline = [*predict, "--model", arguments.baseline]
+            for size in sorted({many // 100, many}):
+                rows.append(["predict, baseline", size, *run([*baseline, str(write(folder / "baseline.jsonl", size))], size)])
+            ratios.append(against_scikit_learn(arguments.baseline, few))
     print(f"{os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}\n")
     print(tabulate(rows, headers=["", "passages", "passages/s", "peak MB", "first line after s"], floatfmt=".1f"))
-    print(f"\npredict over pipeline: {rows[1][2] / rows[0][2]:.1f} times the rate, {rows[1][3] / rows[0][3]:.2f} of the memory")
+    print("\n" + "\n".join(ratios))
+
+
+def against_scikit_learn(name, path):
+    """The loaded baseline against its own pipeline's predict_proba, in this process, on the same texts; the best of three."""
+    model = load_model(find_folder(name))
+    texts = [json.loads(line)["text"] for line in path.open(encoding="utf-8")]
+    calls = {
+        "predict_passages": lambda: predict_passages(model, [Excerpt(text) for text in texts]),
+        "predict_proba": lambda: model.classifier.pipeline.predict_proba(texts),
+    }
+    rates = {name: len(texts) / min(timed(call) for _ in range(3)) for name, call in calls.items()}
+    return ", ".join(f"{name} {rate:,.0f} passages/s" for name, rate in rates.items())
+
+
+def timed(call):
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def write(path, count):
