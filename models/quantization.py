@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ def quantize(source: Path, target: Path, passages: Sequence[list[int]]) -> None:
 def _smooth(model: Any, passages: Sequence[list[int]]) -> None:
     """Even out the channels that matrix products with weights read, in place."""
     graph = model.graph
-    weights = {tensor.name: tensor for tensor in graph.initializer}
+    uses = Counter(name for node in graph.node for name in node.input)
+    weights = {tensor.name: tensor for tensor in graph.initializer if uses[tensor.name] == 1}  # layers that share weights stay as they are
     readers: dict[str, list[Any]] = {}
     for node in graph.node:
         if node.op_type == "MatMul" and node.input[1] in weights:
