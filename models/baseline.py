@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 from zipfile import ZIP_DEFLATED
@@ -19,6 +20,7 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
 from models.classifier import Report
 from models.settings import BaselineSettings
+from models.tfidf import WordwiseTfidf
 
 _FILE = "pipeline.skops"
 _DIGITS = re.compile(r"\d+")
@@ -57,8 +59,13 @@ class Baseline:
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
-        scores = np.asarray(self.pipeline.predict_proba(_mask_digits(texts)), dtype=np.float64)
+        features = self._features.transform(_mask_digits(texts))
+        scores = np.asarray(self.pipeline[-1].predict_proba(features), dtype=np.float64)
         return scores if self.pipeline[-1].multilabel_ else scores[:, 1:]
+
+    @cached_property
+    def _features(self) -> WordwiseTfidf:
+        return WordwiseTfidf(self.pipeline[0])
 
     def save(self, folder: Path) -> None:
         """Write ``pipeline.skops``, with each vocabulary as one text: as a dictionary of skops it would take a hundred times the time to read."""

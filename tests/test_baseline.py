@@ -3,11 +3,14 @@
 import json
 import math
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skops.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -53,6 +56,9 @@ def as_model(classifier, labels=LABELS):
     return TrainedModel("baseline", labels, frozenset(), RULES[: len(labels)], classifier)
 
 
+BIGRAMS, TRIGRAMS = fit(), fit(word_ngrams=3, char_ngrams=2)
+
+
 @pytest.fixture
 def folder(tmp_path):
     save_model(as_model(fit()), tmp_path / "model")
@@ -75,6 +81,38 @@ def test_a_number_counts_whatever_its_digits():
     fourteen, more, unknown = (classifier.scores([f"Antalet är {number}"]) for number in ("14", "99031", "okänt"))
     assert np.array_equal(fourteen, more)
     assert fourteen[0, 1] > unknown[0, 1]
+
+
+AWKWARD = [
+    "",
+    " ",
+    "\u2009a\u00a0b\n",
+    "İstanbul ΟΔΟΣ ΣΑΣ",
+    "1 234,5 %—«l’État»",
+    "a",
+    "lovar lovar lovar bygga",
+    "skolor\x1fbygga\x85skolor",
+    "漢字" * 30,
+    "😀🏳️‍🌈 é",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.sampled_from([*TEXTS, *UNSEEN, *AWKWARD]), st.text(), st.text("abl öé0 .\n")), min_size=1, max_size=8))
+def test_scores_are_those_of_the_scikit_learn_pipeline(texts):
+    assert_as_scikit_learn(BIGRAMS, texts)
+    assert_as_scikit_learn(TRIGRAMS, texts)
+
+
+def test_scores_stay_the_same_after_the_known_words_were_forgotten(monkeypatch):
+    monkeypatch.setattr("models.tfidf._MOST_KEPT", 0)
+    assert_as_scikit_learn(fit(), TEXTS)
+    assert_as_scikit_learn(fit(), TEXTS)
+
+
+def assert_as_scikit_learn(classifier, texts):
+    wanted = classifier.pipeline.predict_proba([re.sub(r"\d+", "0", text) for text in texts])
+    assert np.allclose(classifier.scores(texts), wanted, rtol=0, atol=1e-12)
 
 
 def test_settings_set_the_length_of_the_ngrams():
