@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +100,7 @@ class _Lexicon(dict[str, int]):
             self._kept = 0
 
 
-def _word_ngrams(vocabulary: dict[str, int], tokens: dict[str, int]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _word_ngrams(vocabulary: dict[str, int], tokens: dict[str, int]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """Tables to find n-grams of words by: for each length sorted keys, and the columns of these.
 
     The key of an n-gram is the place of what it starts with among the keys of the length before, times the number of tokens, plus
@@ -108,7 +109,8 @@ def _word_ngrams(vocabulary: dict[str, int], tokens: dict[str, int]) -> list[tup
     lengths: dict[int, list[str]] = {}
     for term in vocabulary:
         lengths.setdefault(term.count(" ") + 1, []).append(term)
-    places, tables = tokens, [(np.arange(len(tokens)), np.array([vocabulary[token] for token in tokens]))]
+    places = tokens
+    tables: list[tuple[NDArray[Any], NDArray[Any]]] = [(np.arange(len(tokens)), np.array([vocabulary[token] for token in tokens]))]
     for length in range(2, max(lengths) + 1):
         terms = lengths[length]
         parts = (term.rpartition(" ") for term in terms)
