@@ -84,7 +84,6 @@ def test_a_number_counts_whatever_its_digits():
 
 
 AWKWARD = [
-    
     "",
     " ",
     "\u2009a\u00a0b\n",
@@ -95,7 +94,6 @@ AWKWARD = [
     "skolor\x1fbygga\x85skolor",
     "漢字" * 30,
     "😀🏳️‍🌈 é",
-,
 ]
 
 
