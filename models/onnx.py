@@ -23,6 +23,9 @@ _SETTINGS, _TOKENIZER = "settings.json", "tokenizer.json"
 _CHARACTERS_A_TOKEN = 12
 """Text beyond the longest input times this is not tokenised at all: it would be cut off anyway."""
 
+_MANY = 16
+"""Texts from which on several threads tokenise: waking them for fewer takes longer."""
+
 
 @dataclass(frozen=True)
 class GraphSettings:
@@ -40,8 +43,8 @@ class GraphSettings:
 class Onnx:
     """A fine-tuned encoder as an ONNX graph, with its tokenizer.
 
-    Every passage is computed alone, several at the same time: 8-bit arithmetic is scaled to what it is given, so that in a batch
-    a passage's score would depend on the others.
+    Every passage is computed alone, several at the same time: in a batch, rounding would make a passage's score depend on the others
+    in its last digits, and an interrupted run would not equal a whole one.
     """
 
     def __init__(self, folder: Path, settings: GraphSettings) -> None:
@@ -63,11 +66,14 @@ class Onnx:
         if not texts:
             return np.zeros((0, self._labels))
         longest = self.settings.max_tokens * _CHARACTERS_A_TOKEN
-        rows = self._tokenizer.encode_batch_fast([without_special_tokens(text[:longest], self._special) for text in texts])
+        clean = [without_special_tokens(text[:longest], self._special) for text in texts]
+        if len(clean) == 1:
+            return self._score(self._tokenizer.encode(clean[0]).ids)[None]
+        rows = self._tokenizer.encode_batch_fast(clean) if len(clean) >= _MANY else [self._tokenizer.encode(text) for text in clean]
         return np.stack(list(self._workers.map(lambda row: self._score(row.ids), rows)))
 
     def _score(self, ids: list[int]) -> NDArray[np.float64]:
-        found: NDArray[np.float32] = self._session.run(None, graph_inputs(ids))[0][0]
+        found: NDArray[np.float32] = self._session.run(None, {"input_ids": np.array([ids], dtype=np.int64)})[0][0]
         return found.astype(np.float64)
 
     def save(self, folder: Path) -> None:
@@ -80,12 +86,6 @@ class Onnx:
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
         return cls(folder, GraphSettings(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))))
-
-
-def graph_inputs(ids: list[int]) -> dict[str, NDArray[np.int64]]:
-    """What a graph is given for one passage, from its token ids."""
-    inputs = np.array([ids], dtype=np.int64)
-    return {"input_ids": inputs, "attention_mask": np.ones_like(inputs)}
 
 
 def write_settings(settings: GraphSettings, folder: Path) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -16,77 +16,116 @@ from onnx import helper, numpy_helper
 from onnxruntime import InferenceSession
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from models.onnx import graph_inputs
-
 _MIGRATION = 0.75
 """How much of the activations' range moves into the weights, 0 to 1; SmoothQuant's alpha."""
 _LEAST = 1e-5
 
 
+class _Range(NamedTuple):
+    """Least and greatest value of each channel of a tensor; 0 lies between them."""
+
+    least: NDArray[np.float32]
+    greatest: NDArray[np.float32]
+
+
 def quantize(source: Path, target: Path, passages: Sequence[list[int]]) -> None:
-    """Write a graph with 8-bit word embeddings and matrix products (dynamic: activations are scaled as they come; a scale a column).
+    """Write a graph with 8-bit word embeddings and matrix products.
 
     A few channels of an encoder's activations are many times larger than the others, which 8 bits then hardly see. So each
     channel is divided by a constant, and the weights that it meets are multiplied by it: the products stay the same, and both
     sides are even enough for 8 bits (SmoothQuant: Xiao et al. 2023, https://arxiv.org/abs/2211.10438).
 
+    The scales of the activations are constants too, which saves looking for the largest of each passage.
+
     Args:
-        source: graph of 32 bits.
+        source: graph of 32 bits, with the input ``input_ids``.
         target: to write.
-        passages: token ids of some hundred passages, to see how large each channel gets; none leaves the graph as it is.
+        passages: token ids of some hundred passages, to see how large each channel gets.
     """
     graph = onnx.load(source)
-    if passages:
-        _smooth(graph, passages)
+    _quantize_products(graph, passages)
     with tempfile.TemporaryDirectory() as temporary:
-        smooth = Path(temporary) / "smooth.onnx"
-        onnx.save(graph, smooth)
+        products = Path(temporary) / "products.onnx"
+        onnx.save(graph, products)
         logging.disable(logging.WARNING)  # it recommends a step that changes nothing here
         try:
-            quantize_dynamic(smooth, target, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gather"])
+            quantize_dynamic(products, target, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["Gather"])
         finally:
             logging.disable(logging.NOTSET)
 
 
-def _smooth(model: Any, passages: Sequence[list[int]]) -> None:
-    """Even out the channels that matrix products with weights read, in place."""
+def _quantize_products(model: Any, passages: Sequence[list[int]]) -> None:
+    """Replace the products of activations with weights, in place."""
     graph = model.graph
+    tables = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     uses = Counter(name for node in graph.node for name in node.input)
-    weights = {tensor.name: tensor for tensor in graph.initializer if uses[tensor.name] == 1}  # layers that share weights stay as they are
-    readers: dict[str, list[Any]] = {}
+    readers: dict[str, list[Any]] = {}  # of activations
     for node in graph.node:
-        if node.op_type == "MatMul" and node.input[1] in weights:
+        if node.op_type == "MatMul" and node.input[1] in tables and tables[node.input[1]].ndim == 2:
             readers.setdefault(node.input[0], []).append(node)
-    divisions = {}
-    for name, largest in _largest(model, list(readers), passages).items():
-        tables = [(weights[node.input[1]], numpy_helper.to_array(weights[node.input[1]])) for node in readers[name]]
-        heaviest = np.max([np.abs(table).max(axis=1) for _, table in tables], axis=0)
-        scale = np.maximum(largest, _LEAST) ** _MIGRATION / np.maximum(heaviest, _LEAST) ** (1 - _MIGRATION)
-        for tensor, table in tables:
-            tensor.CopyFrom(numpy_helper.from_array((table * scale[:, None]).astype(table.dtype), tensor.name))
-        graph.initializer.append(numpy_helper.from_array((1 / scale).astype(np.float32), f"{name}_evener"))
-        divisions[name] = helper.make_node("Mul", [name, f"{name}_evener"], [f"{name}_even"])
+    biases = {}  # of products: the node that adds one, and its name
+    for node in graph.node:
+        for product, bias in (node.input, reversed(node.input)) if node.op_type == "Add" else ():
+            if bias in tables and tables[bias].ndim == 1 and uses[product] == 1:
+                biases[product] = node.output[0], bias
+    before: dict[str, list[Any]] = {}  # what goes before the product of this name
+    instead: dict[str, Any] = {}
+    made: dict[str, NDArray[Any]] = {}
+    for name, seen in _ranges(model, list(readers), passages).items():
+        weights = [node.input[1] for node in readers[name]]
+        evener = _evener(seen, [tables[one] for one in weights]) if all(uses[one] == 1 for one in weights) else np.ones_like(seen.least)
+        scale, zero = _scale(float((seen.least / evener).min()), float((seen.greatest / evener).max()))
+        made |= {f"{name}_evener": 1 / evener, f"{name}_scale": scale, f"{name}_zero": zero}
+        before[readers[name][0].output[0]] = [
+            helper.make_node("Mul", [name, f"{name}_evener"], [f"{name}_even"]),
+            helper.make_node("QuantizeLinear", [f"{name}_even", f"{name}_scale", f"{name}_zero"], [f"{name}_small"]),
+        ]
+        for node in readers[name]:
+            table = tables[node.input[1]] * evener[:, None]
+            scales = np.maximum(np.abs(table).max(axis=0) / 127, _LEAST)
+            made |= {f"{node.input[1]}_small": np.round(table / scales).astype(np.int8), f"{node.input[1]}_scales": scales}
+            output, bias = biases.get(node.output[0], (node.output[0], ""))
+            inputs = [f"{name}_small", f"{node.input[1]}_small", f"{name}_scale", f"{node.input[1]}_scales", f"{name}_zero", "", bias]
+            instead[node.output[0]] = helper.make_node("MatMulIntegerToFloat", inputs, [output], domain="com.microsoft")
+    added = {output for product, (output, _) in biases.items() if product in instead}
     nodes = []
     for node in graph.node:
-        if node.op_type == "MatMul" and node.input[1] in weights:
-            name = node.input[0]
-            nodes += [divisions.pop(name)] if name in divisions else []  # once, before the first that reads it
-            node.input[0] = f"{name}_even"
-        nodes.append(node)
+        if node.output[0] not in added:
+            nodes += [*before.get(node.output[0], ()), instead.get(node.output[0], node)]
     del graph.node[:]
     graph.node.extend(nodes)
+    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in made.items())
+    read = {name for node in nodes for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
 
 
-def _largest(model: Any, names: Sequence[str], passages: Sequence[list[int]]) -> dict[str, NDArray[np.float32]]:
-    """Largest absolute value of each channel of some tensors, over passages."""
+def _evener(seen: _Range, tables: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """What to divide each channel by, from its range and the weights that it meets."""
+    largest = np.maximum(-seen.least, seen.greatest)
+    heaviest = np.max([np.abs(table).max(axis=1) for table in tables], axis=0)
+    return np.asarray(np.maximum(largest, _LEAST) ** _MIGRATION / np.maximum(heaviest, _LEAST) ** (1 - _MIGRATION), dtype=np.float32)
+
+
+def _scale(least: float, greatest: float) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Size of a step, and the step that stands for 0, of 256 steps over a range."""
+    size = max(greatest - least, _LEAST) / 255
+    return np.array(size, dtype=np.float32), np.array(round(-least / size), dtype=np.uint8)
+
+
+def _ranges(model: Any, names: Sequence[str], passages: Sequence[list[int]]) -> dict[str, _Range]:
+    """Range of each channel of some tensors, over passages."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     for name in names:
         watched.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
     session = InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
-    found: dict[str, NDArray[np.float32]] = {}
+    found: dict[str, _Range] = {}
     for ids in passages:
-        for name, value in zip(names, session.run(list(names), graph_inputs(ids)), strict=True):
-            largest = np.abs(value).reshape(-1, value.shape[-1]).max(axis=0)
-            found[name] = np.maximum(found.get(name, largest), largest)
+        for name, value in zip(names, session.run(list(names), {"input_ids": np.array([ids])}), strict=True):
+            channels = value.reshape(-1, value.shape[-1])
+            known = found.get(name, _Range(np.zeros_like(channels[0]), np.zeros_like(channels[0])))
+            found[name] = _Range(np.minimum(known.least, channels.min(axis=0)), np.maximum(known.greatest, channels.max(axis=0)))
     return found

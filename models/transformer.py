@@ -53,14 +53,18 @@ class MeanPoolingHead(nn.Module):
         self.dropout = nn.Dropout(0.1)
         self.head = nn.Linear(hidden, labels)
 
-    def pool(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    def pool(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
         """Mean of each passage's token vectors (batch × hidden), less the center, over the scale; inputs are batch × tokens."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        pooled: torch.Tensor = ((hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0) - self.center) / self.scale
+        if attention_mask is None:
+            mean = hidden.mean(dim=1)
+        else:
+            mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+            mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
+        pooled: torch.Tensor = (mean - self.center) / self.scale
         return pooled
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         """Compute logits (batch × labels), and the loss where targets are given; inputs are batch × tokens."""
         logits = self.head(self.dropout(self.pool(input_ids, attention_mask)))
         if labels is None:
@@ -192,7 +196,7 @@ class Transformer:
         with tempfile.TemporaryDirectory() as temporary:
             whole = Path(temporary) / "whole.onnx"
             self.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
-            example = (torch.tensor([[5, 6, 7], [5, 6, 7]]), torch.tensor([[1, 1, 1], [1, 1, 0]]))
+            example = (torch.tensor([[5, 6, 7], [5, 6, 7]]),)
             network = _Probabilities(self.model).cpu().eval()
             with warnings.catch_warnings(), torch.inference_mode():
                 warnings.simplefilter("ignore")
@@ -200,9 +204,9 @@ class Transformer:
                     network,
                     example,
                     str(whole),
-                    input_names=["input_ids", "attention_mask"],
+                    input_names=["input_ids"],
                     output_names=["probabilities"],
-                    dynamic_axes={"input_ids": {0: "passages", 1: "tokens"}, "attention_mask": {0: "passages", 1: "tokens"}, "probabilities": {0: "passages"}},
+                    dynamic_axes={"input_ids": {0: "passages", 1: "tokens"}, "probabilities": {0: "passages"}},
                     opset_version=17,
                     dynamo=False,
                 )
@@ -231,15 +235,15 @@ class Transformer:
 
 
 class _Probabilities(nn.Module):
-    """The network that is written as a graph."""
+    """The network that is written as a graph: of passages of one length, so that there is no padding to mask."""
 
     def __init__(self, model: MeanPoolingHead) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Probabilities (batch × labels); inputs are batch × tokens."""
-        return torch.sigmoid(self.model(input_ids=input_ids, attention_mask=attention_mask)["logits"])
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Probabilities (batch × labels); the input is batch × tokens."""
+        return torch.sigmoid(self.model(input_ids=input_ids)["logits"])
 
 
 def _halve_embeddings(model: Any) -> None:
