@@ -1,4 +1,4 @@
-"""TF-IDF features of many texts: the numbers of scikit-learn's vectorizers, some ten times as fast."""
+"""TF-IDF features of many texts: the numbers of scikit-learn's vectorizers, several times as fast."""
 
 from __future__ import annotations
 
