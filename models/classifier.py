@@ -24,7 +24,7 @@ REVIEW_RISK = 0.2
 """A person should look at a passage where the probability that one of its labels is wrong is greater than this."""
 
 _CARD = "newsmark.json"
-_FORMAT = 4
+_FORMAT = 5
 _EDGE = 1e-4  # scores are kept this far from 0 and 1 where their logarithm is taken
 
 

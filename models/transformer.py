@@ -235,7 +235,11 @@ class Transformer:
 
 
 class _Probabilities(nn.Module):
-    """The network that is written as a graph: of passages of one length, so that there is no padding to mask."""
+    """The network that is written as a graph: of passages of one length, so that there is no padding to mask.
+
+    The mean and the linear layer are products of one passage's matrices. As the usual operators, ONNX Runtime would round them otherwise
+    for one passage than for several.
+    """
 
     def __init__(self, model: MeanPoolingHead) -> None:
         super().__init__()
@@ -243,7 +247,12 @@ class _Probabilities(nn.Module):
 
     def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
         """Probabilities (batch × labels); the input is batch × tokens."""
-        return torch.sigmoid(self.model(input_ids=input_ids)["logits"])
+        hidden = self.model.encoder(input_ids=input_ids).last_hidden_state
+        ones = torch.ones_like(hidden[:, :, :1]).transpose(1, 2)
+        mean = torch.matmul(ones, hidden).squeeze(1) / hidden.shape[1]
+        pooled = (mean - self.model.center) / self.model.scale
+        logits = torch.matmul(self.model.head.weight, pooled.unsqueeze(2)).squeeze(2) + self.model.head.bias
+        return torch.sigmoid(logits)
 
 
 def _halve_embeddings(model: Any) -> None:

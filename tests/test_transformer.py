@@ -1,6 +1,7 @@
 """The transformer, on a tiny encoder made here; and the default encoder without network."""
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -182,13 +183,15 @@ def test_saved_graphs_give_close_scores(saved, trained):
     assert small.rules == RULES
 
 
-def test_score_of_a_saved_model_does_not_depend_on_the_others_at_all(saved):
-    small = load_model(saved).classifier
-    texts = [*TEXTS, *UNSEEN, "antalet " * 20]
-    together = small.scores(texts)
-    assert np.array_equal(small.scores(texts[::-1])[::-1], together)
-    assert np.array_equal(np.concatenate([small.scores([text]) for text in texts]), together)
-    assert small.scores([]).shape == (0, 2)
+@pytest.mark.parametrize("graph", [INT8, FLOAT])
+def test_score_of_a_saved_model_does_not_depend_on_the_others_at_all(saved, graph):
+    classifier = Onnx(saved, GraphSettings(32, graph))
+    draw = random.Random(13)
+    texts = [*UNSEEN, *(" ".join(draw.choices(WORDS, k=length)) for length in range(1, 40) for _ in range(9))]
+    together = classifier.scores(texts)
+    assert np.array_equal(classifier.scores(texts[::-1])[::-1], together)
+    assert np.array_equal(np.concatenate([classifier.scores([text]) for text in texts]), together)
+    assert classifier.scores([]).shape == (0, 2)
 
 
 def test_a_saved_model_is_used_without_pytorch(saved):
