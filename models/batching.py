@@ -1,133 +1,142 @@
-"""Concurrent requests classified together, each within its time."""
+"""Concurrent requests answered together, each within its time."""
 
 from __future__ import annotations
 
-import threading
+import asyncio
+import dataclasses
+import json
+import logging
 import time
 from collections import deque
-from collections.abc import Sequence
-from contextvars import ContextVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from models.classifier import CORES, TrainedModel
+from models.deadline import DEADLINE, InSteps, OutOfTimeError
+from models.store import load_served
 
-from annotation.errors import NewsmarkError
-from models.classifier import SavedClassifier
+logger = logging.getLogger("newsmark.serving")
 
-DEADLINE: ContextVar[float | None] = ContextVar("deadline", default=None)
-"""When the work on the present request has to end, in seconds of ``time.monotonic``; None for never."""
+_SMALL = 10_000
+"""Characters of a request that shares a run with others, and of such a run: it takes a fraction of a second."""
 
-BATCH = 64
-"""Passages classified at once: work on a request that ran out of time goes on for one batch at most."""
+_LARGE_RUNS = 32
+"""Larger requests that are worked on at the same time."""
 
-
-class OutOfTimeError(NewsmarkError):
-    """A request was not answered before its deadline."""
-
-
-def check_deadline() -> None:
-    """Stop here if the time of the present request is over.
-
-    Raises:
-        OutOfTimeError: it is.
-    """
-    deadline = DEADLINE.get()
-    if deadline is not None and time.monotonic() >= deadline:
-        raise OutOfTimeError("the time for this request is over")
+Answer = dict[str, Any]
+"""The passages of one input, and the version of the model."""
 
 
-class _Job:
-    """The texts of one caller, what was found of them so far, and until when anybody wants to know."""
-
-    def __init__(self, texts: Sequence[str], deadline: float | None) -> None:
-        self.order = sorted(range(len(texts)), key=lambda index: len(texts[index]))  # batches of passages of about the same length
-        self.texts = texts
-        self.deadline = deadline
-        self.taken = 0
-        self.found: list[NDArray[np.float64]] = []
-        self.error: Exception | None = None
-        self.done = threading.Event()
-
-    def expired(self) -> bool:
-        return self.deadline is not None and time.monotonic() >= self.deadline
+class ModelFailedError(Exception):
+    """The model did not answer, although there was time."""
 
 
-class Batching:
-    """A classifier whose callers, in threads of their own, share batches; one thread of its own does the work.
+class _Request:
+    """A request that waits, and what it waits for."""
 
-    The scores are those of the classifier that it wraps: rows do not depend on each other.
+    def __init__(self, inputs: list[dict[str, Any]], params: dict[str, Any], deadline: float) -> None:
+        self.inputs, self.params, self.deadline = inputs, params, deadline
+        self.size = sum(len(one.get(name) or "") for one in inputs for name in ("text", "before", "after"))
+        self.answer: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+
+
+class Served:
+    """One loaded version of the model behind MLflow's scoring.
+
+    As many runs as there are cores go on at the same time. What is asked for meanwhile waits, and the next run takes all of it that
+    has the same parameters: it costs less than one after another, and passages of one length are computed together. A large request
+    has a run of its own at once, so that small ones don't wait for it.
+
+    Args:
+        uri: MLflow's, of the model.
+        source: what the alias stood for.
     """
 
-    def __init__(self, classifier: SavedClassifier) -> None:
-        self.classifier = classifier
-        self._waiting: deque[_Job] = deque()
-        self._changed = threading.Condition()
-        self._closed = False
-        self._worker = threading.Thread(target=self._work, name="classifier", daemon=True)
-        self._worker.start()
+    def __init__(self, uri: str, source: str) -> None:
+        self.source = source
+        self._model = load_served(uri)
+        inside = self._model.unwrap_python_model()
+        self.trained: TrainedModel = inside.model
+        inside.model = dataclasses.replace(self.trained, classifier=InSteps(self.trained.classifier))
+        self._waiting: deque[_Request] = deque()
+        self._runs: set[asyncio.Task[None]] = set()
+        self._small, self._large = ThreadPoolExecutor(CORES), ThreadPoolExecutor(_LARGE_RUNS)
 
-    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Probability of each label for each passage; see ``Classifier.scores``.
+    async def label(self, inputs: list[dict[str, Any]], params: dict[str, Any], deadline: float) -> list[Answer]:
+        """Label the passages of the inputs.
+
+        Args:
+            inputs: of the request, see ``models.served.Article``.
+            params: of the request, see ``models.served.ServedModel``.
+            deadline: when the work stops, in seconds of ``time.monotonic``.
 
         Raises:
-            OutOfTimeError: the deadline of the caller's context passed; what was not begun is not done.
+            OutOfTimeError: the deadline passed.
+            ModelFailedError: the model failed.
         """
-        job = _Job(texts, DEADLINE.get())
-        with self._changed:
-            if self._closed:
-                raise NewsmarkError("this model is closed")
-            if not texts:
-                return self.classifier.scores(texts)
-            self._waiting.append(job)
-            self._changed.notify()
-        left = None if job.deadline is None else max(job.deadline - time.monotonic(), 0)
-        if not job.done.wait(left):
-            job.deadline = 0.0
-            raise OutOfTimeError("the time for this request is over")
-        if job.error:
-            raise job.error
-        scores = np.empty((len(texts), job.found[0].shape[1]))
-        scores[job.order] = np.concatenate(job.found)
-        return scores
+        request = _Request(inputs, params, deadline)
+        if request.size > _SMALL:
+            return (await asyncio.get_running_loop().run_in_executor(self._large, self._score, [request], deadline))[0]
+        self._waiting.append(request)
+        self._begin()
+        return await request.answer
 
-    def close(self) -> None:
-        """End the thread and let the classifier go, once it has answered whoever waits; this does not wait for it."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+    def _begin(self) -> None:
+        """Begin runs while there is something to do and a core for it."""
+        while self._waiting and len(self._runs) < CORES:
+            run = asyncio.create_task(self._run(self._next()))
+            self._runs.add(run)
+            run.add_done_callback(self._end)
 
-    def _work(self) -> None:
-        while batch := self._next():
-            try:
-                scores = self.classifier.scores([text for _, texts in batch for text in texts])
-            except Exception as error:  # noqa: BLE001 - it is the callers' to see
-                for job, _ in batch:
-                    job.error = error
-                    job.done.set()
-                continue
-            start = 0
-            for job, texts in batch:
-                job.found.append(scores[start : start + len(texts)])
-                start += len(texts)
-                if job.taken == len(job.order):
-                    job.done.set()
-        del self.classifier  # FastAPI's caches hold MLflow's application, which holds this, for as long as the process lives
+    def _end(self, run: asyncio.Task[None]) -> None:
+        self._runs.discard(run)
+        self._begin()
 
-    def _next(self) -> list[tuple[_Job, list[str]]]:
-        """Wait for work; take texts of the callers in turn, as many as one batch holds. Empty when it is closed."""
-        with self._changed:
-            while True:
-                self._waiting = deque(job for job in self._waiting if not job.expired() and not job.error)
-                if self._waiting or self._closed:
-                    break
-                self._changed.wait()
-            batch, room = [], BATCH
-            while self._waiting and room:
-                job = self._waiting.popleft()
-                part = job.order[job.taken : job.taken + room]
-                job.taken += len(part)
-                room -= len(part)
-                batch.append((job, [job.texts[index] for index in part]))
-                if job.taken < len(job.order):
-                    self._waiting.append(job)  # behind the others: a long article does not hold up short ones
-            return batch
+    def _next(self) -> list[_Request]:
+        """Take requests that have the same parameters, in their order, as many as one run holds and as leave something for other cores."""
+        first = self._waiting.popleft()
+        taken, room, left = [first], _SMALL - first.size, deque[_Request]()
+        most = -(-(len(self._waiting) + 1) // (CORES - len(self._runs)))
+        for request in self._waiting:
+            if len(taken) < most and request.size <= room and request.params == first.params:
+                taken.append(request)
+                room -= request.size
+            else:
+                left.append(request)
+        self._waiting = left
+        return taken
+
+    async def _run(self, requests: list[_Request]) -> None:
+        wanted = [request for request in requests if not request.answer.done()]
+        if not wanted:
+            return
+        try:
+            deadline = max(request.deadline for request in wanted)
+            answers = await asyncio.get_running_loop().run_in_executor(self._small, self._score, wanted, deadline)
+        except Exception as error:  # noqa: BLE001 - it is the callers' to see
+            if len(wanted) > 1:  # perhaps only one of them is to blame
+                for request in wanted:
+                    await self._run([request])
+            elif not wanted[0].answer.done():
+                wanted[0].answer.set_exception(error)
+            return
+        for request, answer in zip(wanted, answers, strict=True):
+            if not request.answer.done():
+                request.answer.set_result(answer)
+
+    def _score(self, requests: list[_Request], deadline: float) -> list[list[Answer]]:
+        """Ask MLflow's scoring server for all inputs of some requests; gives the answers of each."""
+        from mlflow.exceptions import MlflowException
+        from mlflow.pyfunc import scoring_server  # only now that its telemetry is off
+
+        body = json.dumps({"inputs": [one for request in requests for one in request.inputs], "params": requests[0].params})
+        DEADLINE.set(deadline)
+        try:
+            scored = scoring_server.invocations(body, scoring_server.CONTENT_TYPE_JSON, self._model, self._model.metadata.get_input_schema())
+        except MlflowException as error:  # its message holds the inputs
+            if time.monotonic() >= deadline:
+                raise OutOfTimeError("the time for this request is over") from None
+            logger.error("the model failed", extra={"code": error.error_code})
+            raise ModelFailedError from None
+        answers = iter(json.loads(scored.response)["predictions"])
+        return [[next(answers) for _ in request.inputs] for request in requests]

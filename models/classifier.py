@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from models.settings import KINDS, Settings
 
 Report = Callable[[str, float, int], None]
 """Called while training with the name of a metric, its value and the step (epoch)."""
+
+CORES: int = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
+"""Processor cores that this process may use."""
 
 REVIEW_RISK = 0.2
 """A person should look at a passage where the probability that one of its labels is wrong is greater than this."""
@@ -143,9 +147,12 @@ def read_odds(classifier: Classifier | SavedClassifier, excerpts: Sequence[Excer
     Returns:
         n × 3 × labels: of the passage, of the one before, of the one after; 0 where there is none.
     """
-    numbers = {text: number for number, text in enumerate(dict.fromkeys(text for one in excerpts for text in (one.text, one.before, one.after)))}
+    numbers: dict[str, int] = {}
+    for one in excerpts:
+        for text in (one.text, *filter(None, one[1:])):
+            numbers.setdefault(text, len(numbers))
     found = log_odds(classifier.scores(list(numbers)))
-    rows = np.array([[numbers[text] for text in one] for one in excerpts])
+    rows = np.array([[numbers.get(text, 0) for text in one] for one in excerpts])
     odds: NDArray[np.float64] = found[rows]
     odds[np.array([[False, not one.before, not one.after] for one in excerpts])] = 0.0
     return odds

@@ -66,7 +66,7 @@ def _serve_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="predict serve",
         parents=[debug_option()],
-        description="Serve a model: MLflow's scoring application behind limits. POST /invocations labels texts, /ping and /health tell whether the "
+        description="Serve a model: MLflow's scoring behind limits. POST /invocations labels texts, /ping and /health tell whether the "
         "server is alive and the model answers, /metrics is for Prometheus, /docs describes it all.",
         epilog="With NEWSMARK_TOKEN in the environment, requests need it as bearer token. SIGTERM finishes what is under way and stops.",
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+
+from models.classifier import CORES
 
 INT8, FLOAT = "model.int8.onnx", "model.onnx"
 """The graphs of a model folder: weights and arithmetic in 8 bits, and the same in 32."""
@@ -62,18 +65,31 @@ class Onnx:
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(folder / settings.graph), options, providers=["CPUExecutionProvider"])
         self._labels = int(self._session.get_outputs()[0].shape[1])
-        self._cores = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
-        self._workers = ThreadPoolExecutor(self._cores)
+        self._workers = ThreadPoolExecutor(CORES)
+        self._callers, self._lock = 0, threading.Lock()
+        self._free = threading.Semaphore(CORES)
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
         scores = np.empty((len(texts), self._labels))
         tokens = self._tokenise(texts)
-        batches = self._batches(tokens)
-        several = self._workers.map if len(batches) > 1 else map
-        for batch, found in zip(batches, several(self._score, ([tokens[index] for index in batch] for batch in batches)), strict=True):
-            scores[batch] = found
+        with self._sharing() as cores:
+            batches = _batches(tokens, cores)
+            several = self._workers.map if cores > 1 and len(batches) > 1 else map
+            for batch, found in zip(batches, several(self._score, ([tokens[index] for index in batch] for batch in batches)), strict=True):
+                scores[batch] = found
         return scores
+
+    @contextmanager
+    def _sharing(self) -> Iterator[int]:
+        """Give a caller its share of the cores; callers that are many compute in their own threads, as many at a time as there are cores."""
+        with self._lock:
+            self._callers += 1
+        try:
+            yield max(CORES // self._callers, 1)
+        finally:
+            with self._lock:
+                self._callers -= 1
 
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each passage."""
@@ -82,20 +98,10 @@ class Onnx:
         found = self._tokenizer.encode_batch_fast(clean) if len(clean) >= _MANY else map(self._tokenizer.encode, clean)
         return [one.ids for one in found]
 
-    def _batches(self, tokens: Sequence[list[int]]) -> list[list[int]]:
-        """Indices of the passages that are computed together: of one length, and few enough that each core has some; long ones first."""
-        lengths: dict[int, list[int]] = {}
-        for index, ids in enumerate(tokens):
-            lengths.setdefault(len(ids), []).append(index)
-        batches = []
-        for length, indices in sorted(lengths.items(), reverse=True):
-            size = max(1, min(_BATCH_TOKENS // length, -(-len(indices) // self._cores)))
-            batches += [indices[start : start + size] for start in range(0, len(indices), size)]
-        return batches
-
     def _score(self, tokens: Sequence[list[int]]) -> NDArray[np.float32]:
         """Probabilities (n × labels) of n passages of one length."""
-        found: NDArray[np.float32] = self._session.run(None, {"input_ids": np.array(tokens, dtype=np.int64)})[0]
+        with self._free:
+            found: NDArray[np.float32] = self._session.run(None, {"input_ids": np.array(tokens, dtype=np.int64)})[0]
         return found
 
     def save(self, folder: Path) -> None:
@@ -108,6 +114,18 @@ class Onnx:
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
         return cls(folder, GraphSettings(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))))
+
+
+def _batches(tokens: Sequence[list[int]], cores: int) -> list[list[int]]:
+    """Indices of the passages that are computed together: of one length, and few enough that each core has some; long ones first."""
+    lengths: dict[int, list[int]] = {}
+    for index, ids in enumerate(tokens):
+        lengths.setdefault(len(ids), []).append(index)
+    batches = []
+    for length, indices in sorted(lengths.items(), reverse=True):
+        size = max(1, min(_BATCH_TOKENS // length, -(-len(indices) // cores)))
+        batches += [indices[start : start + size] for start in range(0, len(indices), size)]
+    return batches
 
 
 def write_settings(settings: GraphSettings, folder: Path) -> None:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from annotation.documents import identify_language
 from annotation.passages import Passage, split_passages
-from models.batching import check_deadline
 from models.classifier import REVIEW_RISK, Excerpt, TrainedModel, in_reading_order, risk
+from models.deadline import check_deadline
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""MLflow's scoring application behind limits, so that it can stand in the open: what ``predict serve`` runs."""
+"""MLflow's scoring behind limits, so that it can stand in the open: what ``predict serve`` runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import dataclasses
 import hmac
-import json
 import logging
 import math
 import os
@@ -15,9 +14,9 @@ import signal
 import socket
 import sys
 import time
+from collections import Counter as Counts
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import h11
@@ -31,9 +30,10 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from annotation.errors import NewsmarkError
-from models.batching import DEADLINE, Batching
+from models.batching import ModelFailedError, Served
 from models.classifier import TrainedModel
-from models.store import load_served, resolve
+from models.deadline import OutOfTimeError
+from models.store import resolve
 
 logger = logging.getLogger("newsmark.serving")
 
@@ -44,7 +44,7 @@ _ARRIVAL_SECONDS = _BODY_SECONDS + 2
 """A head, or a body that nobody reads, has to arrive within this time, or the connection is closed."""
 
 _SPARE_SECONDS = 10
-"""So long after the time limit of a request, MLflow or a graceful stop gives it up; its work has stopped before."""
+"""So long after the time limit of a request, a graceful stop gives it up; its work has stopped before."""
 
 _CONNECTIONS = 800
 """Open at the same time at most; usually a process may have 1024 files."""
@@ -55,9 +55,6 @@ _FOLLOW_SECONDS = 3
 
 _DRIFT_WINDOW = 1000
 """Passages whose label rates are compared with the training passages'."""
-
-_THREADS = 32
-"""Requests worked on at the same time; their passages share batches."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,13 +160,15 @@ class Metrics:
             registry=self.registry,
         )
         self.model = Gauge("newsmark_model_info", "The model that answers", ["version"], registry=self.registry)
-        self._recent: deque[frozenset[str]] = deque(maxlen=_DRIFT_WINDOW)
+        self._recent: deque[list[str]] = deque()
+        self._given: Counts[str] = Counts()  # in the window
 
     def serve(self, model: TrainedModel) -> None:
         """Begin anew with the labels of another model."""
         self.model.clear()
         self.model.labels(model.version).set(1)
         self._recent.clear()
+        self._given.clear()
         self.drift.clear()
 
     def count(self, passages: list[dict[str, Any]], model: TrainedModel, own_thresholds: bool) -> None:
@@ -180,66 +179,13 @@ class Metrics:
                 self.labels.labels(label).inc()
         if not own_thresholds:
             return
-        self._recent.extend(frozenset(passage["labels"]) for passage in passages)
+        for passage in passages:
+            self._recent.append(passage["labels"])
+            self._given.update(passage["labels"])
+            if len(self._recent) > _DRIFT_WINDOW:
+                self._given.subtract(self._recent.popleft())
         for label, rate in zip(model.labels, model.rates, strict=False):
-            share = sum(label in given for given in self._recent) / max(len(self._recent), 1)
-            self.drift.labels(label).set(share - rate)
-
-
-class Served:
-    """One loaded version of the model: MLflow's application, and the trained model inside it."""
-
-    def __init__(self, uri: str, source: str) -> None:
-        from mlflow.pyfunc import scoring_server  # only now that its telemetry is off
-
-        self.source = source  # what the alias stood for
-        pyfunc = load_served(uri)
-        inside = pyfunc.unwrap_python_model()
-        self.trained: TrainedModel = inside.model
-        self.batching = Batching(self.trained.classifier)
-        inside.model = dataclasses.replace(self.trained, classifier=self.batching)
-        self.application = scoring_server.init(pyfunc)
-
-    def close(self) -> None:
-        """Let the model go, once nobody waits for it any more."""
-        self.batching.close()
-
-    async def invoke(self, body: bytes) -> tuple[int, bytes]:
-        """Ask MLflow's application; gives the status and the body of its answer."""
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "POST",
-            "scheme": "http",
-            "path": "/invocations",
-            "raw_path": b"/invocations",
-            "query_string": b"",
-            "root_path": "",
-            "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())],
-            "client": None,
-            "server": None,
-        }
-        waiting = [{"type": "http.request", "body": body, "more_body": False}]
-        answered, status, parts = asyncio.Event(), 500, []
-
-        async def receive() -> dict[str, Any]:
-            if not waiting:
-                await answered.wait()
-                return {"type": "http.disconnect"}
-            return waiting.pop()
-
-        async def send(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            else:
-                parts.append(message.get("body", b""))
-                if not message.get("more_body"):
-                    answered.set()
-
-        await self.application(scope, receive, send)
-        return status, b"".join(parts)
+            self.drift.labels(label).set(self._given[label] / max(len(self._recent), 1) - rate)
 
 
 def make_application(name: str | None, limits: Limits, token: str | None, hosts: list[str], url: str) -> FastAPI:
@@ -322,14 +268,12 @@ class _Server:
         self.metrics = Metrics()
         self.under_way = 0
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "1"
-        os.environ["MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"] = str(math.ceil(limits.seconds) + _SPARE_SECONDS)  # it would be 60 seconds
         uri, source = resolve(name)
         self.served = Served(uri, source)
         self.metrics.serve(self.served.trained)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, application: FastAPI) -> AsyncIterator[None]:  # noqa: ARG002
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
         follower = asyncio.create_task(self._follow())
         logger.info("serving", extra={"url": self.url, "model_version": self.served.trained.version})
         try:
@@ -361,25 +305,19 @@ class _Server:
         return response
 
     async def _answer(self, request: Request) -> Response:
-        body = await self._read(request)
-        asked = self._parse(body)
+        asked = self._parse(await self._read(request))
         served = self.served  # stays the same for this request, even if the alias moves
-        params = {"threshold": -1.0 if asked.params.threshold is None else asked.params.threshold, "split": asked.params.split}
-        forwarded = json.dumps({"inputs": [one.model_dump(exclude_none=True) for one in asked.inputs], "params": params}).encode()
-        deadline = time.monotonic() + self.limits.seconds
-        reset = DEADLINE.set(deadline)
+        threshold = asked.params.threshold
+        inputs = [one.model_dump(exclude_none=True) for one in asked.inputs]
+        params = {"threshold": -1.0 if threshold is None else threshold, "split": asked.params.split}
         try:
-            status, content = await served.invoke(forwarded)
-        finally:
-            DEADLINE.reset(reset)
-        if status == 200:
-            passages = [passage for one in json.loads(content)["predictions"] for passage in one["passages"]]
-            self.metrics.count(passages, served.trained, own_thresholds=asked.params.threshold is None)
-            return Response(content, media_type="application/json")
-        if time.monotonic() >= deadline:
-            raise RefusedError(504, f"the work took longer than {self.limits.seconds:g} seconds and was stopped; send less in a request")
-        logger.error("the model failed", extra={"status": status})
-        raise RefusedError(500, "the model failed on this request; the server's log says when")
+            answers = await served.label(inputs, params, time.monotonic() + self.limits.seconds)
+        except OutOfTimeError:
+            raise RefusedError(504, f"the work took longer than {self.limits.seconds:g} seconds and was stopped; send less in a request") from None
+        except ModelFailedError:
+            raise RefusedError(500, "the model failed on this request; the server's log says when") from None
+        self.metrics.count([passage for one in answers for passage in one["passages"]], served.trained, own_thresholds=threshold is None)
+        return JSONResponse({"predictions": answers})
 
     async def _read(self, request: Request) -> bytes:
         """Read the body within its limits; what is too large is read to its end, within the time, and thrown away."""
@@ -426,15 +364,12 @@ class _Server:
 
     async def health(self) -> Response:
         """Ask the model to label a sentence."""
-        reset = DEADLINE.set(time.monotonic() + _HEALTH_SECONDS)
         try:
             async with asyncio.timeout(_HEALTH_SECONDS):  # it may not even be begun
-                status, _ = await self.served.invoke(b'{"inputs": [{"text": "Solen sken."}], "params": {"split": false}}')
-        except TimeoutError:
-            status = 504
-        finally:
-            DEADLINE.reset(reset)
-        return Response("\n", media_type="application/json") if status == 200 else JSONResponse({"error": "the model does not answer"}, 503)
+                await self.served.label([{"text": "Solen sken."}], {"threshold": -1.0, "split": False}, time.monotonic() + _HEALTH_SECONDS)
+        except (TimeoutError, OutOfTimeError, ModelFailedError):
+            return JSONResponse({"error": "the model does not answer"}, 503)
+        return Response("\n", media_type="application/json")
 
     async def _follow(self) -> None:
         """Look again and again whether the alias has moved."""
@@ -446,14 +381,13 @@ class _Server:
                 logger.warning("the model can't be looked up; the present one goes on", extra={"reason": " ".join(str(error).split())})
 
     async def _swap(self) -> None:
-        """Load another model where the alias has moved; the old one finishes what it has begun, then nothing holds it."""
+        """Load another model where the alias has moved; the old one finishes what it has begun."""
         uri, source = await asyncio.to_thread(resolve, self.name)
         if source == self.served.source:
             return
         new = await asyncio.to_thread(Served, uri, source)
         old, self.served = self.served, new
         self.metrics.serve(new.trained)
-        asyncio.get_running_loop().call_later(max(self.limits.seconds, _HEALTH_SECONDS), old.close)  # by then the time of all that it has begun is over
         logger.info("another model", extra={"model_version": new.trained.version, "former": old.trained.version})
 
 

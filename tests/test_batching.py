@@ -1,124 +1,194 @@
-"""Concurrent callers share batches, in turn, and are let go when their time is over."""
+"""Concurrent requests share runs of MLflow's scoring, and the work on each stops when its time is over."""
 
+import asyncio
+import dataclasses
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 
-from annotation.errors import NewsmarkError
-from models.batching import BATCH, DEADLINE, Batching, OutOfTimeError, check_deadline
+from models import batching
+from models import served as served_code
+from models.baseline import Baseline
+from models.batching import ModelFailedError, Served
+from models.classifier import Rule, TrainedModel, save_model
+from models.deadline import DEADLINE, STEP, InSteps, OutOfTimeError, check_deadline
+from models.settings import BaselineSettings
+
+OWN = {"threshold": -1.0, "split": False}
 
 
 class Slow:
-    """A classifier that waits for a sign before each batch, and remembers what it was given."""
+    """A classifier that waits for a sign before it answers (but for one text), and remembers what it was given."""
 
     def __init__(self):
         self.asked, self.go = [], threading.Semaphore(0)
 
     def scores(self, texts):
         self.asked.append(list(texts))
-        assert self.go.acquire(timeout=10)
+        assert texts == ["at once"] or self.go.acquire(timeout=10)
         if "bad" in texts:
-            raise NewsmarkError("bad text")
-        return np.array([[len(text), 1.0] for text in texts])
+            raise ValueError("bad text")
+        return np.array([[len(text) / 100] for text in texts])
 
-    def let(self, batches):
-        for _ in range(batches):
+    def let(self, runs):
+        for _ in range(runs):
             self.go.release()
 
 
 @pytest.fixture
 def slow():
-    return Slow()
-
-
-@pytest.fixture
-def batching(slow):
-    one = Batching(slow)
+    one = Slow()
     yield one
-    slow.let(1000)
-    one.close()
+    one.let(1000)
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory):
+    """A model as MLflow keeps it."""
+    folder = tmp_path_factory.mktemp("model")
+    texts, targets = ["ministern lovar", "solen sken"] * 5, np.array([[1], [0]] * 5, dtype=np.float32)
+    baseline = Baseline.fit(texts, targets, BaselineSettings(), 13, lambda *_: None)
+    (folder / "own").mkdir()
+    save_model(TrainedModel("baseline", ("quote",), frozenset(), (Rule(),), baseline), folder / "own")
+    example = ([{"text": "Hej."}], OWN)
+    code = Path(served_code.__file__)
+    mlflow.pyfunc.save_model(folder / "logged", python_model=code, artifacts={"model": str(folder / "own")}, pip_requirements=[], input_example=example)
+    return str(folder / "logged")
 
 
 @pytest.fixture
-def callers():
-    with ThreadPoolExecutor(20) as pool:
-        yield pool
+def served(slow, logged, monkeypatch):
+    """A model that answers when it is told to, on one core."""
+
+    def load(uri):
+        model = mlflow.pyfunc.load_model(uri)
+        inside = model.unwrap_python_model()
+        inside.model = dataclasses.replace(inside.model, classifier=slow)
+        return model
+
+    monkeypatch.setattr(batching, "load_served", load)
+    monkeypatch.setattr(batching, "CORES", 1)
+    return Served(logged, "")
 
 
-def until(condition):
+def label(served, *texts, params=OWN, seconds=10.0):
+    return asyncio.create_task(served.label([{"text": text} for text in texts], params, time.monotonic() + seconds))
+
+
+async def until(condition):
     end = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < end
-        time.sleep(0.001)
+        await asyncio.sleep(0.001)
 
 
-def test_each_caller_gets_its_own_scores_in_its_order(batching, slow, callers):
-    texts = [["a" * (7 * number % 90) for number in range(size)] for size in (1, 3, 200, 64, 65)]
+def texts_of(answers):
+    return [passage["text"] for answer in answers for passage in answer["passages"]]
+
+
+def test_requests_that_wait_share_a_run_and_each_gets_its_own_answer(served, slow):
+    async def ask():
+        first = label(served, "first")
+        await until(lambda: slow.asked)
+        others = [label(served, *(f"{number} {place}" for place in range(number))) for number in range(1, 11)]
+        await asyncio.sleep(0.01)
+        slow.let(2)
+        assert texts_of(await first) == ["first"]
+        for number, other in enumerate(others, start=1):
+            assert texts_of(await other) == [f"{number} {place}" for place in range(number)]
+
+    asyncio.run(ask())
+    assert [len(texts) for texts in slow.asked] == [1, 55]
+
+
+def test_requests_with_other_parameters_have_other_runs(served, slow):
+    async def ask():
+        first = label(served, "first")
+        await until(lambda: slow.asked)
+        others = [label(served, f"{number}", params={"threshold": 0.005 * (number % 2), "split": False}) for number in range(4)]
+        await asyncio.sleep(0.01)
+        slow.let(3)
+        await first
+        return [answer[0]["passages"][0]["labels"] for answer in await asyncio.gather(*others)]
+
+    assert asyncio.run(ask()) == [["quote"]] * 4
+    assert slow.asked == [["first"], ["0", "2"], ["1", "3"]]
+
+
+def test_a_large_request_does_not_hold_up_a_small_one(served, slow):
+    async def ask():
+        large = label(served, *(f"{number}" + "a" * 200 for number in range(3 * STEP)))
+        await until(lambda: slow.asked)
+        assert texts_of(await label(served, "at once")) == ["at once"]
+        assert not large.done()
+        slow.let(10)
+        assert len(texts_of(await large)) == 3 * STEP
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("length", [1, 200])
+def test_work_whose_time_is_over_is_stopped(served, slow, length):
+    async def ask():
+        late = label(served, *(f"{number}" + "a" * length for number in range(3 * STEP)), seconds=0.05)
+        await until(lambda: slow.asked)
+        waits = label(served, "waits", seconds=0.05)
+        await asyncio.sleep(0.1)
+        slow.let(2)
+        for one in (late, waits) if length == 1 else (late,):
+            with pytest.raises(OutOfTimeError):
+                await one
+        slow.let(2)
+        assert texts_of(await label(served, "after")) == ["after"]
+        await asyncio.wait([waits])
+
+    asyncio.run(ask())
+    assert sum(len(texts) == STEP for texts in slow.asked) == 1
+
+
+def test_a_request_that_fails_takes_nobody_else_with_it(served, slow):
+    async def ask():
+        first = label(served, "first")
+        await until(lambda: slow.asked)
+        others = [label(served, text) for text in ("good", "bad", "fine")]
+        await asyncio.sleep(0.01)
+        slow.let(10)
+        await first
+        good, bad, fine = await asyncio.gather(*others, return_exceptions=True)
+        assert texts_of(good + fine) == ["good", "fine"]
+        assert isinstance(bad, ModelFailedError)
+        assert texts_of(await label(served, "after")) == ["after"]
+
+    asyncio.run(ask())
+
+
+def test_nothing_is_done_for_who_has_gone(served, slow):
+    async def ask():
+        first = label(served, "first")
+        await until(lambda: slow.asked)
+        gone = label(served, "gone")
+        await asyncio.sleep(0.01)
+        gone.cancel()
+        slow.let(2)
+        await first
+        assert texts_of(await label(served, "after")) == ["after"]
+
+    asyncio.run(ask())
+    assert slow.asked == [["first"], ["after"]]
+
+
+def test_steps_give_each_passage_its_own_scores(slow):
     slow.let(100)
-    for one, found in zip(texts, callers.map(batching.scores, texts), strict=True):
-        assert found[:, 0].tolist() == [len(text) for text in one]
-
-
-def test_callers_that_wait_share_a_batch(batching, slow, callers):
-    first = callers.submit(batching.scores, ["first"])
-    until(lambda: slow.asked)
-    others = [callers.submit(batching.scores, [f"other {number}"]) for number in range(10)]
-    until(lambda: len(batching._waiting) == 10)
-    slow.let(2)
-    assert first.result(10).shape == (1, 2)
-    assert all(one.result(10).shape == (1, 2) for one in others)
-    assert [len(batch) for batch in slow.asked] == [1, 10]
-
-
-def test_a_long_article_does_not_hold_up_a_short_one(batching, slow, callers):
-    long = callers.submit(batching.scores, ["long"] * (5 * BATCH))
-    until(lambda: slow.asked)
-    short = callers.submit(batching.scores, ["short"])
-    until(lambda: len(batching._waiting) == 2)
-    slow.let(3)
-    assert short.result(10).shape == (1, 2)
-    assert not long.done()
-    slow.let(10)
-    assert long.result(10).shape == (5 * BATCH, 2)
-
-
-def ask_within(seconds, batching, texts):
-    def ask():
-        DEADLINE.set(time.monotonic() + seconds)
-        return batching.scores(texts)
-
-    return copy_context().run(ask)
-
-
-def test_work_whose_time_is_over_is_not_begun(batching, slow, callers):
-    with pytest.raises(OutOfTimeError):
-        ask_within(0.05, batching, ["late"] * (3 * BATCH))
-    slow.let(1)
-    after = callers.submit(batching.scores, ["after"])
-    until(lambda: len(slow.asked) == 2)
-    slow.let(1)
-    assert after.result(10).shape == (1, 2)
-    assert [len(batch) for batch in slow.asked] == [BATCH, 1]
-
-
-def test_an_error_reaches_those_in_the_batch_and_nobody_else(batching, slow, callers):
-    bad = callers.submit(batching.scores, ["bad"])
-    slow.let(1)
-    with pytest.raises(NewsmarkError, match="bad text"):
-        bad.result(10)
-    slow.let(1)
-    assert batching.scores(["good"]).shape == (1, 2)
-
-
-def test_a_closed_one_takes_no_more(slow):
-    one = Batching(slow)
-    one.close()
-    with pytest.raises(NewsmarkError, match="closed"):
-        one.scores(["late"])
+    for size in (0, 1, 3, STEP, STEP + 1, 3 * STEP + 5):
+        texts = ["a" * (7 * number % 90) for number in range(size)]
+        found = InSteps(slow).scores(texts)
+        assert [round(row[0] * 100) for row in found] == [len(text) for text in texts]
+    assert max(map(len, slow.asked)) == STEP
 
 
 def test_a_deadline_is_checked():

@@ -5,6 +5,7 @@ Prints requests a second, p50 and p99 of the latency, start time and memory. Whi
 
 import argparse
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -14,18 +15,22 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from tabulate import tabulate
 
+from annotation.documents import identify_language
 from annotation.errors import NewsmarkError, run_command
+from annotation.passages import split_passages
 from models.classifier import Excerpt, load_model
 from models.prediction import predict_articles, predict_passages
 from models.store import find_folder, resolve
 
-PASSAGE = "Ministern lovade i går att regeringen ska minska utsläppen med 55 procent till 2030, ett löfte som oppositionen kallar otillräckligt."
-ARTICLE = Path("seeds/003_351322b492e975e1.txt")
 CLIENTS = (1, 4, 16)
+ARTICLES = [path.read_text(encoding="utf-8") for path in sorted(Path("seeds").glob("*.txt"))]
+PASSAGES = [passage.text for article in ARTICLES for passage in split_passages(article, identify_language(article))]
+NUMBERS = itertools.count()
 
 
 def main() -> int:
@@ -39,15 +44,16 @@ def main() -> int:
 def bench(name: str | None, seconds: float) -> None:
     model = load_model(find_folder(name))
     uri, _ = resolve(name) if name else (newest(), "")
-    requests = {
-        "passage": {"inputs": [{"text": PASSAGE, "lang": "sv"}], "params": {"split": False}},
-        "article": {"inputs": [{"text": ARTICLE.read_text(encoding="utf-8"), "lang": "fr"}]},
+    bodies = {
+        "passage": lambda: body(a_passage(), False),
+        "article": lambda: body(an_article(), True),
+        "same passage": lambda: body(PASSAGES[0], False),
     }
-    bodies = {what: json.dumps(request).encode() for what, request in requests.items()}
     rows = []
     bare = {
-        "passage": lambda: predict_passages(model, [Excerpt(PASSAGE)]),
-        "article": lambda: predict_articles(model, [(requests["article"]["inputs"][0]["text"], "fr")]),
+        "passage": lambda: predict_passages(model, [Excerpt(a_passage())]),
+        "article": lambda: predict_articles(model, [(an_article(), None)]),
+        "same passage": lambda: predict_passages(model, [Excerpt(PASSAGES[0])]),
     }
     for what, call in bare.items():
         call()
@@ -62,9 +68,9 @@ def bench(name: str | None, seconds: float) -> None:
     rates, facts = {}, []
     for server, command in servers.items():
         with Running(command) as running:
-            for what, body in bodies.items():
+            for what, new_body in bodies.items():
                 for clients in CLIENTS:
-                    taken, wall = load(running.port, body, clients, seconds)
+                    taken, wall = load(running.port, new_body, clients, seconds)
                     rates[server, what, clients] = len(taken) / wall
                     rows.append([server, what, clients, *figures(taken, wall)])
             facts.append([server, round(running.start, 1), round(running.memory())])
@@ -74,6 +80,21 @@ def bench(name: str | None, seconds: float) -> None:
     plain, own = servers
     ratios = [[what, clients, rates[own, what, clients] / rates[plain, what, clients]] for what in bodies for clients in CLIENTS]
     print("\n" + tabulate(ratios, headers=["request", "clients", f"{own} over {plain}"], floatfmt=".2f"))
+
+
+def a_passage() -> str:
+    """A passage of the seeds; the number in it makes each one new, so that nothing is computed once for two."""
+    number = next(NUMBERS)
+    return f"{PASSAGES[number % len(PASSAGES)]} {number}"
+
+
+def an_article() -> str:
+    number = next(NUMBERS)
+    return "\n".join(f"{line} {number}" if line.strip() else line for line in ARTICLES[number % len(ARTICLES)].splitlines())
+
+
+def body(text, split):
+    return json.dumps({"inputs": [{"text": text}], "params": {"split": split}}).encode()
 
 
 def newest() -> str:
@@ -138,7 +159,7 @@ class Running:
         self.process.wait(timeout=60)
 
 
-def load(port, body, clients, seconds):
+def load(port, new_body, clients, seconds):
     """Let clients ask one request after another over kept connections; gives the latencies and the time of it all."""
     taken = []
     ready = threading.Barrier(clients + 1)
@@ -146,10 +167,10 @@ def load(port, body, clients, seconds):
 
     def client():
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        ask(connection, body)
+        ask(connection, new_body())
         ready.wait()
         while not over.is_set():
-            taken.append(timed(lambda: ask(connection, body)))
+            taken.append(timed(partial(ask, connection, new_body())))
 
     threads = [threading.Thread(target=client) for _ in range(clients)]
     for thread in threads:
