@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.engines import Engine
     from models.prediction import Prediction
 
-_FIRST_CHUNK, _CHUNK = 16, 512
+_FIRST_CHUNK, CHUNK = 16, 512
 """Passages classified at once: few in the beginning, so that the first answers come soon. Memory does not grow with the input."""
 
 
@@ -153,7 +153,7 @@ def _labelled(rows: Iterator[tuple[Row, Excerpt]], engine: Engine) -> Iterator[l
         while chunk := list(islice(rows, size)):
             waiting.append([row for row, _ in chunk])
             yield [excerpt for _, excerpt in chunk]
-            size = _CHUNK
+            size = CHUNK
 
     for predictions in engine(chunks()):
         yield list(zip(waiting.popleft(), predictions, strict=True))

@@ -1,8 +1,9 @@
-"""``predict`` against a twenty-line script with the transformers pipeline, as whole processes, on the same passages.
+"""``predict`` against twenty-line scripts with the transformers pipeline and with SetFit's predict, as whole processes, on the same passages.
 
-The pipeline runs the same encoder with a linear layer on top (untrained: it computes what a fine-tuned one would). Prints passages a second from start
-to end, peak memory (of the process itself; workers and Ray's processes have their own), and the time to the first line; how memory grows with ten
-times the passages; two processes, and Ray; and with --baseline the same of a baseline, beside scikit-learn's own ``predict_proba``.
+They run the same encoder with a linear layer on top (untrained: it computes what a fine-tuned one would). Prints passages a second from start to end,
+what a million passages take at that rate, peak memory (of the process itself; workers and Ray's processes have their own), and the time to the first
+line; the same with ten times the passages, in two processes, and on Ray; the share of the machine's 8-bit matrix products that the transformer reaches;
+and how fast each step of ``predict`` is alone, and the baseline beside scikit-learn's own ``predict_proba``.
 """
 
 import argparse
@@ -12,16 +13,27 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime import InferenceSession, SessionOptions
 from tabulate import tabulate
 
-from annotation.errors import run_command
+from annotation.documents import identify_language
+from annotation.errors import NewsmarkError, run_command
 from annotation.labels import load_labels
-from models.classifier import Excerpt, load_model
+from annotation.passages import split_passages
+from models.classifier import CORES, Excerpt, load_model
+from models.cli import CHUNK
 from models.encoder import DEFAULT_ENCODER, encoder_source
+from models.onnx import INT8
 from models.prediction import predict_passages
-from models.store import find_folder
+from models.rows import as_line, read_rows, with_neighbours
+from models.store import EXPERIMENT, connect, find_folder
 from training.dataset import load_labelled
 
 PIPELINE = """
@@ -38,11 +50,32 @@ for line in open(sys.argv[2], encoding="utf-8"):
     print(json.dumps(row, ensure_ascii=False))
 """
 
+SETFIT = """
+import json, sys
+import numpy as np
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+from setfit import SetFitModel, logging
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+logging.set_verbosity_error()
+encoder = Transformer(sys.argv[1], max_seq_length=192, model_kwargs={"dtype": "float32"})
+size = encoder.get_embedding_dimension()
+draw = np.random.default_rng(13)
+head = OneVsRestClassifier(LogisticRegression()).fit(draw.normal(size=(40, size)), draw.integers(0, 2, (40, 4)))
+model = SetFitModel(SentenceTransformer(modules=[encoder, Pooling(size, "mean")]), head, multi_target_strategy="one-vs-rest")
+rows = [json.loads(line) for line in open(sys.argv[2], encoding="utf-8")]
+for row, labels in zip(rows, model.predict([row["text"] for row in rows], as_numpy=True, show_progress_bar=False)):
+    print(json.dumps({**row, "labels": labels.tolist()}, ensure_ascii=False))
+"""
+TOKENS = 512
+"""Of the matrix products that are measured, as many as predict gives the graph at once."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="run id, MLflow URI or folder of a transformer (default: the newest model)")
-    parser.add_argument("--baseline", help="run id, MLflow URI or folder of a baseline, to be measured too")
+    parser.add_argument("--model", help="run id, MLflow URI or folder of a transformer (default: the newest)")
+    parser.add_argument("--baseline", help="run id, MLflow URI or folder of a baseline (default: the newest)")
     parser.add_argument("--passages", type=int, default=2000, help="how many for the transformer (default: %(default)s)")
     parser.add_argument("--many", type=int, default=1_000_000, help="how many at most for the baseline (default: %(default)s)")
     arguments = parser.parse_args()
@@ -51,39 +84,120 @@ def main() -> int:
 
 def bench(arguments):
     count, many = arguments.passages, arguments.many
-    predict = [sys.executable, "-m", "models"]
-    own = [*predict, *(["--model", arguments.model] if arguments.model else [])]
+    folders = [find_folder(name or newest(kind)) for kind, name in (("transformer", arguments.model), ("baseline", arguments.baseline))]
+    transformer, baseline = ([sys.executable, "-m", "models", "--model", str(folder)] for folder in folders)
+    encoder = encoder_source(DEFAULT_ENCODER)
+    rows = []
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        few, tenfold = write(folder / "few.jsonl", count), write(folder / "tenfold.jsonl", 10 * count)
-        rows = [
-            ["transformers pipeline", count, *run([sys.executable, "-c", PIPELINE, encoder_source(DEFAULT_ENCODER), str(few)], count)],
-            ["predict", count, *run([*own, str(few)], count)],
-            ["predict", 10 * count, *run([*own, str(tenfold)], 10 * count)],
-            ["predict --workers 2", 10 * count, *run([*own, "--workers", "2", str(tenfold)], 10 * count)],
-            ["predict --engine ray", 10 * count, *run([*own, "--engine", "ray", str(tenfold)], 10 * count)],
+        few, tenfold, large = Path(temporary) / "few.jsonl", Path(temporary) / "tenfold.jsonl", Path(temporary) / "large.jsonl"
+        write(few, count)
+        write(tenfold, 10 * count)
+        for name, size, command in (
+            ("transformers pipeline", count, [sys.executable, "-c", PIPELINE, encoder, few]),
+            ("SetFit predict", count, [sys.executable, "-c", SETFIT, encoder, few]),
+            ("predict", count, [*transformer, few]),
+            ("predict", 10 * count, [*transformer, tenfold]),
+            ("predict --workers 2", 10 * count, [*transformer, "--workers", "2", tenfold]),
+            ("predict --engine ray", 10 * count, [*transformer, "--engine", "ray", tenfold]),
+        ):
+            rows.append([name, size, *run(command, size)])
+        for size in sorted({many // 100, many}):
+            write(large, size)
+            rows.append(["predict, baseline", size, *run([*baseline, large], size)])
+            if size == many:
+                rows.append(["predict --workers 2, baseline", size, *run([*baseline, "--workers", "2", large], size)])
+        models = [load_model(folder) for folder in folders]
+        facts = [
+            *(f"predict over {row[0]}: {rows[2][2] / row[2]:.1f} times the rate, {rows[2][4] / row[4]:.2f} of the memory" for row in rows[:2]),
+            share_of_the_products(folders[0], models[0], texts_of(few)),
+            against_scikit_learn(models[1], texts_of(few)),
         ]
-        ratios = [f"predict over pipeline: {rows[1][2] / rows[0][2]:.1f} times the rate, {rows[1][3] / rows[0][3]:.2f} of the memory"]
-        if arguments.baseline:
-            baseline = [*predict, "--model", arguments.baseline]
-            for size in sorted({many // 100, many}):
-                rows.append(["predict, baseline", size, *run([*baseline, str(write(folder / "baseline.jsonl", size))], size)])
-            ratios.append(against_scikit_learn(arguments.baseline, few))
+        steps = alone(models, few)
     print(f"{os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}\n")
-    print(tabulate(rows, headers=["", "passages", "passages/s", "peak MB", "first line after s"], floatfmt=".1f"))
-    print("\n" + "\n".join(ratios))
+    print(tabulate(rows, headers=["", "passages", "passages/s", "minutes a million", "peak MB", "first line after s"], floatfmt=".1f", intfmt=","))
+    print("\n" + "\n".join(facts) + "\n")
+    print(tabulate(steps, headers=["alone, in one process", "passages/s"], floatfmt=",.0f"))
 
 
-def against_scikit_learn(name, path):
+def newest(kind):
+    """Run id of the newest model of a kind."""
+    runs = connect().search_runs(experiment_names=[EXPERIMENT], filter_string=f"params.model = '{kind}'", max_results=1, output_format="list")
+    if not runs:
+        raise NewsmarkError(f"no {kind} was trained yet; run: train --config configs/{kind}.yaml")
+    return runs[0].info.run_id
+
+
+def texts_of(path):
+    return [json.loads(line)["text"] for line in path.open(encoding="utf-8")]
+
+
+def share_of_the_products(folder, model, texts):
+    """How near the transformer comes to what its 8-bit matrix products alone allow, on all cores."""
+    classifier = model.classifier
+    sizes = [tensor.dims for tensor in onnx.load(folder / INT8).graph.initializer if tensor.name.endswith("_small")]
+    operations = sum(2 * rows * columns for rows, columns in sizes)  # a token
+    tokens = sum(map(len, classifier._tokenise(texts)))
+    reached = operations * tokens / min(timed(lambda: in_chunks(classifier.scores, texts)) for _ in range(3))
+    possible = operations / sum(2 * rows * columns / rate_of_product(rows, columns) for rows, columns in sizes)
+    return (
+        f"transformer in process: {tokens / len(texts):.0f} tokens a passage, {operations / 1e6:.1f} million 8-bit operations a token; "
+        f"{reached / 1e9:.0f} billion a second, {reached / possible:.0%} of the {possible / 1e9:.0f} that the bare products reach"
+    )
+
+
+@cache
+def rate_of_product(rows, columns):
+    """Operations a second of ONNX Runtime's product of activations and weights in 8 bits, on all cores."""
+    draw = np.random.default_rng(13)
+    weights = {"weights": draw.integers(-127, 128, (rows, columns), dtype=np.int8), "scale": np.float32(0.01), "zero": np.uint8(128)}
+    scales = {"scales": np.full(columns, 0.01, dtype=np.float32)}
+    node = helper.make_node("MatMulIntegerToFloat", ["x", "weights", "scale", "scales", "zero", ""], ["y"], domain="com.microsoft")
+    values = [helper.make_tensor_value_info(*one) for one in (("x", TensorProto.UINT8, [TOKENS, rows]), ("y", TensorProto.FLOAT, [TOKENS, columns]))]
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in (weights | scales).items()]
+    versions = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(helper.make_graph([node], "product", values[:1], values[1:], tensors), opset_imports=versions, ir_version=8)
+    options = SessionOptions()
+    options.intra_op_num_threads = 1
+    sessions = [InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]) for _ in range(CORES)]
+    given = {"x": draw.integers(0, 256, (TOKENS, rows), dtype=np.uint8)}
+    with ThreadPoolExecutor(CORES) as pool:
+
+        def work():
+            list(pool.map(lambda session: [session.run(None, given) for _ in range(100)], sessions))
+
+        work()
+        return 2 * TOKENS * rows * columns * 100 * CORES / min(timed(work) for _ in range(3))
+
+
+def in_chunks(call, items):
+    """As many at a time as predict takes."""
+    return [call(items[start : start + CHUNK]) for start in range(0, len(items), CHUNK)]
+
+
+def alone(models, path):
+    """Passages a second of each step."""
+    texts, article = texts_of(path), "\n".join(texts_of(path)[:20])
+    transformer, baseline = models
+    rows = [{"text": text, **vars(one)} for text, one in zip(texts, predict_passages(baseline, [Excerpt(text) for text in texts]), strict=True)]
+    splits = len(split_passages(article, identify_language(article)))
+    steps = {
+        "reading JSONL": (len(texts), lambda: list(with_neighbours(read_rows([str(path)])))),
+        "splitting an article": (50 * splits, lambda: [split_passages(article, identify_language(article)) for _ in range(50)]),
+        "labelling, transformer": (len(texts), lambda: in_chunks(lambda some: predict_passages(transformer, [Excerpt(text) for text in some]), texts)),
+        "labelling, baseline": (len(texts), lambda: in_chunks(lambda some: predict_passages(baseline, [Excerpt(text) for text in some]), texts)),
+        "writing JSONL": (len(texts), lambda: "".join(map(as_line, rows))),
+    }
+    return [[name, count / min(timed(call) for _ in range(3))] for name, (count, call) in steps.items()]
+
+
+def against_scikit_learn(model, texts):
     """The loaded baseline against its own pipeline's predict_proba, in this process, on the same texts; the best of three."""
-    model = load_model(find_folder(name))
-    texts = [json.loads(line)["text"] for line in path.open(encoding="utf-8")]
     calls = {
         "predict_passages": lambda: predict_passages(model, [Excerpt(text) for text in texts]),
         "predict_proba": lambda: model.classifier.pipeline.predict_proba(texts),
     }
     rates = {name: len(texts) / min(timed(call) for _ in range(3)) for name, call in calls.items()}
-    return ", ".join(f"{name} {rate:,.0f} passages/s" for name, rate in rates.items())
+    return "baseline: " + ", ".join(f"{name} {rate:,.0f} passages/s" for name, rate in rates.items())
 
 
 def timed(call):
@@ -103,16 +217,17 @@ def write(path, count):
 
 
 def run(command, count):
-    """Passages a second over the whole process, peak memory in MB, seconds to the first line."""
+    """Passages a second over the whole process, minutes that a million takes, peak memory in MB, seconds to the first line."""
     begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     process.stdout.readline()
     first = time.perf_counter() - begun
     found = 1 + sum(1 for _ in process.stdout)
     _, status, usage = os.wait4(process.pid, 0)
     if status or found != count:
-        raise RuntimeError(f"{command[:4]} ended with {status} after {found} of {count} rows")
-    return count / (time.perf_counter() - begun), usage.ru_maxrss / 1000, first
+        raise RuntimeError(f"{Path(command[0]).name} {str(command[2])[:40]!r} ended with {status} after {found} of {count} rows")
+    rate = count / (time.perf_counter() - begun)
+    return rate, 1e6 / rate / 60, usage.ru_maxrss / 1000, first
 
 
 if __name__ == "__main__":
