@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +187,10 @@ def alone(models, path):
         "labelling, baseline": (len(texts), lambda: in_chunks(lambda some: predict_passages(baseline, [Excerpt(text) for text in some]), texts)),
         "writing JSONL": (len(texts), lambda: "".join(map(as_line, rows))),
     }
+    words = " ".join(texts).split()
+    for length in (10, 30, 100):
+        cut = [" ".join(words[start : start + length]) for start in range(0, 200 * length, length)]
+        steps[f"labelling, transformer, {length} words each"] = (len(cut), partial(in_chunks, transformer.classifier.scores, cut))
     return [[name, count / min(timed(call) for _ in range(3))] for name, (count, call) in steps.items()]
 
 
