@@ -189,7 +189,7 @@ def alone(models, path):
     }
     words = " ".join(texts).split()
     for length in (10, 30, 100):
-        cut = [" ".join(words[start : start + length]) for start in range(0, 200 * length, length)]
+        cut = [" ".join(words[start : start + length]) for start in range(0, min(len(words) - length, 200 * length), length)]
         steps[f"labelling, transformer, {length} words each"] = (len(cut), partial(in_chunks, transformer.classifier.scores, cut))
     return [[name, count / min(timed(call) for _ in range(3))] for name, (count, call) in steps.items()]
 
