@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.errors import NewsmarkError
-from models.settings import KINDS, Settings
+from models.settings import Settings
 
 Report = Callable[[str, float, int], None]
 """Called while training with the name of a metric, its value and the step (epoch)."""
@@ -28,7 +28,7 @@ REVIEW_RISK = 0.2
 """A person should look at a passage where the probability that one of its labels is wrong is greater than this."""
 
 _CARD = "newsmark.json"
-_FORMAT = 5
+_FORMATS = {"baseline": 6, "transformer": 5}
 _EDGE = 1e-4  # scores are kept this far from 0 and 1 where their logarithm is taken
 
 
@@ -63,7 +63,7 @@ class SavedClassifier(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Write the model's files into an existing folder; only skops, ONNX and JSON."""
+        """Write the model's files into an existing folder; only safetensors, ONNX and JSON."""
         ...
 
     @classmethod
@@ -233,7 +233,7 @@ def classifier_class(kind: str) -> type[Classifier]:
 
 def saved_class(kind: str) -> type[SavedClassifier]:
     """Load the class that reads what was saved of a kind; this imports its library."""
-    module = {"transformer": "onnx"}.get(kind, kind)
+    module = {"baseline": "tfidf", "transformer": "onnx"}[kind]
     found: type[SavedClassifier] = getattr(importlib.import_module(f"models.{module}"), module.capitalize())
     return found
 
@@ -249,7 +249,7 @@ def save_model(model: TrainedModel, folder: Path) -> None:
     paths = [path for path in sorted(folder.iterdir()) if path.name != _CARD]
     content = hashlib.sha256("".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths).encode())
     card = {
-        "format": _FORMAT,
+        "format": _FORMATS[model.kind],
         "kind": model.kind,
         "version": f"{model.kind}-{content.hexdigest()[:12]}",
         "labels": model.labels,
@@ -302,7 +302,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise NewsmarkError(f"{folder}: no such model folder")
     try:
         card: dict[str, Any] = json.loads((folder / _CARD).read_text(encoding="utf-8"))
-        if not (card["format"] == _FORMAT and card["kind"] in KINDS and card["labels"] and card["version"] and card["files"]):
+        if not (card["format"] == _FORMATS[card["kind"]] and card["labels"] and card["version"] and card["files"]):
             raise ValueError("not a card of this version")
         for _, rule in zip(card["labels"], card["rules"], strict=True):
             weights = [*rule["before"], *rule["after"]]

@@ -181,8 +181,7 @@ def _engine(arguments: argparse.Namespace) -> tuple[Engine, str]:
 
 
 def _write_jsonl(rows: Iterable[tuple[Row, Prediction]]) -> None:
-    for row, prediction in rows:
-        sys.stdout.write(as_line({**row, **vars(prediction)}))
+    sys.stdout.write("".join(as_line({**row, **vars(prediction)}) for row, prediction in rows))
 
 
 def _write_table(rows: Iterable[tuple[Row, Prediction]]) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import compress
 
 from annotation.documents import identify_language
 from annotation.passages import Passage, split_passages
@@ -43,7 +41,8 @@ def predict_passages(model: TrainedModel, excerpts: Sequence[Excerpt], threshold
     scores = model.scores(excerpts)
     decisions = model.decide(scores, threshold)
     risks = risk(scores, decisions)
-    return [_prediction(model.labels, row, given, one > REVIEW_RISK) for row, given, one in zip(scores, decisions, risks, strict=True)]
+    rows = zip(scores.round(6).tolist(), decisions.tolist(), (risks > REVIEW_RISK).tolist(), strict=True)
+    return [Prediction(list(compress(model.labels, given)), dict(zip(model.labels, row, strict=True)), review) for row, given, review in rows]
 
 
 def predict_articles(model: TrainedModel, articles: Sequence[tuple[str, str | None]], threshold: float | None = None) -> list[list[tuple[Passage, Prediction]]]:
@@ -67,8 +66,3 @@ def predict_articles(model: TrainedModel, articles: Sequence[tuple[str, str | No
     excerpts = [one for passages in split for one in in_reading_order([passage.text for passage in passages])]
     predictions = iter(predict_passages(model, excerpts, threshold))
     return [[(passage, next(predictions)) for passage in passages] for passages in split]
-
-
-def _prediction(labels: Sequence[str], scores: NDArray[np.float64], given: NDArray[np.bool_], review: bool) -> Prediction:
-    names = [label for label, yes in zip(labels, given, strict=True) if yes]
-    return Prediction(names, {label: round(float(score), 6) for label, score in zip(labels, scores, strict=True)}, bool(review))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 _PARQUET_ROWS = 10_000
 """Rows of a row group."""
 
@@ -63,7 +64,7 @@ def with_neighbours(rows: Iterator[Row]) -> Iterator[tuple[Row, Excerpt]]:
 
 def as_line(row: Row) -> str:
     """A row as a line of JSONL."""
-    return json.dumps(row, ensure_ascii=False, default=str) + "\n"
+    return _ENCODER.encode(row) + "\n"
 
 
 class Output:

@@ -1,62 +1,89 @@
-"""TF-IDF features of many texts: the numbers of scikit-learn's vectorizers, several times as fast."""
+"""A linear classifier on TF-IDF of words and of characters: what predicts and serves the baseline, without scikit-learn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from array import array
+from collections.abc import Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import FeatureUnion
-from sklearn.preprocessing import normalize
 
+from models.classifier import logistic
+
+TOKEN = re.compile(r"\w+|[^\w\s]")
+"""What counts as a word."""
+
+_TERMS, _WEIGHTS = "vocabulary.json", "weights.safetensors"
+_DIGITS = re.compile(r"\d+")
 _MOST_KEPT = 4_000_000
 """Memory for known words, in n-grams and characters (some 50 MB); it is emptied where they are more."""
 
 
-class WordwiseTfidf:
-    """What a union of a fitted word vectorizer and a fitted ``char_wb`` vectorizer computes, word by word.
+class Terms(NamedTuple):
+    """The n-grams that a classifier knows.
 
-    Neither a token nor an n-gram of characters crosses white space. So the vectorizers analyse each different word once, from
-    then on it is looked up; only n-grams of tokens are put together for each text.
-
-    Args:
-        union: both vectorizers, with sublinear term frequency and l2 norm; every n-gram of words starts with one that is known.
+    Attributes:
+        longest: words, or characters, of the longest.
+        terms: n different ones; words are separated by a space. An n-gram of words is known only where what it starts with is.
+        idf: inverse document frequency of each: n.
+        weights: n × labels.
     """
 
-    def __init__(self, union: FeatureUnion) -> None:
-        (_, self._words), (_, self._characters) = union.transformer_list
-        self._lexicon = _Lexicon(self._words, self._characters)
-        self._ngrams = _word_ngrams(self._words.vocabulary_, self._lexicon.token_numbers)
+    longest: int
+    terms: list[str]
+    idf: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+class Tfidf:
+    """Logarithmic odds of labels from n-grams of words and of characters inside words.
+
+    Computes what a union of scikit-learn's vectorizers (sublinear term frequency, l2 norm, the second with ``char_wb``) and one logistic
+    regression a label do, several times as fast. Neither a token nor an n-gram of characters crosses white space: so each different word is
+    analysed once, from then on it is looked up; only n-grams of words are put together for each text.
+
+    Args:
+        words: n-grams of words.
+        characters: n-grams of characters.
+        intercepts: one a label; infinite for a label that is always or never given.
+    """
+
+    def __init__(self, words: Terms, characters: Terms, intercepts: NDArray[np.float64]) -> None:
+        self.words, self.characters, self.intercepts = words, characters, intercepts
+        self._lexicon = _Lexicon(words, characters)
+        self._ngrams = _word_ngrams(words.terms, self._lexicon.tokens_by_name)
         self._lock = Lock()  # threads of a server share this
 
-    def transform(self, texts: Sequence[str]) -> sparse.csr_matrix:
-        """Features of n texts: n × columns, those of the words first."""
-        split = [text.split() for text in texts]
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Probability of each label for each passage; see ``Classifier.scores``."""
+        split = [text.split() for text in mask_digits(texts)]
+        sizes = np.fromiter(map(len, split), dtype=np.int32, count=len(texts))
         with self._lock:
-            numbers = np.fromiter(map(self._lexicon.__getitem__, chain.from_iterable(split)), dtype=np.int32)
+            numbers = np.fromiter(map(self._lexicon.__getitem__, chain.from_iterable(split)), dtype=np.int32, count=sizes.sum())
             used, places = np.unique(numbers, return_inverse=True)
-            columns = [self._lexicon.columns[number] for number in used]
-            tokens = [self._lexicon.tokens[number] for number in numbers]
+            columns = self._lexicon.characters.take(used)
+            tokens, ends = self._lexicon.tokens.take(numbers)
             self._lexicon.forget()
-        of_words = _rows([np.empty(0, np.int32), *columns], len(self._characters.vocabulary_))[1:]
-        in_texts = sparse.csr_matrix((np.ones(len(numbers)), places, _ends([len(words) for words in split])), shape=(len(texts), len(used)))
-        sizes = np.fromiter(map(len, tokens), dtype=np.int32, count=len(tokens))
-        texts_of_tokens = np.repeat(np.repeat(np.arange(len(texts)), [len(words) for words in split]), sizes)
-        found = self._count_words(np.concatenate([np.empty(0, np.int32), *tokens]), texts_of_tokens, len(texts))
-        return sparse.hstack([_weighted(found, self._words), _weighted(in_texts @ of_words, self._characters)], format="csr")
+        in_texts = _counts(places.astype(np.int32), _ends(sizes), len(used))
+        of_words = _counts(*columns, len(self.characters.terms))
+        texts_of_tokens = np.repeat(np.repeat(np.arange(len(texts)), sizes), np.diff(ends))
+        counts = self._count_words(tokens, texts_of_tokens, len(texts))
+        return logistic(_odds(counts, self.words) + _odds(in_texts @ of_words, self.characters) + self.intercepts)
 
-    def _count_words(self, tokens: NDArray[np.int32], texts: NDArray[np.int32], count: int) -> sparse.csr_matrix:
+    def _count_words(self, tokens: NDArray[np.int32], texts: NDArray[np.int64], count: int) -> sparse.csr_matrix:
         """Count n-grams of tokens, from their numbers (-1: not known) and the texts they stand in, in reading order."""
-        width = len(self._lexicon.token_numbers)
-        state, columns = tokens, [np.where(tokens < 0, -1, self._ngrams[0][1][tokens])]
+        state, columns = tokens.astype(np.int64), [np.where(tokens < 0, -1, self._ngrams[0].columns[tokens])]
         for length, (keys, column) in enumerate(self._ngrams[1:], start=1):
             inside = (state[:-1] >= 0) & (tokens[length:] >= 0) & (texts[:-length] == texts[length:])
-            wanted = np.where(inside, state[:-1] * width + tokens[length:], -1)
+            wanted = np.where(inside, state[:-1] * len(self._ngrams[0].keys) + tokens[length:], -1)
             places = np.searchsorted(keys, wanted) % len(keys)
             hits = keys[places] == wanted
             state = np.where(hits, places, -1)
@@ -64,30 +91,46 @@ class WordwiseTfidf:
         rows = np.concatenate([texts[: len(one)] for one in columns])
         every = np.concatenate(columns)
         known = every >= 0
-        shape = (count, len(self._words.vocabulary_))
-        return sparse.csr_matrix((np.ones(known.sum()), (rows[known], every[known])), shape=shape)
+        return sparse.csr_matrix((np.ones(known.sum()), (rows[known], every[known])), shape=(count, len(self.words.terms)))
+
+    def save(self, folder: Path) -> None:
+        """Write ``vocabulary.json`` and ``weights.safetensors``."""
+        parts = {"words": self.words, "characters": self.characters}
+        known = {name: {"longest": part.longest, "terms": part.terms} for name, part in parts.items()}
+        (folder / _TERMS).write_text(json.dumps(known, ensure_ascii=False) + "\n", encoding="utf-8")
+        tensors = {f"{name}.{kind}": getattr(part, kind) for name, part in parts.items() for kind in ("idf", "weights")}
+        (folder / _WEIGHTS).write_bytes(save(tensors | {"intercepts": self.intercepts}))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        known, tensors = json.loads((folder / _TERMS).read_text(encoding="utf-8")), load_file(folder / _WEIGHTS)
+        words, characters = (Terms(**known[name], idf=tensors[f"{name}.idf"], weights=tensors[f"{name}.weights"]) for name in ("words", "characters"))
+        for part in (words, characters):
+            if not (part.idf.shape, part.weights.shape) == ((len(part.terms),), (len(part.terms), *tensors["intercepts"].shape)):
+                raise ValueError("weights that don't fit the vocabulary")
+        return cls(words, characters, tensors["intercepts"])
 
 
 class _Lexicon(dict[str, int]):
-    """Numbers of the words met, each with what the vectorizers find in it: columns of character n-grams, and numbers of tokens."""
+    """Numbers of the words met, and what is in each: columns of its n-grams of characters, and numbers of its tokens (-1: not known)."""
 
-    def __init__(self, words: TfidfVectorizer, characters: TfidfVectorizer) -> None:
+    def __init__(self, words: Terms, characters: Terms) -> None:
         super().__init__()
-        self._preprocess, self._tokenize = words.build_preprocessor(), words.build_tokenizer()
-        self._analyze, self._columns = characters.build_analyzer(), characters.vocabulary_
-        self.token_numbers = {token: number for number, token in enumerate(term for term in words.vocabulary_ if " " not in term)}
-        self.columns: list[NDArray[np.int32]] = []
-        self.tokens: list[NDArray[np.int32]] = []
+        self.tokens_by_name = {token: number for number, token in enumerate(term for term in words.terms if " " not in term)}
+        self._columns = {term: column for column, term in enumerate(characters.terms)}
+        self._longest = characters.longest
+        self.characters, self.tokens = _Lists(), _Lists()
         self._kept = 0
 
     def __missing__(self, word: str) -> int:
         """Analyse a word that is new."""
-        known = self._columns
-        columns = np.array([known[ngram] for ngram in self._analyze(word) if ngram in known], dtype=np.int32)
-        tokens = np.array([self.token_numbers.get(token, -1) for token in self._tokenize(self._preprocess(word))], dtype=np.int32)
-        self[word] = number = len(self.columns)
-        self.columns.append(columns)
+        lower = word.lower()
+        columns = [self._columns[ngram] for ngram in _ngrams_of_word(lower, self._longest) if ngram in self._columns]
+        tokens = [self.tokens_by_name.get(token, -1) for token in TOKEN.findall(lower)]
+        self.characters.append(columns)
         self.tokens.append(tokens)
+        self[word] = number = len(self)
         self._kept += len(word) + len(columns) + len(tokens)
         return number
 
@@ -95,42 +138,82 @@ class _Lexicon(dict[str, int]):
         """Forget all words if they are too many."""
         if self._kept > _MOST_KEPT:
             self.clear()
-            self.columns.clear()
-            self.tokens.clear()
+            self.characters, self.tokens = _Lists(), _Lists()
             self._kept = 0
 
 
-def _word_ngrams(vocabulary: dict[str, int], tokens: dict[str, int]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Tables to find n-grams of words by: for each length sorted keys, and the columns of these.
+class _Lists:
+    """Lists of numbers, one after another in one array."""
 
-    The key of an n-gram is the place of what it starts with among the keys of the length before, times the number of tokens, plus
-    its last token's number.
+    def __init__(self) -> None:
+        self._values, self._ends = array("i"), array("i", [0])
+
+    def append(self, values: Sequence[int]) -> None:
+        self._values.extend(values)
+        self._ends.append(len(self._values))
+
+    def take(self, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Copy lists: their values one after another, and where in these each begins, and where the last one ends."""
+        ends = np.frombuffer(self._ends, dtype=np.int32)
+        starts, sizes = ends[numbers], ends[numbers + 1] - ends[numbers]
+        taken = _ends(sizes)
+        places = np.arange(taken[-1], dtype=np.int32) + np.repeat(starts - taken[:-1], sizes)
+        return np.frombuffer(self._values, dtype=np.int32)[places] if len(places) else np.empty(0, np.int32), taken
+
+
+class _Ngrams(NamedTuple):
+    """Sorted keys to find n-grams of words of one length by, and the column of each.
+
+    The key is the place of what the n-gram starts with among the keys of the length before, times the number of tokens, plus its last
+    token's number.
     """
-    lengths: dict[int, list[str]] = {}
-    for term in vocabulary:
-        lengths.setdefault(term.count(" ") + 1, []).append(term)
+
+    keys: NDArray[np.int64]
+    columns: NDArray[np.int32]
+
+
+def _word_ngrams(terms: Sequence[str], tokens: dict[str, int]) -> list[_Ngrams]:
+    lengths: dict[int, list[tuple[str, int]]] = {}
+    for column, term in enumerate(terms):
+        lengths.setdefault(term.count(" ") + 1, []).append((term, column))
     places = tokens
-    tables: list[tuple[NDArray[Any], NDArray[Any]]] = [(np.arange(len(tokens)), np.array([vocabulary[token] for token in tokens]))]
+    tables = [_Ngrams(np.arange(len(tokens)), np.array([column for _, column in lengths[1]], dtype=np.int32))]
     for length in range(2, max(lengths) + 1):
-        terms = lengths[length]
-        parts = (term.rpartition(" ") for term in terms)
+        parts = (term.rpartition(" ") for term, _ in lengths[length])
         keys = np.array([places[start] * len(tokens) + tokens[last] for start, _, last in parts])
         order = np.argsort(keys)
-        places = {terms[index]: place for place, index in enumerate(order)}
-        tables.append((keys[order], np.array([vocabulary[term] for term in terms])[order]))
+        places = {lengths[length][index][0]: place for place, index in enumerate(order)}
+        tables.append(_Ngrams(keys[order], np.array([column for _, column in lengths[length]], dtype=np.int32)[order]))
     return tables
 
 
-def _weighted(counts: sparse.csr_matrix, vectorizer: TfidfVectorizer) -> sparse.csr_matrix:
-    """Turn counts into TF-IDF."""
-    counts.data = (1 + np.log(counts.data)) * vectorizer.idf_[counts.indices]
-    return normalize(counts, copy=False)
+def _ngrams_of_word(word: str, longest: int) -> Iterator[str]:
+    """N-grams of the characters of a word with a space on either side."""
+    padded = f" {word} "
+    for length in range(1, min(longest, len(padded)) + 1):
+        for start in range(len(padded) - length + 1):
+            yield padded[start : start + length]
 
 
-def _rows(parts: Sequence[NDArray[np.int32]], columns: int) -> sparse.csr_matrix:
-    indices = np.concatenate(parts)
-    return sparse.csr_matrix((np.ones(len(indices)), indices, _ends([len(part) for part in parts])), shape=(len(parts), columns))
+def _odds(counts: sparse.csr_matrix, terms: Terms) -> NDArray[np.float64]:
+    """What n-grams add to the logarithmic odds (n × labels), from their counts (n × terms)."""
+    values = (1 + np.log(counts.data)) * terms.idf[counts.indices]
+    squares = np.ones(counts.shape[0])
+    some = np.diff(counts.indptr) > 0
+    squares[some] = np.add.reduceat(values**2, counts.indptr[:-1][some])
+    weighted = sparse.csr_matrix((values, counts.indices, counts.indptr), shape=counts.shape) @ terms.weights
+    return np.asarray(weighted / np.sqrt(squares)[:, None])
 
 
-def _ends(sizes: Sequence[int]) -> NDArray[np.int32]:
-    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int32)])
+def _counts(columns: NDArray[np.int32], ends: NDArray[np.int32], width: int) -> sparse.csr_matrix:
+    """Count what stands in each row, from its columns."""
+    return sparse.csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(ends) - 1, width))
+
+
+def _ends(sizes: NDArray[np.int32]) -> NDArray[np.int32]:
+    return np.concatenate([np.zeros(1, np.int32), np.cumsum(sizes, dtype=np.int32)])
+
+
+def mask_digits(texts: Sequence[str]) -> list[str]:
+    """Texts with every number made "0": that there is a number matters, not which."""
+    return [_DIGITS.sub("0", text) for text in texts]

@@ -27,7 +27,7 @@ MODEL_SIZE = "model_megabytes"
 """Metric: size of the model's files."""
 
 _REQUIREMENTS = {
-    "baseline": ("mlflow", "scikit-learn", "skops", "numpy", "pydantic", "PyYAML", "yasbd-lib", "py3langid"),
+    "baseline": ("mlflow", "numpy", "safetensors", "scipy", "pydantic", "PyYAML", "yasbd-lib", "py3langid"),
     "transformer": ("mlflow", "onnxruntime", "tokenizers", "numpy", "pydantic", "PyYAML", "yasbd-lib", "py3langid"),
 }
 

@@ -173,7 +173,7 @@ def test_a_huge_file_and_a_huge_line(command, model, tmp_path):
 def test_missing_truncated_and_foreign_models_are_told_apart(command, store, model, tmp_path):
     damaged = tmp_path / "damaged"
     shutil.copytree(model, damaged)
-    (damaged / "pipeline.skops").write_bytes((damaged / "pipeline.skops").read_bytes()[:1000])
+    (damaged / "weights.safetensors").write_bytes((damaged / "weights.safetensors").read_bytes()[:1000])
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     for name, expected in (

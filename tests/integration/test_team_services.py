@@ -92,7 +92,7 @@ def test_train_register_promote_and_serve_against_a_teams_server(services, comma
     run = re.search(r"train promote ([0-9a-f]{32})", trained.stderr).group(1)
     promoted = command("training", "promote", run, "--force", "the first", env=env)
     assert promoted.returncode == 0, promoted.stderr
-    assert list((folder / "artifacts").rglob("pipeline.skops"))
+    assert list((folder / "artifacts").rglob("weights.safetensors"))
     port = free_port()
     serve = [sys.executable, "-m", "models", "serve", "--port", str(port)]
     with (tmp_path / "serve.log").open("w") as output:
