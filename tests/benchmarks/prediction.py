@@ -9,11 +9,13 @@ and how fast each step of ``predict`` is alone, and the baseline beside scikit-l
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 
@@ -226,13 +228,25 @@ def run(command, count):
     begun = time.perf_counter()
     process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     process.stdout.readline()
-    first = time.perf_counter() - begun
-    found = 1 + sum(1 for _ in process.stdout)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status or found != count:
-        raise RuntimeError(f"{Path(command[0]).name} {str(command[2])[:40]!r} ended with {status} after {found} of {count} rows")
+    first, found, peak = time.perf_counter() - begun, 1, peak_memory(process.pid, 0)
+    for found, _ in enumerate(process.stdout, start=2):
+        if found % 500 == 0:
+            peak = peak_memory(process.pid, peak)
+    peak = peak_memory(process.pid, peak)
+    if status := process.wait():
+        raise RuntimeError(f"{Path(command[0]).name} {str(command[2])[:40]!r} ended with {status}")
+    if found != count:
+        raise RuntimeError(f"{Path(command[0]).name} {str(command[2])[:40]!r} wrote {found} of {count} rows")
     rate = count / (time.perf_counter() - begun)
-    return rate, 1e6 / rate / 60, usage.ru_maxrss / 1000, first
+    return rate, 1e6 / rate / 60, peak, first
+
+
+def peak_memory(process, before):
+    """Megabytes that a process has held at most, or what was known before where it has ended. (What wait4 tells includes the parent's until exec.)"""
+    with suppress(OSError):
+        if found := re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{process}/status").read_text()):
+            return int(found.group(1)) / 1000
+    return before
 
 
 if __name__ == "__main__":
