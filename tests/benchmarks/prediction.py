@@ -104,12 +104,15 @@ def bench(arguments):
             ("predict --workers 2", 10 * count, [*transformer, "--workers", "2", tenfold]),
             ("predict --engine ray", 10 * count, [*transformer, "--engine", "ray", tenfold]),
         ):
-            rows.append([name, size, *run(command, size)])
+            rows.append([name, *run(command, size)])
         for size in sorted({many // 100, many}):
             write(large, size)
-            rows.append(["predict, baseline", size, *run([*baseline, large], size)])
+            rows.append(["predict, baseline", *run([*baseline, large], size)])
             if size == many:
-                rows.append(["predict --workers 2, baseline", size, *run([*baseline, "--workers", "2", large], size)])
+                rows.append(["predict --workers 2, baseline", *run([*baseline, "--workers", "2", large], size)])
+        articles = write_articles(Path(temporary) / "articles", texts_of(tenfold))
+        rows.append(["predict, baseline, of articles", *run([*baseline, articles])])
+        rows.append(["predict --workers 2, baseline, of articles", *run([*baseline, "--workers", "2", articles])])
         models = [load_model(folder) for folder in folders]
         facts = [
             *(f"predict over {row[0]}: {rows[2][2] / row[2]:.1f} times the rate, {rows[2][4] / row[4]:.2f} of the memory" for row in rows[:2]),
@@ -223,8 +226,17 @@ def write(path, count):
     return path
 
 
-def run(command, count):
-    """Passages a second over the whole process, minutes that a million takes, peak memory in MB, seconds to the first line."""
+def write_articles(folder, texts):
+    """Articles of ten lines of three texts each."""
+    folder.mkdir()
+    lines = [" ".join(texts[start : start + 3]) for start in range(0, len(texts), 3)]
+    for start in range(0, len(lines), 10):
+        (folder / f"{start}.txt").write_text("\n".join(lines[start : start + 10]), encoding="utf-8")
+    return folder
+
+
+def run(command, count=None):
+    """Number of passages (checked where given), passages a second over the whole process, minutes a million, peak memory in MB, seconds to the first line."""
     begun = time.perf_counter()
     process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     process.stdout.readline()
@@ -235,10 +247,10 @@ def run(command, count):
     peak = peak_memory(process.pid, peak)
     if status := process.wait():
         raise RuntimeError(f"{Path(command[0]).name} {str(command[2])[:40]!r} ended with {status}")
-    if found != count:
+    if found != (count or found):
         raise RuntimeError(f"{Path(command[0]).name} {str(command[2])[:40]!r} wrote {found} of {count} rows")
-    rate = count / (time.perf_counter() - begun)
-    return rate, 1e6 / rate / 60, peak, first
+    rate = found / (time.perf_counter() - begun)
+    return found, rate, 1e6 / rate / 60, peak, first
 
 
 def peak_memory(process, before):
