@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 @pytest.fixture(scope="module")
 def trained(command, store, tmp_path_factory):
-    """The finished process of a training run with epochs of one, on 60 passages first, scored on a test file of four."""
+    """The finished process of the cheap training run, on 60 passages first, scored on a test file of four."""
     rows = [
         {"text": "Företaget lovar att sänka utsläppen med 40 procent före 2030.", "labels": ["commitment", "statistic"], "lang": "sv"},
         {"text": "« Nous avons vu l'incendie depuis la colline », raconte une voisine.", "labels": ["quote"], "lang": "fr"},
@@ -20,7 +20,7 @@ def trained(command, store, tmp_path_factory):
     ]
     test = tmp_path_factory.mktemp("transformer") / "test.jsonl"
     test.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    short = "--bootstrap", "seeds/bootstrap/id.jsonl", "--epochs", "1", "--further-epochs", "1", "--max-folds", "2", "--test", test
+    short = "--fast", "--bootstrap", "seeds/bootstrap/id.jsonl", "--max-folds", "2", "--test", test
     done = command("training", "--config", "configs/transformer.yaml", *short, env={**store, "http_proxy": "http://127.0.0.1:9"})
     assert done.returncode == 0, done.stderr
     return done
