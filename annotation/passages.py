@@ -5,24 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from yasbd import BoundaryDetector
+from sentencex import get_sentence_boundaries
 
 MAX_PASSAGE = 10_000
 """Longest passage in characters; a longer line without an end of sentence is cut at white space."""
 
 _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # what str.splitlines takes for line breaks
 _INVISIBLE = " \t\xa0\u200b\u200e\u200f\u2060\ufeff\u3000\u2002\u2003\u2009\u202f"
-# No sentences; and the sentence splitter takes quadratic time on it: an unbroken run, or white space among nothing but dots.
-_UNBROKEN = re.compile(r"[\w\u0300-\u036f]{1000}|[^\w\s]{1000}|(?:[.!?…]\s*){1000}")
-# Where the splitter cuts too much: after these abbreviations when a digit follows, and before a lower-case letter.
+# White space of more than one byte, behind an initial, makes the sentence splitter panic.
+_WIDE_SPACE = re.compile(r"[^\S ]")
+# Where the splitter cuts too much: after these abbreviations when a digit follows, after an initial, and after the number of an item.
 _ABBREVIATION = re.compile(r"\b(?:env|approx|al|art|p|pp|vol|h|kl|nr|no|ca|tel|tél|fig|chap|kap|s)\.\s*$", re.IGNORECASE)
-
-# Swedish words that the splitter takes for titles ("hon." is "Hon.").
-_SWEDISH_WORD = re.compile(r"\b(?:hon|det|min|maj|med|sen)\.\s+(?=[A-ZÅÄÖ])")
+_INITIAL = re.compile(r"(?<![\w.])([^\W\d_])\.\s*$")
+_NUMBER = re.compile(r"\s*\d+\.\s*")
+# Where it cuts in the wrong place: a quotation mark belongs to the words that it opens or closes.
+_CLOSING = re.compile(r"\s*»(?!\w)")
+_OPENING = re.compile(r"(?<=\s)(?:«\s*|[\"“”„»‘])(?=\w)")
+# Where it cuts too little: words that it takes for abbreviations.
+_WORDS = {
+    "en": "me|no",
+    "es": "ante|bien|con|contra|no|nos",
+    "it": "ci|fa|ma|me|no|ore|set|so|va|vi|via",
+    "sv": "del|det|ens|hon|i|jul|maj|med|min|ont|ord|se|sen|ut",
+}
+_NO_ABBREVIATION = {language: re.compile(rf"\b(?:{words})\.\s+(?=[\"“”„»«]?[^\W\d_a-zß-öø-ÿ])") for language, words in _WORDS.items()}
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Passage:
 def split_passages(text: str, language: str) -> list[Passage]:
     """Split a text into its passages, in reading order.
 
-    A line break always ends a passage. Inside a line, sentences are found by yasbd (rule-based, 39 languages);
+    A line break always ends a passage. Inside a line, sentences are found by sentencex (rule-based, some 300 languages);
     for a language that it lacks, its English rules are used.
 
     Args:
@@ -77,12 +84,8 @@ def _strip(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _pieces(line: str, language: str) -> Iterator[tuple[int, int]]:
     for start, end in _chunks(line):
-        chunk = line[start:end]
-        if _UNBROKEN.search(chunk):
-            yield start, end
-            continue
         previous = 0
-        for boundary in _boundaries(chunk, language):
+        for boundary in _boundaries(line[start:end], language):
             yield start + previous, start + boundary
             previous = boundary
 
@@ -100,15 +103,14 @@ def _chunks(line: str) -> Iterator[tuple[int, int]]:
 
 
 def _boundaries(line: str, language: str) -> Iterator[int]:
-    # A typographic apostrophe looks like the end of a quotation to the splitter; a plain one has the same length.
-    ends = {_past_quote(line, end) for end in _detector(language).detect(line.replace("’", "'"))}
-    if language == "sv":
-        ends |= {word.end() for word in _SWEDISH_WORD.finditer(line) if line.count("”", 0, word.end()) % 2 == 0}
+    plain = _plain(line)
+    ends = {_with_quote(line, boundary["end_index"]) for boundary in get_sentence_boundaries(language, plain)}
+    if words := _NO_ABBREVIATION.get(language):
+        ends |= {word.end() for word in words.finditer(line) if plain.count('"', 0, word.end()) % 2 == 0}
     previous = 0
     for end in sorted(ends):
-        following = line[end:].lstrip()[:1]
-        runs_on = following.islower() or following in {",", ";"} or (following.isdigit() and _ABBREVIATION.search(line[previous:end]))
-        if end < len(line) and following and runs_on:
+        following = line[end : end + 20].lstrip()[:1]
+        if end < len(line) and following and _runs_on(line, previous, end, following):
             continue
         yield end
         previous = end
@@ -116,14 +118,27 @@ def _boundaries(line: str, language: str) -> Iterator[int]:
         yield len(line)
 
 
-def _past_quote(line: str, end: int) -> int:
-    """Keep the quotation mark that closes a sentence with it."""
-    closing = re.compile(r"\s*»").match(line, end)
-    return closing.end() if closing else end
+def _plain(line: str) -> str:
+    """Write a line, in as many characters, with the marks that the splitter understands."""
+    plain = _WIDE_SPACE.sub(" ", line).replace("’", "'")  # the apostrophe looks like the end of a quotation
+    for mark, others in (("”", "“„"), ("»", "«")):  # both opens and closes in Swedish
+        if plain.count(mark) % 2 == 0 and not any(other in plain for other in others):
+            plain = plain.replace(mark, '"')
+    return plain
 
 
-@lru_cache
-def _detector(language: str) -> BoundaryDetector:
-    from yasbd import BoundaryDetector, get_supported_langs  # slow to import
+def _with_quote(line: str, end: int) -> int:
+    """Keep the quotation mark that closes a sentence with it, and the one that opens the next with that."""
+    if closing := _CLOSING.match(line, end):
+        return closing.end()
+    opening = _OPENING.search(line, max(end - 4, 0), end + 1)
+    return opening.start() if opening and opening.end() >= end else end
 
-    return BoundaryDetector(lang=language if language in get_supported_langs() else "en")
+
+def _runs_on(line: str, start: int, end: int, following: str) -> bool:
+    """Whether no sentence ends here after all."""
+    if following.islower() or following in {",", ";"} or _NUMBER.fullmatch(line, start, end):
+        return True
+    tail = max(start, end - 12)
+    initial = _INITIAL.search(line, tail, end)
+    return bool((initial and initial.group(1).isupper()) or (following.isdigit() and _ABBREVIATION.search(line, tail, end)))

@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl or .parquet file for the rows; it appears when it is complete")
     parser.add_argument("--resume", action="store_true", help="go on with the --output of a run that was interrupted: no passage is lost or doubled")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="where to label: here, or on Ray (RAY_ADDRESS names a cluster)")
-    parser.add_argument("--workers", type=_whole("workers", 1, 10_000), metavar="N", help="processes to split and label (default: 1; Ray actors: one a node)")
+    parser.add_argument("--workers", type=_whole("workers", 1, 10_000), metavar="N", help="processes that label (default: 1; Ray actors: one a machine)")
     parser.add_argument("--threshold", type=_threshold, metavar="SCORE", help="give a label from this score on, 0 to 1 (default: the model's own)")
     parser.add_argument("--review", action="store_true", help="print only what a person should look at: rows with a label that is likely enough wrong")
     return parser
@@ -123,7 +123,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         raise UsageError("with --url the server labels: leave out --engine and --workers")
     if arguments.output is not None and arguments.format == "table":
         raise UsageError("--output holds rows, and --format table prints them: leave out one of the two")
-    rows = with_neighbours(read_rows(arguments.paths, 1 if arguments.engine == "ray" else arguments.workers or 1))
+    rows = with_neighbours(read_rows(arguments.paths))
     first = next(rows, None)  # bad input is told before the model is loaded
     if first is None:
         raise NewsmarkError("the input holds no passages")

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from annotation.errors import NewsmarkError
 from models.classifier import Excerpt, TrainedModel, load_model
@@ -23,12 +23,10 @@ from models.prediction import Prediction, predict_passages
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
 Engine = Callable[[Iterable[Sequence[Excerpt]]], Iterator[list[Prediction]]]
 """Labels chunks of passages, one after another; looks a bounded number of chunks ahead."""
 
-_AHEAD = 2  # items a process that wait for it
+_AHEAD = 2  # chunks a process that wait for it
 _RAY_CHUNKS = 200
 """Chunks that Ray is given at a time: as many passages as the memory of this machine must hold."""
 
@@ -46,35 +44,23 @@ def in_processes(folder: Path, threshold: float | None, workers: int) -> Engine:
         threshold: a label is given from this score on; by default the model's own.
         workers: number of processes.
     """
-    return lambda chunks: in_order(_label_here, chunks, workers, _load_here, (folder, threshold))
 
-
-def in_order(
-    function: Callable[[Given], Made], items: Iterable[Given], workers: int, begin: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
-) -> Iterator[Made]:
-    """Map items in so many processes, looking a bounded number of them ahead; the results come in the items' order.
-
-    Args:
-        function: what to do with an item; a function of a module.
-        items: any number of them.
-        workers: number of processes.
-        begin: what each process does first.
-        arguments: of that.
-
-    Raises:
-        NewsmarkError: a process was killed; or what the function raises.
-    """
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), begin, arguments) as pool:
-        waiting: deque[Future[Made]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) >= workers * _AHEAD:
+    def label(chunks: Iterable[Sequence[Excerpt]]) -> Iterator[list[Prediction]]:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _load_here, (folder, threshold)) as pool:
+            waiting: deque[Future[list[Prediction]]] = deque()
+            try:
+                for chunk in chunks:
+                    waiting.append(pool.submit(_label_here, chunk))
+                    if len(waiting) >= workers * _AHEAD:
+                        yield waiting.popleft().result()
+                while waiting:
                     yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool:
-            raise NewsmarkError("a worker process was killed, perhaps for want of memory; take fewer --workers (--resume goes on with an --output)") from None
+            except BrokenProcessPool:
+                raise NewsmarkError(
+                    "a worker process was killed, perhaps for want of memory; take fewer --workers (--resume goes on with an --output)"
+                ) from None
+
+    return label
 
 
 def on_ray(folder: Path, threshold: float | None, workers: int | None) -> Engine:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, groupby, islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -26,54 +26,25 @@ _PARQUET_ROWS = 10_000
 """Rows of a row group."""
 
 
-def read_rows(paths: Iterable[str], workers: int = 1) -> Iterator[Row]:
+def read_rows(paths: Iterable[str]) -> Iterator[Row]:
     """Read passages: the rows of ``.jsonl`` and ``.parquet`` files, and the passages of articles; "-" is standard input.
-
-    Args:
-        paths: files and folders, and "-".
-        workers: processes that split articles, which takes longer than the baseline's labelling.
 
     Raises:
         NewsmarkError: a path or its content is not usable.
     """
-    for is_article, files in groupby(_files(paths), _is_article):
-        if not is_article:
-            yield from chain.from_iterable(map(_read_passages, files))
-        elif workers > 1:
-            from models.engines import in_order  # keeps --help fast
-
-            yield from chain.from_iterable(in_order(_article_rows, map(_read_article, files), workers))
-        else:
-            yield from chain.from_iterable(map(_article_rows, map(_read_article, files)))
-
-
-def _files(paths: Iterable[str]) -> Iterator[str]:
-    """Replace folders by their files.
-
-    Raises:
-        NewsmarkError: there is none.
-    """
     for name in paths:
         if name == "-":
-            yield name
-        elif Path(name).exists():
-            yield from map(str, text_files([Path(name)]))
-        else:
+            yield from _read_stdin()
+            continue
+        if not Path(name).exists():
             raise UsageError(f"{name}: no such file or folder")
-
-
-def _is_article(file: str) -> bool:
-    return file != "-" and not file.endswith((".jsonl", ".parquet"))
-
-
-def _read_passages(file: str) -> Iterator[Row]:
-    if file == "-":
-        return _read_stdin()
-    return _passage_rows(_read_parquet(Path(file)) if file.endswith(".parquet") else read_jsonl(Path(file)))
-
-
-def _read_article(file: str) -> tuple[str, str]:
-    return read_text(Path(file)), file
+        for path in text_files([Path(name)]):
+            if path.suffix == ".jsonl":
+                yield from _passage_rows(read_jsonl(path))
+            elif path.suffix == ".parquet":
+                yield from _passage_rows(_read_parquet(path))
+            else:
+                yield from _article_rows(read_text(path), str(path))
 
 
 def with_neighbours(rows: Iterator[Row]) -> Iterator[tuple[Row, Excerpt]]:
@@ -207,7 +178,7 @@ def _read_stdin() -> Iterator[Row]:
     stream = cast("io.BufferedReader", sys.stdin.buffer)
     if stream.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return _passage_rows(read_jsonl(stream, "standard input"))
-    return iter(_article_rows((decode(stream.read(), "standard input"), "standard input")))
+    return _article_rows(decode(stream.read(), "standard input"), "standard input")
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[str, Row]]:
@@ -229,8 +200,8 @@ def _passage_rows(rows: Iterator[tuple[str, Row]]) -> Iterator[Row]:
         yield row
 
 
-def _article_rows(article: tuple[str, str]) -> list[Row]:
-    text, name = article
+def _article_rows(text: str, name: str) -> Iterator[Row]:
     if is_blank(text):
         raise NewsmarkError(f"{name}: the file is empty; give it a text")
-    return [{"document": name, **vars(passage)} for passage in split_passages(text, identify_language(text))]
+    for passage in split_passages(text, identify_language(text)):
+        yield {"document": name, **vars(passage)}

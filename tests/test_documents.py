@@ -66,6 +66,11 @@ def test_the_language_of_a_short_text_is_identified(text, language):
     assert identify_language(text) == language
 
 
+def test_the_language_is_that_of_the_middle_where_menus_in_another_stand_around_it():
+    menu = "Home\nPolitics\nBusiness\nSubscribe to our newsletter\nContact us\nPrivacy policy\n" * 80
+    assert identify_language(f"{menu}{TEXT * 25}\n{menu}") == "fr"
+
+
 def test_a_given_language_is_kept():
     assert make_document(TEXT, "a.txt", "sv").language == "sv"
 

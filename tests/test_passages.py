@@ -2,11 +2,15 @@
 
 import json
 import unicodedata
+from itertools import groupby
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from annotation.documents import read_documents
+from annotation.files import read_jsonl
 from annotation.passages import MAX_PASSAGE, split_passages
 
 SEEDS = Path(__file__).parent.parent / "seeds"
@@ -62,6 +66,15 @@ def test_passages_of_a_nasty_text_are_sound(text, language):
     assert_sound(text, split_passages(text, language))
 
 
+@given(
+    st.text(st.sampled_from("AÉa1é.!?…。 \u00a0\u202f\u3000\t«»\"”“„'’()[]-–,;:😀\u0301\u200b中д") | st.characters(codec="utf-8"), max_size=80),
+    st.sampled_from(["fr", "sv", "en", "de", "ru", "ar", "zh"]),
+)
+@example("de M.\u00a0A\u00a0. B", "fr")
+def test_passages_of_any_text_are_sound(text, language):
+    assert_sound(text, split_passages(text, language))
+
+
 def test_the_passages_of_the_seeds_are_those_that_were_read_and_approved():
     rows = [{"document": one.name, "lang": one.language, **vars(passage)} for one in DOCUMENTS for passage in split_passages(one.text, one.language)]
     assert rows == [json.loads(line) for line in GOLDEN.read_text(encoding="utf-8").split("\n") if line]
@@ -109,6 +122,41 @@ def test_french_sentences_are_split_where_they_end(passages):
 )
 def test_swedish_sentences_are_split_where_they_end(passages):
     assert [passage.text for passage in split_passages(" ".join(passages), "sv")] == passages
+
+
+@pytest.mark.parametrize(
+    ("language", "passages"),
+    [
+        ("de", ["Es stauten sich 2.000 Lastwagen.", "»Wir sind hier. Wir bleiben«, sagte er.", "Er ging am 6. Mai."]),
+        ("de", ["Er sagte: „Wir kommen. Wir bleiben.“", "Dann ging er."]),
+        ("en", ["Dr. J. R. R. Smith of the U.S. Army told me.", "Then he said no.", "“We go. We stay,” she said."]),
+        ("es", ["Dijo que ya no.", "El Sr. Pérez paga 2.000 euros.", "¿Cuándo?", "Hoy."]),
+        ("fr", ["Il a parlé à M.\u00a0Dupont.", "«\u00a0Oui\u00a0», dit-il.", '"Non. Jamais", dit-elle.']),
+        ("it", ["Disse di no.", "“Resto qui”, ha detto.", "Poi basta."]),
+        ("ru", ["А. С. Пушкин ушёл.", "«Да», сказал он."]),
+        ("sv", ["1. Fri entré på museer.", "2. Fler lärare.", "Det går inte att komma ut.", "”Vi går”, sade hon."]),
+        ("sv", ["Det blev så.", "»Vi kommer. Vi går», sade hon.", "Han gick."]),
+        ("sv", ["Vi går.”", "Han gick.", "Hon kom."]),
+        ("zh", ["部长说：「会议结束了。我们走。」", "他走了。"]),
+    ],
+)
+def test_sentences_of_other_languages_quotations_and_lists_are_split_where_they_end(language, passages):
+    assert [passage.text for passage in split_passages(("" if language == "zh" else " ").join(passages), language)] == passages
+
+
+def test_sentences_of_the_cold_start_corpus_are_found_again_when_they_are_joined_to_paragraphs():
+    found = {"both": 0, "either": 0}
+    for path in sorted((SEEDS / "bootstrap").glob("*.jsonl")):
+        between = "" if path.stem in {"ja", "zh"} else " "
+        rows = [row for _, row in read_jsonl(path)]
+        for (_, running), group in groupby(rows, lambda row: (row["document"], len(row["text"]) >= 40 and row["text"][-1] in '.!?。！？…”»"')):
+            texts = [row["text"] for row in group] if running else []
+            expected = {len(between.join(texts[:count])) for count in range(1, len(texts) + 1)}
+            ends = {passage.end for passage in split_passages(between.join(texts), path.stem)}
+            found["both"] += len(ends & expected)
+            found["either"] += len(ends | expected)
+    assert found["either"] > 4000
+    assert found["both"] > 0.95 * found["either"]
 
 
 def test_a_line_break_always_ends_a_passage():

@@ -224,7 +224,7 @@ def _labelled_row(where: str, row: dict[str, Any], scheme: LabelScheme) -> tuple
 
 def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str:
     sources = [Path(__file__), *sorted(Path(annotation.__file__).parent.glob("*.py"))]  # what makes the rows of the files
-    content = hashlib.sha256("".join(importlib.metadata.version(name) for name in ("yasbd-lib", "py3langid")).encode())
+    content = hashlib.sha256("".join(importlib.metadata.version(name) for name in ("sentencex", "py3langid")).encode())
     for path in [*text_files(Path(name) for name in documents), Path(annotations), Path(labels), *sources]:
         try:
             content.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

@@ -27,8 +27,8 @@ MODEL_SIZE = "model_megabytes"
 """Metric: size of the model's files."""
 
 _REQUIREMENTS = {
-    "baseline": ("mlflow", "numpy", "safetensors", "scipy", "pydantic", "PyYAML", "yasbd-lib", "py3langid"),
-    "transformer": ("mlflow", "onnxruntime", "tokenizers", "numpy", "pydantic", "PyYAML", "yasbd-lib", "py3langid"),
+    "baseline": ("mlflow", "numpy", "safetensors", "scipy", "pydantic", "PyYAML", "sentencex", "py3langid"),
+    "transformer": ("mlflow", "onnxruntime", "tokenizers", "numpy", "pydantic", "PyYAML", "sentencex", "py3langid"),
 }
 
 

@@ -112,7 +112,6 @@ def bench(arguments):
                 rows.append(["predict --workers 2, baseline", *run([*baseline, "--workers", "2", large], size)])
         articles = write_articles(Path(temporary) / "articles", texts_of(tenfold))
         rows.append(["predict, baseline, of articles", *run([*baseline, articles])])
-        rows.append(["predict --workers 2, baseline, of articles", *run([*baseline, "--workers", "2", articles])])
         models = [load_model(folder) for folder in folders]
         facts = [
             *(f"predict over {row[0]}: {rows[2][2] / row[2]:.1f} times the rate, {rows[2][4] / row[4]:.2f} of the memory" for row in rows[:2]),

@@ -143,17 +143,6 @@ def test_every_engine_answers_the_same_in_the_same_order(command, store, model, 
     assert output.read_bytes() == whole.read_bytes()
 
 
-def test_articles_split_by_several_processes_come_in_order(command, store, model, rows, tmp_path):
-    inputs = "seeds", rows, "seeds/000_d97304283369a603.txt"
-    alone = command("models", *inputs, "--model", model, env=store)
-    together = command("models", *inputs, "--model", model, "--workers", "2", env=store)
-    assert together.returncode == 0, together.stderr
-    assert together.stdout == alone.stdout
-    (tmp_path / "empty.txt").touch()
-    refused = command("models", "seeds", tmp_path / "empty.txt", "seeds", "--model", model, "--workers", "2", env=store)
-    assert (refused.returncode, refused.stderr) == (1, f"predict: error: {tmp_path}/empty.txt: the file is empty; give it a text\n")
-
-
 def processes(title):
     """Ids of the processes whose title begins so."""
     found = []
