@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from models.engines import Engine
     from models.prediction import Prediction
 
-_FIRST_CHUNK, CHUNK = 16, 512
-"""Passages classified at once: few in the beginning, so that the first answers come soon. Memory does not grow with the input."""
+_FIRST_CHUNK, CHUNK = 16, 1024
+"""Passages classified at once: few in the beginning, so that the first answers come soon, then twice as many each time up to the second number,
+with which enough of them have one length. Memory does not grow with the input."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -153,7 +154,7 @@ def _labelled(rows: Iterator[tuple[Row, Excerpt]], engine: Engine) -> Iterator[l
         while chunk := list(islice(rows, size)):
             waiting.append([row for row, _ in chunk])
             yield [excerpt for _, excerpt in chunk]
-            size = CHUNK
+            size = min(2 * size, CHUNK)
 
     for predictions in engine(chunks()):
         yield list(zip(waiting.popleft(), predictions, strict=True))

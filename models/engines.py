@@ -27,7 +27,7 @@ Engine = Callable[[Iterable[Sequence[Excerpt]]], Iterator[list[Prediction]]]
 """Labels chunks of passages, one after another; looks a bounded number of chunks ahead."""
 
 _AHEAD = 2  # chunks a process that wait for it
-_RAY_CHUNKS = 200
+_RAY_CHUNKS = 100
 """Chunks that Ray is given at a time: as many passages as the memory of this machine must hold."""
 
 

@@ -8,7 +8,7 @@ import pytest
 from models import cli
 from models.classifier import Excerpt, Rule, TrainedModel
 
-CHUNK = 512
+CHUNK = 1024
 
 
 class Remembering(TrainedModel):

@@ -156,12 +156,10 @@ def processes(title):
 def test_what_a_killed_actor_had_under_way_is_done_again(store, model, rows, whole, tmp_path):
     output = tmp_path / "out.jsonl"
     arguments = [str(rows), "--model", model, "--output", str(output), "--engine", "ray"]
-    before = processes("ray::MapWorker")
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen([sys.executable, "-m", "models", *arguments], env=store, stderr=log)
-        while process.poll() is None and not (actors := set(processes("ray::MapWorker")) - set(before)):
+        while process.poll() is None and not (actors := processes("ray::MapWorker(MapBatches(_Actor)).submit")):  # it labels
             time.sleep(0.01)
-        time.sleep(1)
         assert process.poll() is None, (tmp_path / "log").read_text()
         for actor in actors:
             os.kill(actor, signal.SIGKILL)
