@@ -197,7 +197,7 @@ def alone(models, path):
     splits = len(split_passages(article, identify_language(article)))
     steps = {
         "reading JSONL": (len(texts), lambda: list(with_neighbours(read_rows([str(path)])))),
-        "splitting an article": (50 * splits, lambda: [split_passages(article, identify_language(article)) for _ in range(50)]),
+        "identifying the language and splitting": (50 * splits, lambda: [split_passages(article, identify_language(article)) for _ in range(50)]),
         "labelling, transformer": (len(texts), lambda: in_chunks(lambda some: predict_passages(transformer, [Excerpt(text) for text in some]), texts)),
         "labelling, baseline": (len(texts), lambda: in_chunks(lambda some: predict_passages(baseline, [Excerpt(text) for text in some]), texts)),
         "writing JSONL": (len(texts), lambda: "".join(map(as_line, rows))),

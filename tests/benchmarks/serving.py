@@ -1,6 +1,6 @@
 """``predict serve`` against plain ``mlflow models serve`` and the bare model, with the same model in the same run.
 
-Prints requests a second, p50 and p99 of the latency, start time and memory. Which model: --model, by default the newest trained one.
+Both are asked by turns. Prints requests a second, p50 and p99 of the latency, start time and memory. Which model: --model, by default the newest trained one.
 """
 
 import argparse
@@ -15,6 +15,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +32,8 @@ from models.store import find_folder, resolve
 CLIENTS = (1, 4, 16)
 ARTICLES = [path.read_text(encoding="utf-8") for path in sorted(Path("seeds").glob("*.txt"))]
 PASSAGES = [passage.text for article in ARTICLES for passage in split_passages(article, identify_language(article))]
-NUMBERS = itertools.count()
+ROUNDS = 4
+"""Each server is asked so many times in turn, for the machine's speed changes."""
 
 
 def main() -> int:
@@ -44,57 +47,56 @@ def main() -> int:
 def bench(name: str | None, seconds: float) -> None:
     model = load_model(find_folder(name))
     uri, _ = resolve(name) if name else (newest(), "")
-    bodies = {
-        "passage": lambda: body(a_passage(), False),
-        "article": lambda: body(an_article(), True),
-        "same passage": lambda: body(PASSAGES[0], False),
-    }
     rows = []
-    bare = {
-        "passage": lambda: predict_passages(model, [Excerpt(a_passage())]),
-        "article": lambda: predict_articles(model, [(an_article(), None)]),
-        "same passage": lambda: predict_passages(model, [Excerpt(PASSAGES[0])]),
-    }
-    for what, call in bare.items():
-        call()
+    for what, new_text in texts().items():
+        ask_model = partial(predict_articles, model) if what == "article" else lambda asked: predict_passages(model, [Excerpt(text) for text, _ in asked])
+        ask_model([(new_text(), None)])
         taken, end = [], time.perf_counter() + seconds
         while time.perf_counter() < end:
-            taken.append(timed(call))
+            taken.append(timed(partial(ask_model, [(new_text(), None)])))
         rows.append(["in process", what, 1, *figures(taken, sum(taken))])
     servers = {
         "mlflow models serve": [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "--host", "127.0.0.1"],
         "predict serve": [sys.executable, "-m", "models", "serve", "--model", uri],
     }
+    asked = {server: texts() for server in servers}  # the same of each
     rates, facts = {}, []
-    for server, command in servers.items():
-        with Running(command) as running:
-            for what, new_body in bodies.items():
-                for clients in CLIENTS:
-                    taken, wall = load(running.port, new_body, clients, seconds)
-                    rates[server, what, clients] = len(taken) / wall
-                    rows.append([server, what, clients, *figures(taken, wall)])
-            facts.append([server, round(running.start, 1), round(running.memory())])
+    with ExitStack() as stack:
+        running = {server: stack.enter_context(Running(command)) for server, command in servers.items()}
+        for what, clients in itertools.product(texts(), CLIENTS):
+            found: dict[str, list[tuple[list[float], float]]] = {server: [] for server in servers}
+            for server in list(servers) * ROUNDS:
+                found[server].append(load(running[server].port, partial(body, asked[server][what], what == "article"), clients, seconds / ROUNDS))
+            for server, loads in found.items():
+                latencies, wall = [one for taken, _ in loads for one in taken], sum(wall for _, wall in loads)
+                rates[server, what, clients] = len(latencies) / wall
+                rows.append([server, what, clients, *figures(latencies, wall)])
+        facts = [[server, round(one.start, 1), round(one.memory())] for server, one in running.items()]
     print(f"{model.version}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}\n")
     print(tabulate(rows, headers=["", "request", "clients", "requests/s", "p50 ms", "p99 ms"], floatfmt=".1f"))
     print("\n" + tabulate(facts, headers=["", "seconds to start", "memory MB"]))
     plain, own = servers
-    ratios = [[what, clients, rates[own, what, clients] / rates[plain, what, clients]] for what in bodies for clients in CLIENTS]
+    ratios = [[what, clients, rates[own, what, clients] / rates[plain, what, clients]] for what, clients in itertools.product(texts(), CLIENTS)]
     print("\n" + tabulate(ratios, headers=["request", "clients", f"{own} over {plain}"], floatfmt=".2f"))
 
 
-def a_passage() -> str:
-    """A passage of the seeds; the number in it makes each one new, so that nothing is computed once for two."""
-    number = next(NUMBERS)
-    return f"{PASSAGES[number % len(PASSAGES)]} {number}"
+def texts() -> dict[str, Callable[[], str]]:
+    """What gives the next text of each kind of request; a number in it makes each one new, so that nothing is computed once for two."""
+    numbers = itertools.count()
+
+    def passage() -> str:
+        number = next(numbers)
+        return f"{PASSAGES[number % len(PASSAGES)]} {number}"
+
+    def article() -> str:
+        number = next(numbers)
+        return "\n".join(f"{line} {number}" if line.strip() else line for line in ARTICLES[number % len(ARTICLES)].splitlines())
+
+    return {"passage": passage, "article": article, "same passage": lambda: PASSAGES[0]}
 
 
-def an_article() -> str:
-    number = next(NUMBERS)
-    return "\n".join(f"{line} {number}" if line.strip() else line for line in ARTICLES[number % len(ARTICLES)].splitlines())
-
-
-def body(text, split):
-    return json.dumps({"inputs": [{"text": text}], "params": {"split": split}}).encode()
+def body(new_text, split):
+    return json.dumps({"inputs": [{"text": new_text()}], "params": {"split": split}}).encode()
 
 
 def newest() -> str:
