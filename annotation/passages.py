@@ -15,21 +15,31 @@ _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # what str.splitli
 _INVISIBLE = " \t\xa0\u200b\u200e\u200f\u2060\ufeff\u3000\u2002\u2003\u2009\u202f"
 # White space of more than one byte, behind an initial, makes the sentence splitter panic.
 _WIDE_SPACE = re.compile(r"[^\S ]")
-# Where the splitter cuts too much: after these abbreviations when a digit follows, after an initial, and after the number of an item.
-_ABBREVIATION = re.compile(r"\b(?:env|approx|al|art|p|pp|vol|h|kl|nr|no|ca|tel|tél|fig|chap|kap|s)\.\s*$", re.IGNORECASE)
-_INITIAL = re.compile(r"(?<![\w.])([^\W\d_])\.\s*$")
+# Where the splitter cuts too much: after these abbreviations when a digit follows, ...
+_BEFORE_NUMBER = re.compile(
+    r"\b(?:env|approx|al|art|p|pp|vol|h|kl|n|nr|no|núm|ca|tel|tél|fig|chap|kap|cap|s|str|blz|pág|aktbil|godz|čl|pkl|д|ст|стр)\.\s*$", re.IGNORECASE
+)
+# ... after initials and titles, after a German ordinal, ...
+_BEFORE_NAME = re.compile(r"(?<!\w)(?:([^\W\d_])|Av|Bpk|BS|Dott|Dra?|GS|Ing|Ir|Mgr|Mlle|Mmes?|Moh|PGS|Pr|Prof|Sra?|ThS|TP|TS)\.\s*$")
+_ORDINAL = re.compile(r"\b(?:am|beim|das|dem|den|der|des|die|im|vom|zum|zur)(?: \w+)? \d{1,2}\.\s*$", re.IGNORECASE)
+# ... and after the number of an item.
 _NUMBER = re.compile(r"\s*\d+\.\s*")
 # Where it cuts in the wrong place: a quotation mark belongs to the words that it opens or closes.
 _CLOSING = re.compile(r"\s*»(?!\w)")
 _OPENING = re.compile(r"(?<=\s)(?:«\s*|[\"“”„»‘])(?=\w)")
-# Where it cuts too little: words that it takes for abbreviations.
+# Where it cuts too little: after words that it takes for abbreviations, and before a digit.
 _WORDS = {
-    "en": "me|no",
-    "es": "ante|bien|con|contra|no|nos",
-    "it": "ci|fa|ma|me|no|ore|set|so|va|vi|via",
-    "sv": "del|det|ens|hon|i|jul|maj|med|min|ont|ord|se|sen|ut",
+    "de": "usw",
+    "en": "etc|me|no",
+    "es": "ante|bien|con|contra|etc|no|nos",
+    "fr": "etc",
+    "it": "ci|ecc|fa|ma|me|no|ore|set|so|va|vi|via",
+    "nl": "enz",
+    "pl": "itd|itp",
+    "sv": r"del|det|ens|hon|i|jul|m\.m|maj|med|min|ont|ord|se|sen|ut",
 }
-_NO_ABBREVIATION = {language: re.compile(rf"\b(?:{words})\.\s+(?=[\"“”„»«]?[^\W\d_a-zß-öø-ÿ])") for language, words in _WORDS.items()}
+_ENDS = {language: re.compile(rf"\b(?:{words})\.\s+(?=[\"“”„»«]?[^\W\d_a-zß-öø-ÿ])") for language, words in _WORDS.items()}
+_ENDS["ja"] = _ENDS["zh"] = re.compile(r"[。！？](?=\d)")
 
 
 @dataclass(frozen=True)
@@ -105,12 +115,12 @@ def _chunks(line: str) -> Iterator[tuple[int, int]]:
 def _boundaries(line: str, language: str) -> Iterator[int]:
     plain = _plain(line)
     ends = {_with_quote(line, boundary["end_index"]) for boundary in get_sentence_boundaries(language, plain)}
-    if words := _NO_ABBREVIATION.get(language):
-        ends |= {word.end() for word in words.finditer(line) if plain.count('"', 0, word.end()) % 2 == 0}
+    if missed := _ENDS.get(language):
+        ends |= {found.end() for found in missed.finditer(line) if not _is_quoted(plain, found.end())}
     previous = 0
     for end in sorted(ends):
         following = line[end : end + 20].lstrip()[:1]
-        if end < len(line) and following and _runs_on(line, previous, end, following):
+        if end < len(line) and following and _runs_on(line, previous, end, following, language):
             continue
         yield end
         previous = end
@@ -120,11 +130,17 @@ def _boundaries(line: str, language: str) -> Iterator[int]:
 
 def _plain(line: str) -> str:
     """Write a line, in as many characters, with the marks that the splitter understands."""
-    plain = _WIDE_SPACE.sub(" ", line).replace("’", "'")  # the apostrophe looks like the end of a quotation
-    for mark, others in (("”", "“„"), ("»", "«")):  # both opens and closes in Swedish
-        if plain.count(mark) % 2 == 0 and not any(other in plain for other in others):
-            plain = plain.replace(mark, '"')
+    plain = _WIDE_SPACE.sub(" ", line).replace("’", "'").replace("‘", "'")  # a typographic apostrophe looks like the end of a quotation
+    for pair, other in (("„”", "“"), ("»", "«")):  # they open and close in Polish and in Swedish
+        if other not in plain and sum(map(plain.count, pair)) % 2 == 0:
+            for mark in pair:
+                plain = plain.replace(mark, '"')
     return plain
+
+
+def _is_quoted(plain: str, end: int) -> bool:
+    """Whether a quotation is open at a place."""
+    return plain.count('"', 0, end) % 2 == 1 or plain.count("「", 0, end) > plain.count("」", 0, end)
 
 
 def _with_quote(line: str, end: int) -> int:
@@ -135,10 +151,19 @@ def _with_quote(line: str, end: int) -> int:
     return opening.start() if opening and opening.end() >= end else end
 
 
-def _runs_on(line: str, start: int, end: int, following: str) -> bool:
+def _runs_on(line: str, start: int, end: int, following: str, language: str) -> bool:
     """Whether no sentence ends here after all."""
     if following.islower() or following in {",", ";"} or _NUMBER.fullmatch(line, start, end):
         return True
-    tail = max(start, end - 12)
-    initial = _INITIAL.search(line, tail, end)
-    return bool((initial and initial.group(1).isupper()) or (following.isdigit() and _ABBREVIATION.search(line, tail, end)))
+    if following == "と" and line[end - 1] == "」":  # "said": the sentence goes on
+        return True
+    tail = max(start, end - 40)
+    if following.isdigit():
+        return _BEFORE_NUMBER.search(line, tail, end) is not None
+    if language == "de" and _ORDINAL.search(line, tail, end):
+        return True
+    name = _BEFORE_NAME.search(line, tail, end)
+    if name is None or name[1] is None:
+        return name is not None
+    # "O.M.S." goes on after each letter, "in the U.S. We" does not
+    return name[1].isupper() and (not line[end - 1].isspace() or line[name.start() - 1 : name.start()] != ".")

@@ -128,20 +128,25 @@ def test_swedish_sentences_are_split_where_they_end(passages):
     ("language", "passages"),
     [
         ("de", ["Es stauten sich 2.000 Lastwagen.", "»Wir sind hier. Wir bleiben«, sagte er.", "Er ging am 6. Mai."]),
-        ("de", ["Er sagte: „Wir kommen. Wir bleiben.“", "Dann ging er."]),
+        ("de", ["Er sagte: „Wir kommen. Wir bleiben.“", "Der 1. Vorsitzende und Bücher aus dem 19. Jahrhundert usw.", "Er ging."]),
         ("en", ["Dr. J. R. R. Smith of the U.S. Army told me.", "Then he said no.", "“We go. We stay,” she said."]),
         ("es", ["Dijo que ya no.", "El Sr. Pérez paga 2.000 euros.", "¿Cuándo?", "Hoy."]),
         ("fr", ["Il a parlé à M.\u00a0Dupont.", "«\u00a0Oui\u00a0», dit-il.", '"Non. Jamais", dit-elle.']),
-        ("it", ["Disse di no.", "“Resto qui”, ha detto.", "Poi basta."]),
+        ("fr", ["Selon l’O.M.S., 1.200 cas, etc.", "Mme. Ba et le Dr. Léon sont là.", "M. Bâ aussi."]),
+        ("it", ["Disse di no.", "“Resto qui”, ha detto.", "L'art. 5 della legge n. 241.", "Il dott. Rossi tace."]),
+        ("ja", ["彼は「行こう。今だ。」と言った。", "3月に去った。"]),
+        ("nl", ["‘Wij gaan. Nu’, zei hij.", "Dat is zo."]),
+        ("pl", ["Przyszli o godz. 10.30.", "„Idziemy. Teraz” – powiedział.", "Koniec."]),
         ("ru", ["А. С. Пушкин ушёл.", "«Да», сказал он."]),
         ("sv", ["1. Fri entré på museer.", "2. Fler lärare.", "Det går inte att komma ut.", "”Vi går”, sade hon."]),
         ("sv", ["Det blev så.", "»Vi kommer. Vi går», sade hon.", "Han gick."]),
         ("sv", ["Vi går.”", "Han gick.", "Hon kom."]),
-        ("zh", ["部长说：「会议结束了。我们走。」", "他走了。"]),
+        ("vi", ["Ông TS. Nguyễn đến TP. Hồ Chí Minh.", "Họ đi."]),
+        ("zh", ["部长说：「会议结束了。我们走。」", "他走了。", "2020年有3.5万人。"]),
     ],
 )
 def test_sentences_of_other_languages_quotations_and_lists_are_split_where_they_end(language, passages):
-    assert [passage.text for passage in split_passages(("" if language == "zh" else " ").join(passages), language)] == passages
+    assert [passage.text for passage in split_passages(("" if language in {"ja", "zh"} else " ").join(passages), language)] == passages
 
 
 def test_sentences_of_the_cold_start_corpus_are_found_again_when_they_are_joined_to_paragraphs():
