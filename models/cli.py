@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from annotation.errors import NewsmarkError, UsageError, debug_option, run_command
-from models.rows import Output, Row, as_line, read_rows, with_neighbours
+from models.rows import Output, Row, as_line, count_rows, read_rows, with_neighbours
 
 if TYPE_CHECKING:
     from models.classifier import Excerpt
@@ -138,7 +138,8 @@ def _predict(arguments: argparse.Namespace) -> None:
         return
     output = Output(arguments.output, arguments.resume, {"model": made_by, "threshold": arguments.threshold})
     rows = output.skip(rows)
-    with tqdm(unit=" passages", initial=output.done, disable=None, file=sys.stderr) as bar:
+    total = count_rows(arguments.paths) if sys.stderr.isatty() else None
+    with tqdm(total=total, unit=" passages", initial=output.done, disable=None, file=sys.stderr) as bar:
         for labelled in _labelled(rows, engine):
             output.write({**row, **vars(prediction)} for row, prediction in labelled)
             bar.update(len(labelled))

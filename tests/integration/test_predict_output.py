@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -133,6 +135,39 @@ def test_wrong_use_is_told(command, store, model, options, reason):
     assert done.returncode == 2
     assert reason in done.stderr
     assert not Path("x.jsonl.part").exists()
+
+
+@pytest.fixture
+def on_screen(store, model, tmp_path):
+    """What a run shows on a terminal."""
+
+    def run(*paths):
+        screen, terminal = pty.openpty()
+        termios.tcsetwinsize(terminal, (24, 100))
+        arguments = [*map(str, paths), "--model", model, "--output", str(tmp_path / "out.jsonl")]
+        process = subprocess.Popen([sys.executable, "-m", "models", *arguments], env=store, stderr=terminal)
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # the terminal is closed
+            while some := os.read(screen, 10_000):
+                shown += some
+        os.close(screen)
+        assert process.wait() == 0, shown
+        return shown.decode()
+
+    return run
+
+
+def test_progress_shows_rate_and_time_left_where_the_rows_can_be_counted(on_screen, rows, tmp_path):
+    few = [json.loads(line) for line in rows.read_text().splitlines()[:3000]]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(few), tmp_path / "few.parquet")
+    shown = on_screen(rows, tmp_path / "few.parquet")
+    assert re.search(r" \d+/15000 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+ passages/s\]", shown)
+    assert "15000/15000" in shown
+
+
+def test_progress_shows_the_rate_where_the_rows_can_not_be_counted(on_screen):
+    assert re.search(r"(?m)^\d+ passages \[\d\d:\d\d, +[\d.]+ passages/s\]", on_screen("seeds").replace("\r", "\n"))
 
 
 @pytest.mark.parametrize("engine", [("--workers", "2"), ("--engine", "ray"), ("--engine", "ray", "--workers", "2")])
