@@ -81,7 +81,7 @@ def split_passages(text: str, language: str) -> list[Passage]:
 
 def is_blank(text: str) -> bool:
     """Whether a text has no visible character."""
-    return not text.strip().strip(_INVISIBLE)
+    return all(character.isspace() or character in _INVISIBLE for character in text)
 
 
 def _strip(text: str, start: int, end: int) -> tuple[int, int]:

@@ -147,14 +147,20 @@ class _Actor:
         return {"prediction": [json.dumps(vars(one)) for one in predict_passages(self.model, excerpts, self.threshold)]}
 
 
-_held: tuple[TrainedModel, float | None]
+_held: tuple[TrainedModel, float | None] | NewsmarkError
+"""The model of a worker process, or why there is none: an error in a process's beginning would look like one that was killed."""
 
 
 def _load_here(folder: Path, threshold: float | None) -> None:
     global _held  # noqa: PLW0603
-    _held = load_model(folder), threshold
+    try:
+        _held = load_model(folder), threshold
+    except NewsmarkError as error:
+        _held = error
 
 
 def _label_here(excerpts: Sequence[Excerpt]) -> list[Prediction]:
+    if isinstance(_held, NewsmarkError):
+        raise _held
     model, threshold = _held
     return predict_passages(model, excerpts, threshold)

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -33,12 +32,14 @@ def read_rows(paths: Iterable[str]) -> Iterator[Row]:
     Raises:
         NewsmarkError: a path or its content is not usable.
     """
-    for name in paths:
+    names = list(paths)
+    for name in names:
+        if name != "-" and not Path(name).exists():
+            raise UsageError(f"{name}: no such file or folder")
+    for name in names:
         if name == "-":
             yield from _read_stdin()
             continue
-        if not Path(name).exists():
-            raise UsageError(f"{name}: no such file or folder")
         for path in text_files([Path(name)]):
             if path.suffix == ".jsonl":
                 yield from _passage_rows(read_jsonl(path))
@@ -52,19 +53,26 @@ def count_rows(paths: Iterable[str]) -> int | None:
     """Count the rows that ``read_rows`` will give, without reading them: to tell how long they take.
 
     Returns:
-        None where that takes the work itself: for articles and standard input. Blank lines count.
+        None where that takes the work itself, for articles and standard input, and where a file can't be read. Blank lines count.
     """
     count = 0
-    for path in map(Path, paths):
-        if path.suffix == ".jsonl":
-            with path.open("rb") as stream:
-                count += sum(block.count(b"\n") for block in iter(partial(stream.read, 1 << 20), b""))
-        elif path.suffix == ".parquet":
-            from pyarrow import parquet
+    try:
+        for path in map(Path, paths):
+            if path.suffix == ".jsonl":
+                block = b"\n"
+                with path.open("rb") as stream:
+                    while more := stream.read(1 << 20):
+                        block = more
+                        count += block.count(b"\n")
+                count += not block.endswith(b"\n")
+            elif path.suffix == ".parquet":
+                from pyarrow import parquet
 
-            count += parquet.read_metadata(path).num_rows
-        else:
-            return None
+                count += parquet.read_metadata(path).num_rows
+            else:
+                return None
+    except (OSError, ValueError):  # Arrow's errors are such
+        return None
     return count
 
 
@@ -128,7 +136,7 @@ class Output:
             return rows
         last = next(islice(rows, self.done - 1, None), None)
         written = json.loads(self._last)
-        if last is None or any(written.get(key) != json.loads(as_line({key: value}))[key] for key, value in last[0].items() if key not in _ADDED):
+        if last is None or any(_ENCODER.encode(written.get(key)) != _ENCODER.encode(value) for key, value in last[0].items() if key not in _ADDED):
             raise NewsmarkError(f"{self._part}: its {self.done} rows are not the first of this input; give the same input, or remove the file")
         return rows
 
@@ -158,18 +166,29 @@ class Output:
         import pyarrow
         from pyarrow import parquet
 
-        rows, temporary = self._rows(only_review), Path(f"{self._path}.tmp")
-        first = list(islice(rows, _PARQUET_ROWS))
-        schema = pyarrow.Table.from_pylist(first).schema if first else pyarrow.schema([("text", pyarrow.string())])
+        temporary = Path(f"{self._path}.tmp")
+        added = pyarrow.schema([("labels", pyarrow.list_(pyarrow.string())), ("review", pyarrow.bool_())])
         try:
+            # all columns of all rows, of types that hold all their values
+            schemas = [pyarrow.schema(list(pyarrow.array(rows).type)) for rows in _in_groups(self._rows(only_review))]
+            schema = pyarrow.unify_schemas([*schemas, added] if schemas else [pyarrow.schema([("text", pyarrow.string())])], promote_options="permissive")
             with parquet.ParquetWriter(temporary, schema) as writer:
-                while first:
-                    writer.write_table(pyarrow.Table.from_pylist(first, schema))
-                    first = list(islice(rows, _PARQUET_ROWS))
-        except pyarrow.ArrowInvalid as error:
-            temporary.unlink()
-            raise NewsmarkError(f"{self._path}: the rows have no common columns ({error}); write .jsonl instead: --output FILE.jsonl --resume") from None
+                for rows in _in_groups(self._rows(only_review)):
+                    writer.write_table(pyarrow.Table.from_pylist(rows, schema))
+        except (pyarrow.ArrowException, OverflowError) as error:
+            temporary.unlink(missing_ok=True)
+            raise NewsmarkError(f"{self._path}: Parquet can't hold these rows ({_first_line(error)}); {self._keep_as_jsonl()}") from None
         temporary.replace(self._path)
+
+    def _keep_as_jsonl(self) -> str:
+        """Let ``--resume`` find the rows as those of a .jsonl file; says how."""
+        other = self._path.with_suffix(".jsonl")
+        part = Path(f"{other}.part")
+        if part.exists():
+            return f"they lie in {self._part}, as JSONL"
+        self._part.replace(part)
+        self._note.replace(f"{part}.json")
+        return f"they are kept: go on with --output {other} --resume"
 
     def _check_note(self, made_by: dict[str, Any]) -> None:
         try:
@@ -194,6 +213,15 @@ class Output:
 _ADDED = {"labels", "scores", "review"}
 
 
+def _in_groups(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while group := list(islice(rows, _PARQUET_ROWS)):
+        yield group
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def _read_stdin() -> Iterator[Row]:
     """Standard input is JSONL where its first character is "{", else one article."""
     stream = cast("io.BufferedReader", sys.stdin.buffer)
@@ -212,7 +240,7 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Row]]:
             for number, row in enumerate(rows, start=1):
                 yield f"{path}, row {number}", row
     except pyarrow.ArrowInvalid as error:
-        raise NewsmarkError(f"{path}: no readable Parquet file ({str(error).splitlines()[0]})") from None
+        raise NewsmarkError(f"{path}: no readable Parquet file ({_first_line(error)})") from None
 
 
 def _passage_rows(rows: Iterator[tuple[str, Row]]) -> Iterator[Row]:

@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
+from annotation.errors import NewsmarkError
 from models import cli
 from models.classifier import Excerpt, Rule, TrainedModel
+from models.rows import Output, count_rows
 
 CHUNK = 1024
 
@@ -111,3 +114,70 @@ def test_a_row_that_is_wrong_is_told_before_a_later_one_is_classified(model, tmp
     assert cli.main([str(path)]) == 1
     assert not model.asked
     assert "line 2: 'text' is int" in capsys.readouterr().err
+
+
+MADE = {"model": "m", "threshold": None}
+ADDED = {"labels": [], "scores": {"quote": 0.5}, "review": False}
+
+
+def written(path, rows, resume=False):
+    output = Output(path, resume, MADE)
+    output.write({"text": "a", **ADDED, **row} for row in rows)
+    output.finish(False)
+    return parquet.read_table(path).to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        ([{}, {"id": 7}], [{"id": None}, {"id": 7}]),
+        ([{"x": 1}] * 10_000 + [{"x": 1.5}], [{"x": 1.0}] * 10_000 + [{"x": 1.5}]),
+        ([{"labels": []}] * 10_000 + [{"labels": ["quote"]}], [{"labels": []}] * 10_000 + [{"labels": ["quote"]}]),
+        ([{"x": None}] * 10_000 + [{"x": {"y": 1}}], [{"x": None}] * 10_000 + [{"x": {"y": 1}}]),
+        ([], []),
+    ],
+    ids=["a column of later rows", "whole numbers, then others", "labels in late rows only", "nothing, then something", "no rows"],
+)
+def test_a_parquet_file_holds_every_field_of_every_row(rows, columns, tmp_path):
+    found = written(tmp_path / "out.parquet", rows)
+    assert [{name: row[name] for name in column} for row, column in zip(found, columns, strict=True)] == columns
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+@pytest.mark.parametrize("values", [["s"] * 10_000 + [1], [1] * 10_000 + ["s"], [2**70], [{}]], ids=["string, number", "number, string", "large", "empty"])
+def test_rows_that_parquet_can_not_hold_are_kept_as_jsonl(values, tmp_path):
+    with pytest.raises(NewsmarkError, match=r"out.parquet: Parquet can't hold these rows \(.+\); they are kept: go on with --output .+out\.jsonl --resume"):
+        written(tmp_path / "out.parquet", [{"x": value} for value in values])
+    output = Output(tmp_path / "out.jsonl", True, MADE)
+    assert output.done == len(values)
+    output.finish(False)
+    assert [json.loads(line)["x"] for line in (tmp_path / "out.jsonl").read_text().splitlines()] == values
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+def test_rows_with_values_that_are_no_numbers_are_gone_on_with(tmp_path):
+    row = {"text": "a", "x": float("nan"), "y": [1, {"z": None}]}
+    first = Output(tmp_path / "out.jsonl", False, MADE)
+    first.write([row | ADDED])
+    second = Output(tmp_path / "out.jsonl", True, MADE)
+    assert list(second.skip(iter([(row, Excerpt("a")), (row, Excerpt("b"))]))) == [(row, Excerpt("b"))]
+    third = Output(tmp_path / "out.jsonl", True, MADE)
+    with pytest.raises(NewsmarkError, match="its 1 rows are not the first of this input"):
+        third.skip(iter([({**row, "x": 1}, Excerpt("a"))]))
+
+
+def test_rows_are_counted_where_they_can_be(tmp_path):
+    whole, cut, broken = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl", tmp_path / "broken.parquet"
+    whole.write_text("{}\n{}\n")
+    cut.write_text("{}\n{}\n{}")
+    broken.write_text("no parquet")
+    (tmp_path / "empty.jsonl").touch()
+    assert count_rows([str(whole), str(cut), str(tmp_path / "empty.jsonl")]) == 5
+    assert count_rows([str(whole), str(broken)]) is count_rows([str(whole), str(tmp_path / "absent.parquet")]) is count_rows(["-"]) is None
+
+
+@pytest.mark.usefixtures("model")
+def test_a_path_that_is_not_there_is_told_before_any_row_is_read(tmp_path, capsys):
+    (tmp_path / "rows.jsonl").write_text('{"text": "0 0.5"}\n')
+    assert cli.main([str(tmp_path / "rows.jsonl"), str(tmp_path / "absent.parquet")]) == 2
+    assert capsys.readouterr() == ("", f"predict: error: {tmp_path}/absent.parquet: no such file or folder\n")

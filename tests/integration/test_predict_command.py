@@ -184,6 +184,7 @@ def test_missing_truncated_and_foreign_models_are_told_apart(command, store, mod
         ("models:/nosuch@champion", "nosuch"),
     ):
         _refused(command("models", "seeds", "--model", name, env=store), 1, expected)
+    _refused(command("models", "seeds", "--model", damaged, "--workers", "2", env=store), 1, "has 1000 bytes instead of")
 
 
 def test_without_any_trained_model_it_says_how_to_train_one(command, store, tmp_path):
