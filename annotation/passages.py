@@ -17,17 +17,50 @@ _INVISIBLE = " \t\xa0\u200b\u200e\u200f\u2060\ufeff\u3000\u2002\u2003\u2009\u202
 _WIDE_SPACE = re.compile(r"[^\S ]")
 # Where the splitter cuts too much: after these abbreviations when a digit follows, ...
 _BEFORE_NUMBER = re.compile(
-    r"\b(?:env|approx|al|art|p|pp|vol|h|kl|n|nr|no|núm|ca|tel|tél|fig|chap|kap|cap|s|str|blz|pág|aktbil|godz|čl|pkl|д|ст|стр)\.\s*$", re.IGNORECASE
+    r"\b(?:al|approx|aprox|art|avd|blz|ca|cap|ch|chap|čl|éd|env|eq|fig|godz|h|kap|kl|max|min|n|no|nr|núm|p|pág|pkl|pp|prop|réf|s|sid|str|tel|tél|tfn|vol|д|ст|стр"
+    r"|janv|févr?|avr|juill?|sept|oct|nov|déc|jan|febr?|apr|aug|okt|dec|ene|abr|dic)\.\s*$",
+    re.IGNORECASE,
 )
-# ... after initials and titles, after a German ordinal, ...
-_BEFORE_NAME = re.compile(r"(?<!\w)(?:([^\W\d_])|Av|Bpk|BS|Dott|Dra?|GS|Ing|Ir|Mgr|Mlle|Mmes?|Moh|PGS|Pr|Prof|Sra?|ThS|TP|TS)\.\s*$")
-_ORDINAL = re.compile(r"\b(?:am|beim|das|dem|den|der|des|die|im|vom|zum|zur)(?: \w+)? \d{1,2}\.\s*$", re.IGNORECASE)
+# ... after initials and titles, ...
+_TITLES = {
+    "de": "Dipl|Fa|geb|inkl|max|min|Tsd|zzgl",
+    "en": "Atty|Ft",
+    "es": "Cía|Cnel|Dip|Dña|FF|Mons|Pdt[ea]|RR",
+    "fr": "[Bb]d|[Cc]ol|[Gg]én|Me",
+    "id": "Bpk|Ir|Moh",
+    "it": "[Dd]ott|[Oo]n",
+    "pt": "Av|[Dd]ep",
+    "sv": r"dvs|[Ee]nl|[Oo]rdf|t\.ex",
+    "vi": "BS|GS|PGS|ThS|TP|TS",
+}
+_EVERYWHERE = "Dra?|Ing|Mgr|Mlle|Mmes?|Ms|Pr|Prof|Sra?|Ste?"
+_BEFORE_NAME = {language: re.compile(rf"(?<!\w)(?:([^\W\d_])|{_EVERYWHERE}|{titles})\.\s*$") for language, titles in (_TITLES | {"": "Lic"}).items()}
+# ... between an hour and a day or a zone, between a German ordinal and what it counts, ...
+_BETWEEN = {
+    "en": [
+        (
+            re.compile(r"\b[ap]\.\s?m\.\s*$"),
+            re.compile(r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b|[CEMP][SD]?T\b|BST\b|CET\b|GMT\b|UTC\b|(?:Pacific|Eastern|Central|Mountain)\b"),
+        )
+    ],
+    "de": [
+        (re.compile(r"\b\d{1,2}\.\s*$"), re.compile(r"(?:Jan|Feb|Mär|Apr|Mai\b|Jun|Jul|Aug|Sep|Okt|Nov|Dez)")),
+        (
+            re.compile(
+                r"\b(?:[Aa]m|[Bb]eim|[Dd](?:as|em|en|er|es|ie)|[Ii]m|[Vv]om|[Zz]u[mr]|(?:[DdMmSs]?[Ee]in|[Ii]hr|[Uu]nser)(?:e[mnrs]?)?)"
+                r"(?: [a-zäöüß]+)? \d{1,2}\.\s*$"
+            ),
+            re.compile(r""),
+        ),
+    ],
+}
 # ... and after the number of an item.
-_NUMBER = re.compile(r"\s*\d+\.\s*")
+_NUMBER = re.compile(r"\s*(?:\d+(?:\.\d+)*|1er|[IVXL]+|[a-z])\.\s*")
+_CONTINUES = set(",;:!?…")
 # Where it cuts in the wrong place: a quotation mark belongs to the words that it opens or closes.
 _CLOSING = re.compile(r"\s*»(?!\w)")
-_OPENING = re.compile(r"(?<=\s)(?:«\s*|[\"“”„»‘])(?=\w)")
-# Where it cuts too little: after words that it takes for abbreviations, and before a digit.
+_OPENING = re.compile(r"(?<=\s)(?:«\s*|[\"“”„»‘‚])(?=\w)")
+# Where it cuts too little: after words that it takes for abbreviations, ...
 _WORDS = {
     "de": "usw",
     "en": "etc|me|no",
@@ -38,8 +71,11 @@ _WORDS = {
     "pl": "itd|itp",
     "sv": r"del|det|ens|hon|i|jul|m\.m|maj|med|min|ont|ord|se|sen|ut",
 }
-_ENDS = {language: re.compile(rf"\b(?:{words})\.\s+(?=[\"“”„»«]?[^\W\d_a-zß-öø-ÿ])") for language, words in _WORDS.items()}
+# ... three dots, the name of a site and a sentence in brackets, and before a digit.
+_BEGINS = r"(?=[\"“”„»«‘’(–—•-]*\s?[^\W_a-zß-öø-ÿ])"
+_ENDS = {language: re.compile(rf"\b(?:{words})\.\s+{_BEGINS}") for language, words in _WORDS.items()}
 _ENDS["ja"] = _ENDS["zh"] = re.compile(r"[。！？](?=\d)")
+_ENDS_ANYWHERE = re.compile(rf"…\s+{_BEGINS}|\.(?:com|eu|fr|net|org|se)\.\s+{_BEGINS}|\((?:(?<=^\()|(?<=[.!?…]\s\())[^()]*[.!?…]\)\s+{_BEGINS}")
 
 
 @dataclass(frozen=True)
@@ -115,7 +151,7 @@ def _chunks(line: str) -> Iterator[tuple[int, int]]:
 def _boundaries(line: str, language: str) -> Iterator[int]:
     plain = _plain(line)
     ends = {_with_quote(line, boundary["end_index"]) for boundary in get_sentence_boundaries(language, plain)}
-    if missed := _ENDS.get(language):
+    for missed in filter(None, (_ENDS.get(language), _ENDS_ANYWHERE)):
         ends |= {found.end() for found in missed.finditer(line) if not _is_quoted(plain, found.end())}
     previous = 0
     for end in sorted(ends):
@@ -140,7 +176,8 @@ def _plain(line: str) -> str:
 
 def _is_quoted(plain: str, end: int) -> bool:
     """Whether a quotation is open at a place."""
-    return plain.count('"', 0, end) % 2 == 1 or plain.count("「", 0, end) > plain.count("」", 0, end)
+    pairs = ("「", "」"), ("«", "»"), (("„", "“") if "„" in plain else ("“", "”"))
+    return plain.count('"', 0, end) % 2 == 1 or any(plain.count(left, 0, end) > plain.count(right, 0, end) for left, right in pairs)
 
 
 def _with_quote(line: str, end: int) -> int:
@@ -153,17 +190,17 @@ def _with_quote(line: str, end: int) -> int:
 
 def _runs_on(line: str, start: int, end: int, following: str, language: str) -> bool:
     """Whether no sentence ends here after all."""
-    if following.islower() or following in {",", ";"} or _NUMBER.fullmatch(line, start, end):
-        return True
-    if following == "と" and line[end - 1] == "」":  # "said": the sentence goes on
+    glued = not line[end - 1].isspace()
+    if following.islower() or following in _CONTINUES or (following in "-と" and glued) or _NUMBER.fullmatch(line, start, end):
         return True
     tail = max(start, end - 40)
     if following.isdigit():
         return _BEFORE_NUMBER.search(line, tail, end) is not None
-    if language == "de" and _ORDINAL.search(line, tail, end):
-        return True
-    name = _BEFORE_NAME.search(line, tail, end)
+    for left, right in _BETWEEN.get(language, ()):
+        if left.search(line, tail, end) and right.match(line, end):
+            return True
+    name = _BEFORE_NAME.get(language, _BEFORE_NAME[""]).search(line, tail, end)
     if name is None or name[1] is None:
         return name is not None
     # "O.M.S." goes on after each letter, "in the U.S. We" does not
-    return name[1].isupper() and (not line[end - 1].isspace() or line[name.start() - 1 : name.start()] != ".")
+    return name[1].isupper() and (glued or line[name.start() - 1 : name.start()] != ".")
