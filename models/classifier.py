@@ -247,7 +247,8 @@ def save_model(model: TrainedModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model.classifier.save(folder)
     paths = [path for path in sorted(folder.iterdir()) if path.name != _CARD]
-    content = hashlib.sha256("".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths).encode())
+    decides = json.dumps([model.labels, sorted(model.exclusive), [vars(rule) for rule in model.rules]])
+    content = hashlib.sha256("".join([*(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths), decides]).encode())
     card = {
         "format": _FORMATS[model.kind],
         "kind": model.kind,

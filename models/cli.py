@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -84,7 +85,7 @@ def _serve_parser() -> argparse.ArgumentParser:
     limits.add_argument("--max-inputs", type=_whole("texts", 1, 10**6), default=1000, metavar="N", help="texts in it (default: %(default)s)")
     limits.add_argument("--max-characters", type=_whole("characters", 1, 10**8), default=200_000, metavar="N", help="length of a text (default: %(default)s)")
     limits.add_argument("--time-limit", type=_whole("seconds", 1, 3600), default=60, metavar="SECONDS", help="time to answer it (default: %(default)s)")
-    limits.add_argument("--queue", type=_whole("requests", 1, 10**4), default=128, metavar="N", help="requests under way at once (default: %(default)s)")
+    limits.add_argument("--queue", type=_whole("requests", 1, 700), default=128, metavar="N", help="requests under way at once (default: %(default)s)")
     return parser
 
 
@@ -102,9 +103,21 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     limits = Limits(arguments.max_body, arguments.max_inputs, arguments.max_characters, arguments.time_limit, arguments.queue)
     hosts = [name.strip() for name in arguments.allowed_hosts.split(",")]
+    for name in hosts:
+        if not re.fullmatch(r"\*|(\*\.)?[\w.-]+|\[[\da-fA-F:.]+\]", name):
+            raise UsageError(f"--allowed-hosts: {name!r} is no name; give names such as news.example.org, *.example.org or [::1], with commas between them")
     with listen(arguments.host, arguments.port) as listening:
-        url = f"http://{arguments.host}:{listening.getsockname()[1]}"
-        run_server(make_application(arguments.model, limits, os.environ.get("NEWSMARK_TOKEN") or None, hosts, url), listening)
+        name = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+        url = f"http://{name}:{listening.getsockname()[1]}"
+        run_server(make_application(arguments.model, limits, _token(), hosts, url), listening)
+
+
+def _token() -> str | None:
+    """The bearer token of the environment, without the white space around it that a header would lose."""
+    token = os.environ.get("NEWSMARK_TOKEN", "").strip()
+    if not token.isprintable():
+        raise UsageError("NEWSMARK_TOKEN holds a character that no header can carry; give it on one line")
+    return token or None
 
 
 def _threshold(text: str) -> float:
@@ -167,8 +180,8 @@ def _engine(arguments: argparse.Namespace) -> tuple[Engine, str]:
     if arguments.url:
         from models.client import Client  # keeps --help fast
 
-        client = Client(arguments.url, os.environ.get("NEWSMARK_TOKEN") or None)
-        return lambda chunks: (client.predict_passages(chunk, threshold) for chunk in chunks), arguments.url
+        client = Client(arguments.url, _token())
+        return lambda chunks: (client.predict_passages(chunk, threshold) for chunk in chunks), client.name
     from models.classifier import load_model, read_version
     from models.engines import here, in_processes, on_ray
     from models.store import find_folder

@@ -12,6 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from annotation.errors import NewsmarkError, UsageError
 from models.classifier import Excerpt
 from models.prediction import Prediction
+from models.store import without_password
 
 _ATTEMPTS = 8
 _INPUTS, _BYTES = 256, 1_000_000
@@ -29,8 +30,8 @@ class _LaterError(Exception):
 class Client:
     """A server of ``predict serve``, or of ``mlflow models serve`` with a newsmark model.
 
-    A server that is busy (429, 503), slow or away is asked again, with growing pauses; a request that is too large for it
-    is cut in two.
+    A server that is busy (429, 503), slow or away is asked again, with growing pauses; a request that is too large for it,
+    or takes it too long, is cut in two.
 
     Args:
         url: where the server is, without a path.
@@ -41,7 +42,8 @@ class Client:
     def __init__(self, url: str, token: str | None = None, seconds: float = 120.0) -> None:
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"--url: {url!r} is no address such as http://127.0.0.1:5001")
-        self.url = url.rstrip("/")
+        self._url = url.rstrip("/")
+        self.name = without_password(self._url)
         headers = [(b"Authorization", f"Bearer {token}".encode())] if token else []
         self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(seconds, connect=10.0))
         self._retrying = Retrying(retry=retry_if_exception_type(_LaterError), stop=stop_after_attempt(_ATTEMPTS), wait=_pause, reraise=True)
@@ -62,32 +64,34 @@ class Client:
         try:
             response = self._retrying(self._post, json.dumps({"inputs": inputs, "params": params}).encode())
         except _LaterError as error:
-            raise NewsmarkError(f"{self.url}: {error}, {_ATTEMPTS} times; is the server running? Run the command again") from None
-        if response.status_code == 413 and len(inputs) > 1:
+            raise NewsmarkError(f"{self.name}: {error}, {_ATTEMPTS} times; is the server running? Run the command again") from None
+        if response.status_code in {413, 504} and len(inputs) > 1:
             middle = len(inputs) // 2
             return self._label(inputs[:middle], threshold) + self._label(inputs[middle:], threshold)
         if response.status_code == 400 and response.text == "Invalid host header":
-            raise NewsmarkError(f"{self.url} is not the name that the server goes by; start it with this name among its --allowed-hosts")
+            raise NewsmarkError(f"{self.name} is not the name that the server goes by; start it with this name among its --allowed-hosts")
         if response.status_code == 401:
-            raise NewsmarkError(f"{self.url} asks for a token; set NEWSMARK_TOKEN to it")
+            raise NewsmarkError(f"{self.name} asks for a token; set NEWSMARK_TOKEN to it")
         try:
             answer = response.json()
             if response.status_code != 200:
-                raise NewsmarkError(f"{self.url} refused with status {response.status_code}: {_reason(answer)}")
+                raise NewsmarkError(f"{self.name} refused with status {response.status_code}: {_reason(answer)}")
             passages = [passage for one in answer["predictions"] for passage in one["passages"]]
             found = [Prediction(one["labels"], one["scores"], one["review"]) for one in passages]
             if len(found) != len(inputs):
                 raise ValueError("another number of passages")
         except (ValueError, KeyError, TypeError):
-            raise NewsmarkError(f"{self.url} does not answer as a newsmark server does (status {response.status_code}); check --url") from None
+            raise NewsmarkError(f"{self.name} does not answer as a newsmark server does (status {response.status_code}); check --url") from None
         return found
 
     def _post(self, body: bytes) -> httpx.Response:
         try:
-            response = self._http.post(f"{self.url}/invocations", content=body, headers={"Content-Type": "application/json"})
+            response = self._http.post(f"{self._url}/invocations", content=body, headers={"Content-Type": "application/json"})
         except httpx.TimeoutException:
             raise _LaterError("no answer in time") from None
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
+            raise NewsmarkError(f"--url: {self.name} is no address that can be asked; check it") from None
+        except httpx.TransportError as error:
             raise _LaterError(f"it can't be reached ({error})") from None
         if response.status_code in {429, 503}:
             asked = response.headers.get("Retry-After", "")

@@ -13,11 +13,12 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 from collections import Counter as Counts
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import h11
 import uvicorn
@@ -27,6 +28,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pythonjsonlogger.json import JsonFormatter
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from annotation.errors import NewsmarkError
@@ -36,6 +38,7 @@ from models.deadline import OutOfTimeError
 from models.store import resolve
 
 logger = logging.getLogger("newsmark.serving")
+Answer = TypeVar("Answer")
 
 _BODY_SECONDS = 10
 """A body has to arrive within this time."""
@@ -43,8 +46,11 @@ _BODY_SECONDS = 10
 _ARRIVAL_SECONDS = _BODY_SECONDS + 2
 """A head, or a body that nobody reads, has to arrive within this time, or the connection is closed."""
 
+_READING_SECONDS = 60
+"""An answer has to be read within this time, or the connection is closed."""
+
 _SPARE_SECONDS = 10
-"""So long after the time limit of a request, a graceful stop gives it up; its work has stopped before."""
+"""So long after a request that came last should have arrived and been answered, a graceful stop gives it up."""
 
 _CONNECTIONS = 800
 """Open at the same time at most; usually a process may have 1024 files."""
@@ -52,6 +58,9 @@ _CONNECTIONS = 800
 _HEALTH_SECONDS = 5
 _FOLLOW_SECONDS = 3
 """How often to look whether the alias has moved."""
+
+_LONGEST_PAUSE = 600
+"""A model that can't be loaded is tried again after pauses that grow up to this."""
 
 _DRIFT_WINDOW = 1000
 """Passages whose label rates are compared with the training passages'."""
@@ -267,6 +276,7 @@ class _Server:
         self.name, self.limits, self.token, self.url = name, limits, token, url
         self.metrics = Metrics()
         self.under_way = 0
+        self.pause, self.again_at = _FOLLOW_SECONDS, 0.0
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "1"
         uri, source = resolve(name)
         self.served = Served(uri, source)
@@ -316,7 +326,8 @@ class _Server:
             raise RefusedError(504, f"the work took longer than {self.limits.seconds:g} seconds and was stopped; send less in a request") from None
         except ModelFailedError:
             raise RefusedError(500, "the model failed on this request; the server's log says when") from None
-        self.metrics.count([passage for one in answers for passage in one["passages"]], served.trained, own_thresholds=threshold is None)
+        of_present = served is self.served  # what the former model still answers says nothing of the new one's drift
+        self.metrics.count([passage for one in answers for passage in one["passages"]], served.trained, threshold is None and of_present)
         return JSONResponse({"predictions": answers})
 
     async def _read(self, request: Request) -> bytes:
@@ -336,6 +347,8 @@ class _Server:
                     parts.append(part)
                     if size > self.limits.body_bytes:
                         parts.clear()
+        except ClientDisconnect:
+            raise RefusedError(408, "the client went away before the body had arrived") from None
         except TimeoutError:
             raise RefusedError(408, f"the body did not arrive within {_BODY_SECONDS} seconds") from None
         if size > self.limits.body_bytes:
@@ -382,10 +395,16 @@ class _Server:
 
     async def _swap(self) -> None:
         """Load another model where the alias has moved; the old one finishes what it has begun."""
-        uri, source = await asyncio.to_thread(resolve, self.name)
-        if source == self.served.source:
+        uri, source = await _in_thread(resolve, self.name)
+        if source == self.served.source or time.monotonic() < self.again_at:
             return
-        new = await asyncio.to_thread(Served, uri, source)
+        try:
+            new = await _in_thread(Served, uri, source)
+        except Exception:
+            self.pause = min(2 * self.pause, _LONGEST_PAUSE)  # each try may download the whole model
+            self.again_at = time.monotonic() + self.pause
+            raise
+        self.pause = _FOLLOW_SECONDS
         old, self.served = self.served, new
         self.metrics.serve(new.trained)
         logger.info("another model", extra={"model_version": new.trained.version, "former": old.trained.version})
@@ -395,6 +414,7 @@ class _Connection(H11Protocol):
     """A connection that is closed when a request drips in so slowly that it is not whole in time: uvicorn itself would wait for ever."""
 
     _timer: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first head."""
@@ -411,6 +431,8 @@ class _Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._stop()
+        if self._unread is not None:
+            self._unread.cancel()
         super().connection_lost(exc)
 
     def _wait(self) -> None:
@@ -418,10 +440,42 @@ class _Connection(H11Protocol):
         if self.conn.their_state in {h11.IDLE, h11.SEND_BODY}:
             self._timer = self.loop.call_later(_ARRIVAL_SECONDS, self.transport.close)
 
+    def pause_writing(self) -> None:
+        """Give a client that does not read its answer so much time."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(_READING_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+
     def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+async def _in_thread(function: Callable[..., Answer], *arguments: Any) -> Answer:
+    """Call a function in a thread that nothing waits for when the server stops: a store that is away lets a look-up hang for minutes."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Answer] = loop.create_future()
+
+    def tell(method: Callable[[Any], None], value: Any) -> None:
+        if not answer.done():
+            method(value)
+
+    def run() -> None:
+        try:
+            told: tuple[Callable[[Any], None], Any] = answer.set_result, function(*arguments)
+        except Exception as error:  # noqa: BLE001 - raised where it is awaited
+            told = answer.set_exception, error
+        with contextlib.suppress(RuntimeError):  # the server has stopped
+            loop.call_soon_threadsafe(tell, *told)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await answer
 
 
 def _sentence(error: ValidationError) -> str:
@@ -468,7 +522,8 @@ def run_server(application: FastAPI, listening: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=math.ceil(application.state.limits.seconds) + _SPARE_SECONDS,
+        timeout_graceful_shutdown=_BODY_SECONDS + math.ceil(application.state.limits.seconds) + _SPARE_SECONDS,
+        lifespan="on",
         timeout_keep_alive=30,
         limit_concurrency=_CONNECTIONS,
         h11_max_incomplete_event_size=16_384,

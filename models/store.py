@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -163,9 +166,25 @@ def load_served(uri: str) -> Any:
 
     with told():
         try:
-            return mlflow.pyfunc.load_model(uri)
+            with _files(mlflow, uri) as folder:
+                return mlflow.pyfunc.load_model(folder)
         except OSError as error:
             raise NewsmarkError(f"{uri}: {_first_line(error)}") from error
+
+
+@contextmanager
+def _files(mlflow: Any, uri: str) -> Iterator[str]:
+    """Fetch a model's files; what a server sends is removed when the process ends, or at once if it is of no use: MLflow would leave it."""
+    if not mlflow.get_tracking_uri().startswith("http"):
+        yield mlflow.artifacts.download_artifacts(uri)
+        return
+    folder = tempfile.mkdtemp(prefix="newsmark-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        yield mlflow.artifacts.download_artifacts(uri, dst_path=folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _download(name: str | None) -> Path:
@@ -174,7 +193,8 @@ def _download(name: str | None) -> Path:
 
     try:
         uri = name if name and ":/" in name else uri_of_run(mlflow, name)
-        return Path(mlflow.artifacts.download_artifacts(uri)) / "artifacts" / ARTIFACT
+        with _files(mlflow, uri) as folder:
+            return Path(folder) / "artifacts" / ARTIFACT
     except (MlflowException, OSError) as error:
         raise NewsmarkError(f"model {name or '(newest)'}: {_first_line(error)}") from None
 
@@ -201,8 +221,8 @@ def uri_of_run(mlflow: Any, run_id: str | None) -> str:
 
 
 def without_password(uri: str) -> str:
-    """Take user name and password out of a URI, so that it can be shown."""
-    return re.sub(r"//[^/\s]*@", "//", uri)
+    """Take user name and password out of the URIs of a text, so that it can be shown."""
+    return re.sub(r"([?&](?:password|passwd|token)=)[^&\s]*", r"\1…", re.sub(r"//\S*@", "//", uri))
 
 
 def _first_line(error: Exception) -> str:

@@ -5,6 +5,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -174,6 +175,16 @@ def test_saved_model_gives_identical_scores(tmp_path, columns, constant):
     assert np.array_equal(loaded.scores(alone(UNSEEN)), scores)
     assert np.array_equal(loaded.decide(scores), model.decide(scores))
     assert (loaded.kind, loaded.labels, loaded.exclusive, loaded.rules) == (model.kind, model.labels, model.exclusive, model.rules)
+
+
+def test_the_version_follows_from_the_weights_and_from_what_decides(folder, tmp_path):
+    model = load_model(folder)
+    stricter = replace(model, rules=tuple(replace(rule, threshold=0.9) for rule in model.rules))
+    versions = []
+    for number, one in enumerate((model, model, stricter)):
+        save_model(one, tmp_path / str(number))
+        versions.append(load_model(tmp_path / str(number)).version)
+    assert versions[0] == versions[1] == model.version != versions[2]
 
 
 def test_folder_holds_a_card_the_vocabulary_and_the_weights(folder):

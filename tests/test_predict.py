@@ -10,6 +10,7 @@ from annotation.errors import NewsmarkError
 from models import cli
 from models.classifier import Excerpt, Rule, TrainedModel
 from models.rows import Output, count_rows
+from models.store import without_password
 
 CHUNK = 1024
 
@@ -181,3 +182,16 @@ def test_a_path_that_is_not_there_is_told_before_any_row_is_read(tmp_path, capsy
     (tmp_path / "rows.jsonl").write_text('{"text": "0 0.5"}\n')
     assert cli.main([str(tmp_path / "rows.jsonl"), str(tmp_path / "absent.parquet")]) == 2
     assert capsys.readouterr() == ("", f"predict: error: {tmp_path}/absent.parquet: no such file or folder\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("the store postgresql://me:s3cret@host/db is away", "the store postgresql://host/db is away"),
+        ("postgresql://me:a/b@c@host/db", "postgresql://host/db"),
+        ("postgresql://host/db?user=me&password=s3cret&a=b", "postgresql://host/db?user=me&password=…&a=b"),
+        ("http://host:5000/a, http://host/b", "http://host:5000/a, http://host/b"),
+    ],
+)
+def test_passwords_are_not_shown(text, shown):
+    assert without_password(text) == shown

@@ -111,13 +111,13 @@ def register(mlflow: Any, run_id: str) -> str:
     with told():
         client = mlflow.MlflowClient()
         known = client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{run_id}'")
-        if known:
+        if known and known[0].description:
             return str(known[0].version)
         uri = uri_of_run(mlflow, run_id)
         card = model_card(mlflow, run)
         client.log_text(run_id, card, "model_card.md")
         with redirect_stderr(StringIO()):  # it prints what the caller will say
-            version = mlflow.register_model(uri, REGISTERED, tags={"kind": run.kind, "data_digest": run.data_digest})
+            version = known[0] if known else mlflow.register_model(uri, REGISTERED, tags={"kind": run.kind, "data_digest": run.data_digest})
         client.update_model_version(REGISTERED, version.version, description=card)
         return str(version.version)
 
@@ -151,6 +151,8 @@ def promote(mlflow: Any, run_id: str, gate: Gate, forced_because: str | None = N
         client.set_model_version_tag(REGISTERED, version, "gate", "passed" if not failed else f"failed: {', '.join(failed)}")
         if outcome.reason:
             client.set_model_version_tag(REGISTERED, version, "forced_because", outcome.reason)
+        elif "forced_because" in client.get_model_version(REGISTERED, version).tags:  # another time
+            client.delete_model_version_tag(REGISTERED, version, "forced_because")
         if outcome.promoted:
             if champion is not None:  # first, so that a crash between the two leaves a champion
                 client.set_registered_model_alias(REGISTERED, PREVIOUS, champion.version)
@@ -248,6 +250,10 @@ def _against(mlflow: Any, run: LoggedRun, champion_id: str, gate: Gate) -> Itera
 
 
 def _scored(run: LoggedRun, predictions: LoggedPredictions) -> str:
-    """Say what a run was scored on; a cross-validation follows from the data and the number of its folds (see ``make_folds``)."""
-    folds = f" in {min(int(run.params['max_folds']), len(set(predictions.groups)))} folds" if predictions.out_of_fold else ""
-    return f"{run.scored_on}{folds} of {run.data_digest[:12]}"
+    """Say what a run was scored on: a test file, whatever it was trained on, or a cross-validation.
+
+    The latter follows from the data and the number of its folds (see ``make_folds``).
+    """
+    if not predictions.out_of_fold:
+        return run.scored_on
+    return f"{run.scored_on} in {min(int(run.params['max_folds']), len(set(predictions.groups)))} folds of {run.data_digest[:12]}"

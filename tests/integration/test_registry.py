@@ -1,5 +1,6 @@
 """``train --register``, ``train promote`` and ``train rollback`` in a real MLflow store."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -157,3 +158,19 @@ def test_a_gate_that_is_none_is_refused(tmp_path, content, reason):
 
 def test_the_gate_of_the_project_can_be_read():
     assert load_gate(DEFAULT_GATE).megabytes > 100
+
+
+@pytest.mark.usefixtures("crowned")
+def test_models_trained_on_other_data_are_compared_on_one_test_file(command, own_store, loose, tmp_path):
+    test = tmp_path / "test.jsonl"
+    test.write_text('{"text": "Ministern lovar det.", "labels": ["commitment"]}\n{"text": "Läs mer", "labels": ["boilerplate"]}\n')
+    lines = Path("seeds/annotations.jsonl").read_text().splitlines(keepends=True)
+    fewer = tmp_path / "fewer.jsonl"
+    fewer.write_text("".join(line for line in lines if json.loads(line)["document"] != json.loads(lines[0])["document"]))
+    tables = []
+    for annotations, options in (("seeds/annotations.jsonl", ("--force", "the first")), (fewer, ())):
+        trained = command("training", "--config", "configs/baseline.yaml", "--bootstrap", "", "--annotations", annotations, "--test", test, env=own_store)
+        run = re.search(r"run ([0-9a-f]{32})", trained.stderr).group(1)
+        tables.append(command("training", "promote", run, "--gate", loose, *options, env=own_store).stdout)
+    assert re.search(r"^data and folds .* NO$", tables[0], re.MULTILINE)
+    assert re.search(r"^data and folds +the same +the champion's +yes$", tables[1], re.MULTILINE)

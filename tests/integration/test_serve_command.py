@@ -340,6 +340,16 @@ def test_requests_that_drip_in_for_ever_are_cut_off(server):
     assert server.post(GOOD).status_code == 200
 
 
+def test_a_sender_that_goes_away_is_no_failure(server):
+    before = len(server.log.read_text().splitlines())
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+    assert server.post(GOOD).status_code == 200
+    rows = [json.loads(line) for line in server.log.read_text().splitlines()[before:]]
+    assert {(row["level"], row["message"]) for row in rows} == {("INFO", "request")}
+    assert sorted(row["status"] for row in rows) == [200, 408]
+
+
 def test_health_and_numbers_for_prometheus(server):
     assert server.http.get("/health").status_code == 200
     server.post({"inputs": [{"text": "Dela\nSkriv ut"}], "params": {"threshold": 0.0}})
@@ -370,7 +380,7 @@ def test_the_log_is_json_without_texts(server):
 
 
 def test_a_token_is_asked_for_where_one_is_set(store, tmp_path):
-    server = Server(tmp_path, {**store, "NEWSMARK_TOKEN": TOKEN})
+    server = Server(tmp_path, {**store, "NEWSMARK_TOKEN": f"{TOKEN}\n"})
     try:
         for given in ("", "Bearer wrong", TOKEN, f"Basic {TOKEN}"):
             answer = server.post(GOOD, {**JSON, "Authorization": given.encode()})
@@ -559,6 +569,13 @@ def test_a_model_that_is_not_there_is_one_clear_line(command, store, options, re
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("hosts", ["", "news.example.org,", "news*.example.org", "::1"])
+def test_allowed_hosts_that_are_no_names_are_one_clear_line(command, store, hosts):
+    done = command("models", "serve", "--allowed-hosts", hosts, env=store)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("predict: error: --allowed-hosts: '")
+
+
 def test_a_port_in_use_is_one_clear_line(command, store, server):
     done = command("models", "serve", "--port", server.port, env=store)
     assert done.returncode == 1
@@ -619,7 +636,11 @@ def test_predict_by_url_tells_in_one_line_what_is_wrong(store, command, tmp_path
     server = Server(tmp_path, {**store, "NEWSMARK_TOKEN": TOKEN}, "--allowed-hosts", "127.0.0.1")
     try:
         url = str(server.http.base_url)
-        assert command("models", ARTICLE, "--url", url, env={**store, "NEWSMARK_TOKEN": TOKEN}).returncode == 0
+        assert command("models", ARTICLE, "--url", url, env={**store, "NEWSMARK_TOKEN": f" {TOKEN}\n"}).returncode == 0
+        broken = command("models", ARTICLE, "--url", url, env={**store, "NEWSMARK_TOKEN": "hemligt\nord"})
+        assert (broken.returncode, broken.stderr) == (2, "predict: error: NEWSMARK_TOKEN holds a character that no header can carry; give it on one line\n")
+        secret = command("models", ARTICLE, "--url", url.replace("//", "//me:s3cret@"), env=store)
+        assert (secret.returncode, secret.stderr) == (1, f"predict: error: {url} asks for a token; set NEWSMARK_TOKEN to it\n")
         for env in (store, {**store, "NEWSMARK_TOKEN": "wrong one"}):
             done = command("models", ARTICLE, "--url", url, env=env)
             assert (done.returncode, done.stderr) == (1, f"predict: error: {url} asks for a token; set NEWSMARK_TOKEN to it\n")

@@ -93,6 +93,8 @@ def test_train_register_promote_and_serve_against_a_teams_server(services, comma
     promoted = command("training", "promote", run, "--force", "the first", env=env)
     assert promoted.returncode == 0, promoted.stderr
     assert list((folder / "artifacts").rglob("weights.safetensors"))
+    (tmp_path / "temporary").mkdir()
+    env["TMPDIR"] = str(tmp_path / "temporary")
     port = free_port()
     serve = [sys.executable, "-m", "models", "serve", "--port", str(port)]
     with (tmp_path / "serve.log").open("w") as output:
@@ -105,6 +107,7 @@ def test_train_register_promote_and_serve_against_a_teams_server(services, comma
     finally:
         server.terminate()
         assert server.wait(timeout=60) == 0
+    assert not list((tmp_path / "temporary").iterdir())  # the models that were fetched are gone
     assert memory(process.pid) < 300
     for text in (log.read_text(), trained.stderr, promoted.stdout, (tmp_path / "serve.log").read_text()):
         assert password not in text
