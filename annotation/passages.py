@@ -57,6 +57,7 @@ _BETWEEN = {
 # ... and after the number of an item.
 _NUMBER = re.compile(r"\s*(?:\d+(?:\.\d+)*|1er|[IVXL]+|[a-z])\.\s*")
 _CONTINUES = set(",;:!?…")
+_GLUED = {".-", "」と"}  # "Dipl.-Ing.", and "said" behind a quotation
 # Where it cuts in the wrong place: a quotation mark belongs to the words that it opens or closes.
 _CLOSING = re.compile(r"\s*»(?!\w)")
 _OPENING = re.compile(r"(?<=\s)(?:«\s*|[\"“”„»‘‚])(?=\w)")
@@ -191,7 +192,7 @@ def _with_quote(line: str, end: int) -> int:
 def _runs_on(line: str, start: int, end: int, following: str, language: str) -> bool:
     """Whether no sentence ends here after all."""
     glued = not line[end - 1].isspace()
-    if following.islower() or following in _CONTINUES or (following in "-と" and glued) or _NUMBER.fullmatch(line, start, end):
+    if following.islower() or following in _CONTINUES or line[end - 1 : end + 1] in _GLUED or _NUMBER.fullmatch(line, start, end):
         return True
     tail = max(start, end - 40)
     if following.isdigit():

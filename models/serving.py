@@ -276,7 +276,7 @@ class _Server:
         self.name, self.limits, self.token, self.url = name, limits, token, url
         self.metrics = Metrics()
         self.under_way = 0
-        self.pause, self.again_at = _FOLLOW_SECONDS, 0.0
+        self.pause, self.again_at, self.failed = _FOLLOW_SECONDS, 0.0, ""
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "1"
         uri, source = resolve(name)
         self.served = Served(uri, source)
@@ -396,15 +396,15 @@ class _Server:
     async def _swap(self) -> None:
         """Load another model where the alias has moved; the old one finishes what it has begun."""
         uri, source = await _in_thread(resolve, self.name)
-        if source == self.served.source or time.monotonic() < self.again_at:
+        if source == self.served.source or (source == self.failed and time.monotonic() < self.again_at):
             return
         try:
             new = await _in_thread(Served, uri, source)
         except Exception:
-            self.pause = min(2 * self.pause, _LONGEST_PAUSE)  # each try may download the whole model
+            self.pause = min(2 * self.pause, _LONGEST_PAUSE) if source == self.failed else _FOLLOW_SECONDS  # each try may download the whole model
+            self.failed = source
             self.again_at = time.monotonic() + self.pause
             raise
-        self.pause = _FOLLOW_SECONDS
         old, self.served = self.served, new
         self.metrics.serve(new.trained)
         logger.info("another model", extra={"model_version": new.trained.version, "former": old.trained.version})

@@ -134,7 +134,7 @@ def test_swedish_sentences_are_split_where_they_end(passages):
         ("fr", ["Il a parlé à M.\u00a0Dupont.", "«\u00a0Oui\u00a0», dit-il.", '"Non. Jamais", dit-elle.']),
         ("fr", ["Selon l’O.M.S., 1.200 cas, etc.", "Mme. Ba et le Dr. Léon sont là.", "M. Bâ aussi."]),
         ("it", ["Disse di no.", "“Resto qui”, ha detto.", "L'art. 5 della legge n. 241.", "Il dott. Rossi tace."]),
-        ("ja", ["彼は「行こう。今だ。」と言った。", "3月に去った。"]),
+        ("ja", ["彼は「行こう。今だ。」と言った。", "ところが去った。", "3月だ。"]),
         ("nl", ["‘Wij gaan. Nu’, zei hij.", "Dat is zo."]),
         ("pl", ["Przyszli o godz. 10.30.", "„Idziemy. Teraz” – powiedział.", "Koniec."]),
         ("ru", ["А. С. Пушкин ушёл.", "«Да», сказал он."]),

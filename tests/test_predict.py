@@ -121,8 +121,8 @@ MADE = {"model": "m", "threshold": None}
 ADDED = {"labels": [], "scores": {"quote": 0.5}, "review": False}
 
 
-def written(path, rows, resume=False):
-    output = Output(path, resume, MADE)
+def written(path, rows):
+    output = Output(path, False, MADE)
     output.write({"text": "a", **ADDED, **row} for row in rows)
     output.finish(False)
     return parquet.read_table(path).to_pylist()
