@@ -23,6 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check torch -c constraints.txt
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[annotate,train,transformer,serve,team,ray,dev]' -c constraints.txt
+	@mkdir -p $(VENV)/src && ln -sfn ../.. $(VENV)/src/newsmark
 	@touch $@
 
 demo: $(READY)  ## train both models on the five seeds, compare them, predict (the main job)

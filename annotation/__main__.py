@@ -2,6 +2,6 @@
 
 import sys
 
-from annotation.cli import main
+from newsmark.annotation.cli import main
 
 sys.exit(main())

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from annotation.annotations import Annotation, Span, labels_of_passages
-from annotation.documents import Document
-from annotation.labels import LabelScheme
-from annotation.passages import Passage, split_passages
+from .annotations import Annotation, Span, labels_of_passages
+from .documents import Document
+from .labels import LabelScheme
+from .splitting.passages import Passage, split_passages
 
 
 @dataclass(frozen=True)

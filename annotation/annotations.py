@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from annotation.documents import Document
-from annotation.errors import NewsmarkError, unknown_name
-from annotation.files import atomic_write, read_jsonl, string_of
-from annotation.labels import LabelScheme
-from annotation.passages import Passage
+from .documents import Document
+from .errors import NewsmarkError, unknown_name
+from .files import atomic_write, read_jsonl, string_of
+from .labels import LabelScheme
+from .splitting.passages import Passage
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from annotation.annotations import Annotation, labels_of_passages, read_annotations
-from annotation.cli_studio import add_commands
-from annotation.documents import Document, read_documents
-from annotation.errors import NewsmarkError, debug_option, run_command
-from annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
-from annotation.passages import split_passages
+from .annotations import Annotation, labels_of_passages, read_annotations
+from .documents import Document, read_documents
+from .errors import NewsmarkError, debug_option, run_command
+from .label_studio.commands import add_commands
+from .labels import DEFAULT_LABELS, LabelScheme, load_labels
+from .splitting.passages import split_passages
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -82,7 +82,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _agreement(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate  # keeps --help fast
 
-    from annotation.agreement import krippendorff_alpha, measure_agreement, topic_alpha, topic_f1, topic_kappa
+    from .agreement import krippendorff_alpha, measure_agreement, topic_alpha, topic_f1, topic_kappa
 
     documents, annotations, scheme = _read(arguments, pass_over_others=True)
     pairs = measure_agreement(documents, annotations, scheme)
@@ -103,7 +103,7 @@ def _agreement(arguments: argparse.Namespace) -> None:
 
 def _print_disputes(documents: list[Document], annotations: list[Annotation], scheme: LabelScheme) -> None:
     """Print what annotators disagree on, the document with the most first, each with a link to its task."""
-    from annotation.agreement import disputed_spans, disputed_topics, passage_votes
+    from .agreement import disputed_spans, disputed_topics, passage_votes
 
     passages = [one for one in passage_votes(documents, annotations, scheme) if one.disputed]
     spans, topics = disputed_spans(documents, annotations), disputed_topics(documents, annotations)

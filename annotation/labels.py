@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from annotation.errors import NewsmarkError, unknown_name
-from annotation.files import read_text
+from .errors import NewsmarkError, unknown_name
+from .files import read_text
 
 DEFAULT_LABELS = Path(__file__).resolve().parent.parent / "configs" / "labels.yaml"
 

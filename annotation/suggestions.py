@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from annotation.annotations import Span
-from annotation.documents import Document
-from annotation.labels import LabelScheme
-from annotation.passages import Passage, split_passages
+from .annotations import Span
+from .documents import Document
+from .labels import LabelScheme
+from .splitting.passages import Passage, split_passages
 
 RULES_VERSION = "rules-1"
 _NUMBER = r"\d+(?:[ \u00a0\u202f.,]\d{3})*(?:[.,]\d+)?"

@@ -2,6 +2,6 @@
 
 import sys
 
-from models.cli import main
+from newsmark.models.cli import main
 
 sys.exit(main())

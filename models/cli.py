@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from annotation.errors import NewsmarkError, UsageError, debug_option, run_command
-from models.rows import Output, Row, as_line, count_rows, read_rows, with_neighbours
+from ..annotation.errors import NewsmarkError, UsageError, debug_option, run_command
+from .prediction.rows import Output, Row, as_line, count_rows, read_rows, with_neighbours
 
 if TYPE_CHECKING:
-    from models.classifier import Excerpt
-    from models.engines import Engine
-    from models.prediction import Prediction
+    from .context import PassageInContext
+    from .prediction.engines import Engine
+    from .prediction.predict import Prediction
 
 _FIRST_CHUNK, CHUNK = 16, 1024
 """Passages classified at once: few in the beginning, so that the first answers come soon, then twice as many each time up to the second number,
@@ -99,7 +99,7 @@ def _whole(what: str, least: int, most: int) -> Callable[[str], int]:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    from models.serving import Limits, listen, make_application, run_server  # keeps --help fast
+    from .serving.application import Limits, listen, make_application, run_server  # keeps --help fast
 
     limits = Limits(arguments.max_body, arguments.max_inputs, arguments.max_characters, arguments.time_limit, arguments.queue)
     hosts = [name.strip() for name in arguments.allowed_hosts.split(",")]
@@ -159,15 +159,15 @@ def _predict(arguments: argparse.Namespace) -> None:
     output.finish(arguments.review)
 
 
-def _labelled(rows: Iterator[tuple[Row, Excerpt]], engine: Engine) -> Iterator[list[tuple[Row, Prediction]]]:
+def _labelled(rows: Iterator[tuple[Row, PassageInContext]], engine: Engine) -> Iterator[list[tuple[Row, Prediction]]]:
     """Label rows, a chunk at a time."""
     waiting: deque[list[Row]] = deque()
 
-    def chunks() -> Iterator[list[Excerpt]]:
+    def chunks() -> Iterator[list[PassageInContext]]:
         size = _FIRST_CHUNK
         while chunk := list(islice(rows, size)):
             waiting.append([row for row, _ in chunk])
-            yield [excerpt for _, excerpt in chunk]
+            yield [context for _, context in chunk]
             size = min(2 * size, CHUNK)
 
     for predictions in engine(chunks()):
@@ -178,13 +178,13 @@ def _engine(arguments: argparse.Namespace) -> tuple[Engine, str]:
     """Take what labels passages, and its name."""
     threshold = arguments.threshold
     if arguments.url:
-        from models.client import Client  # keeps --help fast
+        from .prediction.client import Client  # keeps --help fast
 
         client = Client(arguments.url, _token())
         return lambda chunks: (client.predict_passages(chunk, threshold) for chunk in chunks), client.name
-    from models.classifier import load_model, read_version
-    from models.engines import here, in_processes, on_ray
-    from models.store import find_folder
+    from .prediction.engines import here, in_processes, on_ray
+    from .saved import load_model, read_version
+    from .store import find_folder
 
     folder = find_folder(arguments.model)
     if arguments.engine == "ray":

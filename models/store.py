@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from annotation.errors import NewsmarkError
-from annotation.folders import project_folder
-from models.classifier import is_model_folder
+from ..annotation.errors import NewsmarkError
+from ..annotation.folders import project_folder
+from .saved import is_model_folder
 
 EXPERIMENT = "newsmark"
 ARTIFACT = "model"

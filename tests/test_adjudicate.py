@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import pytest
-
-from annotation.adjudicate import AGREED, settle
-from annotation.annotations import Annotation, Span
-from annotation.documents import Document
+from newsmark.annotation.annotations import Annotation, Span
+from newsmark.annotation.documents import Document
+from newsmark.annotation.label_studio.adjudication import AGREED, settle
 
 DOCUMENT = Document("Le pays s'engage à agir. « Oui », dit-elle.", "a.txt", "fr")
 SPANS = (Span("s1", 0, 24, "commitment"), Span("s2", 25, 43, "quote", "direct"))

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from annotation.cli import main
+from newsmark.annotation.cli import main
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 ANNOTATIONS = SEEDS / "annotations.jsonl"
@@ -160,7 +159,8 @@ def test_a_terminal_that_is_not_utf_8_gets_no_traceback(command):
 
 @pytest.mark.parametrize("package", ["annotation", "training", "models"])
 def test_the_help_of_a_command_loads_nothing_heavy(package):
-    code = f"import sys\nfrom {package}.cli import main\ntry:\n    main(['--help'])\nfinally:\n    print('loaded:', *sorted(set(sys.modules) & set({HEAVY})))\n"
+    code = "import sys\n"
+    code += f"from newsmark.{package}.cli import main\ntry:\n    main(['--help'])\nfinally:\n    print('loaded:', *sorted(set(sys.modules) & set({HEAVY})))\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0
     assert done.stdout.startswith("usage:")

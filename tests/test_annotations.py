@@ -6,13 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
-
-from annotation.agreement import disputed_spans, disputed_topics, measure_agreement, topic_alpha, topic_f1, topic_kappa
-from annotation.annotations import Annotation, Span, labels_of_passages, read_annotations, write_annotations
-from annotation.documents import Document, read_documents
-from annotation.errors import NewsmarkError
-from annotation.labels import load_labels
-from annotation.passages import Passage
+from newsmark.annotation.agreement import disputed_spans, disputed_topics, measure_agreement, topic_alpha, topic_f1, topic_kappa
+from newsmark.annotation.annotations import Annotation, Span, labels_of_passages, read_annotations, write_annotations
+from newsmark.annotation.documents import Document, read_documents
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.labels import load_labels
+from newsmark.annotation.splitting.passages import Passage
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 SCHEME = load_labels()

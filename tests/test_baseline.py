@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from annotation.errors import NewsmarkError
-from models.baseline import Baseline
-from models.classifier import Excerpt, Rule, TrainedModel, is_model_folder, load_model, save_model
-from models.settings import BaselineSettings
-from models.tfidf import Terms, Tfidf
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.models.baseline.reader import SavedBaseline, Terms
+from newsmark.models.baseline.settings import BaselineSettings
+from newsmark.models.baseline.trainer import Baseline
+from newsmark.models.calibration import Calibration
+from newsmark.models.context import PassageInContext
+from newsmark.models.model import TrainedModel
+from newsmark.models.saved import is_model_folder, load_model, save_model
 
 LABELS = ("commitment", "statistic", "quote")
 TEXTS = [
@@ -32,11 +34,11 @@ TEXTS = [
 ]
 TARGETS = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1], [0, 0, 0], [0, 0, 0]], dtype=np.float32)
 UNSEEN = ["Ministern lovade 300 nya hus", "", "Été 2030", "漢字"]
-RULES = (Rule(), Rule(0.4), Rule(0.3, 1.5, -0.25, (0.1, 0.2, 0.3), (0.0, -0.5, 0.5)))
+RULES = (Calibration(), Calibration(0.4), Calibration(0.3, 1.5, -0.25, (0.1, 0.2, 0.3), (0.0, -0.5, 0.5)))
 
 
 def alone(texts):
-    return [Excerpt(text) for text in texts]
+    return [PassageInContext(text) for text in texts]
 
 
 def fit(targets=TARGETS, seed=13, texts=TEXTS, start=None, **settings):
@@ -96,7 +98,7 @@ def test_scores_are_those_of_the_scikit_learn_pipeline(texts):
 
 
 def test_scores_stay_the_same_after_the_known_words_were_forgotten(monkeypatch):
-    monkeypatch.setattr("models.tfidf._MOST_KEPT", 0)
+    monkeypatch.setattr("newsmark.models.baseline.reader._MOST_KEPT", 0)
     assert_as_scikit_learn(fit(), TEXTS)
     assert_as_scikit_learn(fit(), TEXTS)
 
@@ -110,7 +112,7 @@ def test_ngrams_are_found_among_very_many_words():
     tokens = ["".join(letters) for letters in product("abcdefghij", repeat=5)]  # the square of their number is greater than 32 bits hold
     terms = [*tokens, " ".join(tokens[-2:])]
     words = Terms(terms, np.ones(len(terms)), np.eye(len(terms), 1, 1 - len(terms)))  # a weight for the n-gram of two alone
-    scores = Tfidf(words, Terms(["a"], np.ones(1), np.zeros((1, 1))), np.zeros(1)).scores([terms[-1], " ".join(tokens[:-3:-1])])
+    scores = SavedBaseline(words, Terms(["a"], np.ones(1), np.zeros((1, 1))), np.zeros(1)).scores([terms[-1], " ".join(tokens[:-3:-1])])
     assert scores[0, 0] > 0.6
     assert scores[1, 0] == 0.5
 
@@ -174,12 +176,12 @@ def test_saved_model_gives_identical_scores(tmp_path, columns, constant):
     loaded = load_model(tmp_path / "model")
     assert np.array_equal(loaded.scores(alone(UNSEEN)), scores)
     assert np.array_equal(loaded.decide(scores), model.decide(scores))
-    assert (loaded.kind, loaded.labels, loaded.exclusive, loaded.rules) == (model.kind, model.labels, model.exclusive, model.rules)
+    assert (loaded.kind, loaded.labels, loaded.exclusive, loaded.calibrations) == (model.kind, model.labels, model.exclusive, model.calibrations)
 
 
 def test_the_version_follows_from_the_weights_and_from_what_decides(folder, tmp_path):
     model = load_model(folder)
-    stricter = replace(model, rules=tuple(replace(rule, threshold=0.9) for rule in model.rules))
+    stricter = replace(model, calibrations=tuple(replace(rule, threshold=0.9) for rule in model.calibrations))
     versions = []
     for number, one in enumerate((model, model, stricter)):
         save_model(one, tmp_path / str(number))
@@ -218,19 +220,19 @@ def test_folder_of_something_else_is_refused(tmp_path):
         {"files": ["weights.safetensors"]},
         {"rules": []},
         {"rules": [vars(rule) for rule in RULES[:2]]},
-        {"rules": [vars(rule) for rule in (*RULES, Rule())]},
+        {"rules": [vars(rule) for rule in (*RULES, Calibration())]},
         {"rules": 0.5},
         {"rules": [0.5] * 3},
-        {"rules": [vars(Rule(threshold=1.5))] * 3},
-        {"rules": [vars(Rule(threshold="0.5"))] * 3},
-        {"rules": [vars(Rule(slope=math.nan))] * 3},
-        {"rules": [vars(Rule(slope="1", intercept="0"))] * 3},
-        {"rules": [vars(Rule(intercept=math.inf))] * 3},
+        {"rules": [vars(Calibration(threshold=1.5))] * 3},
+        {"rules": [vars(Calibration(threshold="0.5"))] * 3},
+        {"rules": [vars(Calibration(slope=math.nan))] * 3},
+        {"rules": [vars(Calibration(slope="1", intercept="0"))] * 3},
+        {"rules": [vars(Calibration(intercept=math.inf))] * 3},
         {"rules": [{"threshold": 0.5}] * 3},
-        {"rules": [{**vars(Rule()), "offset": 1}] * 3},
-        {"rules": [vars(Rule(before=(1.0, 2.0)))] * 3},
-        {"rules": [vars(Rule(after=(1.0, math.nan, 2.0)))] * 3},
-        {"rules": [vars(Rule(after="abc"))] * 3},
+        {"rules": [{**vars(Calibration()), "offset": 1}] * 3},
+        {"rules": [vars(Calibration(before=(1.0, 2.0)))] * 3},
+        {"rules": [vars(Calibration(after=(1.0, math.nan, 2.0)))] * 3},
+        {"rules": [vars(Calibration(after="abc"))] * 3},
         {"exclusive": None},
     ],
 )
@@ -284,6 +286,6 @@ def test_vocabulary_that_the_weights_do_not_fit_is_damaged(folder, change):
 
 
 def test_loading_and_predicting_need_no_scikit_learn(folder):
-    code = "import sys; from pathlib import Path; from models.classifier import load_model; load_model(Path(sys.argv[1])).classifier.scores(['Ett hus']); "
+    code = "import sys; from pathlib import Path; from newsmark.models.saved import load_model; load_model(Path(sys.argv[1])).classifier.scores(['Ett hus']); "
     code += "assert not {'sklearn', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code, folder], check=True)

@@ -5,19 +5,18 @@ import dataclasses
 import threading
 import time
 from contextvars import copy_context
-from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
-
-from models import batching
-from models import served as served_code
-from models.baseline import Baseline
-from models.batching import ModelFailedError, Served
-from models.classifier import Rule, TrainedModel, save_model
-from models.deadline import DEADLINE, STEP, InSteps, OutOfTimeError, check_deadline
-from models.settings import BaselineSettings
+from newsmark.models.baseline.settings import BaselineSettings
+from newsmark.models.baseline.trainer import Baseline
+from newsmark.models.calibration import Calibration
+from newsmark.models.model import TrainedModel
+from newsmark.models.prediction.deadline import DEADLINE, STEP, InSteps, OutOfTimeError, check_deadline
+from newsmark.models.saved import save_model
+from newsmark.models.serving import batching
+from newsmark.models.serving.batching import ModelFailedError, Served
 
 OWN = {"threshold": -1.0, "split": False}
 
@@ -54,9 +53,10 @@ def logged(tmp_path_factory):
     texts, targets = ["ministern lovar", "solen sken"] * 5, np.array([[1], [0]] * 5, dtype=np.float32)
     baseline = Baseline.fit(texts, targets, BaselineSettings(), 13, lambda *_: None)
     (folder / "own").mkdir()
-    save_model(TrainedModel("baseline", ("quote",), frozenset(), (Rule(),), baseline), folder / "own")
+    save_model(TrainedModel("baseline", ("quote",), frozenset(), (Calibration(),), baseline), folder / "own")
     example = ([{"text": "Hej."}], OWN)
-    code = Path(served_code.__file__)
+    code = folder / "model.py"
+    code.write_text("from mlflow.models import set_model\nfrom newsmark.models.serving.logged import ServedModel\nset_model(ServedModel())\n")
     mlflow.pyfunc.save_model(folder / "logged", python_model=code, artifacts={"model": str(folder / "own")}, pip_requirements=[], input_example=example)
     return str(folder / "logged")
 

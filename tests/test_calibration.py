@@ -4,14 +4,15 @@ import math
 
 import numpy as np
 import pytest
+from newsmark.models.calibration import Calibration, calibrated, log_odds, logistic, read_odds
+from newsmark.models.context import PassageInContext, in_reading_order
+from newsmark.models.model import REVIEW_RISK, TrainedModel, risk
+from newsmark.models.prediction.predict import predict_passages
+from newsmark.training.calibration import fit_calibrations
+from newsmark.training.metrics import calibration_error
 from sklearn.metrics import f1_score
 
-from models.classifier import REVIEW_RISK, Excerpt, Rule, TrainedModel, calibrated, in_reading_order, log_odds, logistic, read_odds, risk
-from models.prediction import predict_passages
-from training.calibration import fit_rules
-from training.metrics import calibration_error
-
-AS_IS = Rule()
+AS_IS = Calibration()
 
 
 def alone(scores):
@@ -31,19 +32,19 @@ def drawn_case(seed, slope=1.0, intercept=0.0, count=6000):
 @pytest.mark.parametrize(
     ("score", "rule", "probability"),
     [
-        (0.8, Rule(), 0.8),
-        (0.8, Rule(slope=2.0), 16 / 17),  # odds 4, squared
-        (0.8, Rule(slope=0.5), 2 / 3),  # odds 4, their root
-        (0.5, Rule(intercept=math.log(3)), 3 / 4),
-        (0.2, Rule(slope=2.0, intercept=math.log(4)), 1 / 5),  # odds 1/4, squared, times 4
-        (0.5, Rule(threshold=0.7, slope=5.0), 0.5),
+        (0.8, Calibration(), 0.8),
+        (0.8, Calibration(slope=2.0), 16 / 17),  # odds 4, squared
+        (0.8, Calibration(slope=0.5), 2 / 3),  # odds 4, their root
+        (0.5, Calibration(intercept=math.log(3)), 3 / 4),
+        (0.2, Calibration(slope=2.0, intercept=math.log(4)), 1 / 5),  # odds 1/4, squared, times 4
+        (0.5, Calibration(threshold=0.7, slope=5.0), 0.5),
     ],
 )
 def test_rule_calibrates_as_computed_by_hand(score, rule, probability):
     assert rule.calibrate(alone([[score]]), 0) == pytest.approx([probability])
 
 
-@pytest.mark.parametrize("rule", [Rule(), Rule(slope=100.0), Rule(slope=0.01, intercept=-3.0)])
+@pytest.mark.parametrize("rule", [Calibration(), Calibration(slope=100.0), Calibration(slope=0.01, intercept=-3.0)])
 @pytest.mark.filterwarnings("error")
 def test_calibrated_scores_keep_their_order_and_stay_finite_at_both_ends(rule):
     found = rule.calibrate(alone([[0.0], [1e-9], [0.3], [0.7], [1.0]]), 0)
@@ -60,14 +61,14 @@ def test_log_odds_are_finite_and_symmetric():
 
 
 def test_each_label_is_calibrated_by_its_own_rule():
-    found = calibrated(alone([[0.8, 0.8], [0.5, 0.5]]), (Rule(), Rule(slope=2.0, intercept=math.log(4))))
+    found = calibrated(alone([[0.8, 0.8], [0.5, 0.5]]), (Calibration(), Calibration(slope=2.0, intercept=math.log(4))))
     assert found == pytest.approx(np.array([[0.8, 64 / 65], [0.5, 4 / 5]]))
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.5, 1.0), (2.0, -1.0)])
 def test_known_distortion_is_recovered(slope, intercept):
     scores, targets = drawn_case(1, slope, intercept)
-    (rule,) = fit_rules(alone(scores), targets)
+    (rule,) = fit_calibrations(alone(scores), targets)
     assert (rule.slope, rule.intercept) == pytest.approx((slope, intercept), abs=0.2)
     fresh, truth = drawn_case(2, slope, intercept)
     after = calibration_error(calibrated(alone(fresh), (rule,)), truth > 0)
@@ -79,7 +80,7 @@ def test_known_distortion_is_recovered(slope, intercept):
 @pytest.mark.parametrize("seed", range(3))
 def test_threshold_gives_nearly_the_best_f1(seed):
     scores, targets = drawn_case(seed, 0.8, -1.0, count=800)
-    (rule,) = fit_rules(alone(scores), targets)
+    (rule,) = fit_calibrations(alone(scores), targets)
     probabilities = rule.calibrate(alone(scores), 0)
     reached = [f1_score(targets[:, 0], probabilities >= threshold, zero_division=0) for threshold in np.arange(0.25, 0.755, 0.01)]
     assert 0.25 <= rule.threshold <= 0.75
@@ -90,7 +91,7 @@ def test_threshold_gives_nearly_the_best_f1(seed):
 
 def test_threshold_is_in_the_middle_where_many_are_as_good():
     scores = np.array([0.01] * 30 + [0.99] * 30)[:, None]
-    (rule,) = fit_rules(alone(scores), (scores > 0.5).astype(np.float32))
+    (rule,) = fit_calibrations(alone(scores), (scores > 0.5).astype(np.float32))
     assert rule.threshold == pytest.approx(0.5)
 
 
@@ -100,23 +101,23 @@ def test_threshold_is_in_the_middle_where_many_are_as_good():
 def test_too_few_passages_on_one_side_keep_scores_and_one_half(positives, negatives):
     scores = np.array([0.9] * positives + [0.2] * negatives)[:, None]
     targets = np.array([1.0] * positives + [0.0] * negatives, dtype=np.float32)[:, None]
-    assert fit_rules(alone(scores), targets) == (Rule(0.5, 1.0, 0.0),)
+    assert fit_calibrations(alone(scores), targets) == (Calibration(0.5, 1.0, 0.0),)
 
 
 def test_ten_passages_on_one_side_are_enough():
     scores, targets = np.array([0.4] * 10 + [0.2] * 100)[:, None], np.array([1.0] * 10 + [0.0] * 100, dtype=np.float32)[:, None]
-    assert fit_rules(alone(scores), targets) != (Rule(),)
+    assert fit_calibrations(alone(scores), targets) != (Calibration(),)
 
 
 def test_scores_that_say_the_contrary_keep_one_half():
     scores, targets = drawn_case(1)
-    assert fit_rules(alone(1 - scores), targets) == (Rule(),)
+    assert fit_calibrations(alone(1 - scores), targets) == (Calibration(),)
 
 
 def test_rules_are_learned_label_by_label():
     (one, truth), (two, other) = drawn_case(1), drawn_case(2, 2.0, -1.0)
-    together = fit_rules(alone(np.hstack([one, two])), np.hstack([truth, other]))
-    for rule, (apart,) in zip(together, (fit_rules(alone(one), truth), fit_rules(alone(two), other)), strict=True):
+    together = fit_calibrations(alone(np.hstack([one, two])), np.hstack([truth, other]))
+    for rule, (apart,) in zip(together, (fit_calibrations(alone(one), truth), fit_calibrations(alone(two), other)), strict=True):
         assert (rule.threshold, rule.slope, rule.intercept) == pytest.approx((apart.threshold, apart.slope, apart.intercept))
     assert together[0] != together[1]
 
@@ -126,7 +127,7 @@ def test_what_the_neighbours_say_is_learned_and_applied():
     drawn = np.random.default_rng(3)
     odds = drawn.normal(0, 2, (2000, 3, 2))
     truth = drawn.random(2000) < logistic(0.3 * odds[:, 0, 0] + 1.5 * odds[:, 1, 1])
-    rule, _ = fit_rules(odds, np.stack([truth, ~truth], axis=1).astype(np.float32))
+    rule, _ = fit_calibrations(odds, np.stack([truth, ~truth], axis=1).astype(np.float32))
     assert rule.slope == pytest.approx(0.3, abs=0.15)
     assert rule.before == pytest.approx((0, 1.5), abs=0.2)
     assert rule.after == pytest.approx((0, 0), abs=0.15)
@@ -166,9 +167,9 @@ class Constant:
         return np.array([self.given[int(text)] if text else self.given[0] for text in texts])
 
 
-def predict(scores, threshold=None, rules=(AS_IS, AS_IS)):
-    model = TrainedModel("baseline", ("quote", "boilerplate"), frozenset({"boilerplate"}), rules, Constant(scores))
-    return predict_passages(model, [Excerpt(str(number)) for number in range(len(scores))], threshold)
+def predict(scores, threshold=None, calibrations=(AS_IS, AS_IS)):
+    model = TrainedModel("baseline", ("quote", "boilerplate"), frozenset({"boilerplate"}), calibrations, Constant(scores))
+    return predict_passages(model, [PassageInContext(str(number)) for number in range(len(scores))], threshold)
 
 
 def test_passages_at_risk_are_for_review():
@@ -179,7 +180,7 @@ def test_passages_at_risk_are_for_review():
 
 
 def test_review_and_scores_are_of_calibrated_probabilities():
-    (found,) = predict([[0.8, 0.02]], rules=(Rule(0.9, 2.0), AS_IS))
+    (found,) = predict([[0.8, 0.02]], calibrations=(Calibration(0.9, 2.0), AS_IS))
     assert found.scores["quote"] == pytest.approx(16 / 17, abs=1e-6)
     assert (found.labels, found.review) == (["quote"], False)
 

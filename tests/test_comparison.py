@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.training.comparison import compare, mcnemar
+from newsmark.training.metrics import Interval
+from newsmark.training.tables import comparison_table, paired_table
+from newsmark.training.tracking import LoggedPredictions, LoggedRun
 from sklearn.metrics import f1_score
-
-from annotation.errors import NewsmarkError
-from training.comparison import compare, mcnemar
-from training.metrics import Interval
-from training.report import comparison_table, paired_table
-from training.tracking import LoggedPredictions, LoggedRun
 
 
 def predictions(truth, decisions, groups):

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-
-from annotation.errors import NewsmarkError, UsageError
-from models.settings import BaselineSettings, TransformerSettings
-from training.config import all_fields, load_config
+from newsmark.annotation.errors import NewsmarkError, UsageError
+from newsmark.models.baseline.settings import BaselineSettings
+from newsmark.models.transformer.settings import TransformerSettings
+from newsmark.training.config import all_fields, load_config
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 MINIMAL = "model: baseline\ndocuments: [articles]\nannotations: annotations.jsonl\n"

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from annotation.errors import NewsmarkError
-from annotation.labels import load_labels
-from training.cli import main
-from training.corpus import (
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.labels import load_labels
+from newsmark.training.cli import main
+from newsmark.training.corpus import (
     combinations,
     compare_labellings,
     compare_lengths,
@@ -21,7 +20,7 @@ from training.corpus import (
     nearest,
     tokens,
 )
-from training.dataset import load_labelled
+from newsmark.training.dataset import load_labelled
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 EXCLUSIVE = frozenset({"boilerplate"})

@@ -7,15 +7,14 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pytest
-
-from annotation.documents import make_document
-from annotation.errors import NewsmarkError
-from annotation.labels import load_labels
-from models.baseline import Baseline
-from models.classifier import decide
-from models.settings import BaselineSettings
-from training.dataset import Passages, load_labelled, load_passages
-from training.metrics import score
+from newsmark.annotation.documents import make_document
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.labels import load_labels
+from newsmark.models.baseline.settings import BaselineSettings
+from newsmark.models.baseline.trainer import Baseline
+from newsmark.models.model import decide
+from newsmark.training.dataset import Passages, load_labelled, load_passages
+from newsmark.training.metrics import score
 
 ROOT = Path(__file__).parent.parent
 SEEDS = (str(ROOT / "seeds"),)

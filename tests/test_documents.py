@@ -5,9 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-
-from annotation.documents import Document, identify_language, make_document, read_documents
-from annotation.errors import NewsmarkError
+from newsmark.annotation.documents import Document, identify_language, make_document, read_documents
+from newsmark.annotation.errors import NewsmarkError
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 TEXT = "Le ministre a parlé à Paris. La conférence a commencé hier."

@@ -3,19 +3,18 @@
 import json
 
 import pytest
-
-from annotation.labels import load_labels
-from models.classifier import Excerpt, in_reading_order
-from training.dataset import load_labelled
+from newsmark.annotation.labels import load_labels
+from newsmark.models.context import PassageInContext, in_reading_order
+from newsmark.training.dataset import load_labelled
 
 
 def test_neighbours_are_the_passages_before_and_after():
     assert in_reading_order(["a", "b", "c"]) == [("a", "", "b"), ("b", "a", "c"), ("c", "b", "")]
 
 
-@pytest.mark.parametrize(("texts", "excerpts"), [([], []), (["a"], [Excerpt("a")])])
-def test_little_has_no_neighbours(texts, excerpts):
-    assert in_reading_order(texts) == in_reading_order(texts, ["d"] * len(texts)) == excerpts
+@pytest.mark.parametrize(("texts", "contexts"), [([], []), (["a"], [PassageInContext("a")])])
+def test_little_has_no_neighbours(texts, contexts):
+    assert in_reading_order(texts) == in_reading_order(texts, ["d"] * len(texts)) == contexts
 
 
 @pytest.mark.parametrize(
@@ -43,16 +42,16 @@ def load(tmp_path, *rows):
 
 def test_hard_pairs_stand_alone(tmp_path):
     data = load(tmp_path, ("a", "d", "blog"), ("b", "d", "blog"), ("c", "d", "pairs"), ("d", "d", "pairs"), ("e", "d", "blog"), ("f", "d", "blog"))
-    assert data.excerpts == [("a", "", "b"), ("b", "a", ""), ("c", "", ""), ("d", "", ""), ("e", "", "f"), ("f", "e", "")]
+    assert data.contexts == [("a", "", "b"), ("b", "a", ""), ("c", "", ""), ("d", "", ""), ("e", "", "f"), ("f", "e", "")]
 
 
 def test_excerpts_of_a_subset_know_only_its_passages(tmp_path):
     data = load(tmp_path, ("a", "1", "blog"), ("b", "1", "blog"), ("c", "2", "blog"), ("d", "2", "blog"))
-    assert data.subset([0, 2, 3]).excerpts == [("a", "", ""), ("c", "", "d"), ("d", "c", "")]
+    assert data.subset([0, 2, 3]).contexts == [("a", "", ""), ("c", "", "d"), ("d", "c", "")]
 
 
 def test_rows_without_a_document_stand_alone(tmp_path):
-    assert load(tmp_path, ("a", "", "blog"), ("b", "", "blog")).excerpts == [Excerpt("a"), Excerpt("b")]
+    assert load(tmp_path, ("a", "", "blog"), ("b", "", "blog")).contexts == [PassageInContext("a"), PassageInContext("b")]
 
 
 def test_files_of_a_folder_are_read_by_name_and_are_no_neighbours(tmp_path):
@@ -62,4 +61,4 @@ def test_files_of_a_folder_are_read_by_name_and_are_no_neighbours(tmp_path):
     (tmp_path / "relabelled").mkdir()
     (tmp_path / "relabelled" / "a.jsonl").write_text('{"text": "again", "labels": []}\n')
     data = load_labelled(tmp_path, load_labels())
-    assert data.excerpts == [("a1", "", "a2"), ("a2", "a1", ""), ("b1", "", "b2"), ("b2", "b1", "")]
+    assert data.contexts == [("a1", "", "a2"), ("a2", "a1", ""), ("b1", "", "b2"), ("b2", "b1", "")]

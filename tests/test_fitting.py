@@ -4,16 +4,16 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-
-from annotation.errors import NewsmarkError
-from models.classifier import calibrated, decide, read_odds
-from models.settings import BaselineSettings
-from training import fitting
-from training.calibration import fit_rules
-from training.config import Config, DataConfig
-from training.dataset import LabelledPassages
-from training.fitting import TUNING_PARTS, Start, Trainer
-from training.splits import make_folds
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.models.baseline.settings import BaselineSettings
+from newsmark.models.calibration import calibrated, read_odds
+from newsmark.models.kinds import Kind
+from newsmark.models.model import decide
+from newsmark.training.calibration import fit_calibrations
+from newsmark.training.config import Config, DataConfig
+from newsmark.training.dataset import LabelledPassages
+from newsmark.training.fitting import TUNING_PARTS, Start, Trainer
+from newsmark.training.splits import make_folds
 
 LABELS = ("quote", "boilerplate")
 EXCLUSIVE = frozenset({"boilerplate"})
@@ -54,7 +54,7 @@ class Log:
 
 @pytest.fixture(autouse=True)
 def _counting(monkeypatch):
-    monkeypatch.setattr(fitting, "classifier_class", lambda _: Counting)
+    monkeypatch.setattr(Kind, "load_trainer", lambda _: Counting)
 
 
 def passages(groups, each=30, languages=("sv",), seed=1, prefix="g"):
@@ -121,7 +121,7 @@ def test_each_fold_goes_on_from_the_corpus_and_sees_nothing_that_it_is_judged_on
     for fold, classifier in zip(folds, fitted[1:], strict=True):
         assert classifier.start is start.classifier
         assert classifier.texts == [data.texts[row] for row in fold.train]
-        assert np.array_equal(found.odds[fold.test], read_odds(classifier, data.subset(fold.test).excerpts))
+        assert np.array_equal(found.odds[fold.test], read_odds(classifier, data.subset(fold.test).contexts))
 
 
 @pytest.mark.parametrize("corpus", [None, passages(16, prefix="c", seed=2)], ids=["alone", "with corpus"])
@@ -131,12 +131,12 @@ def test_rules_of_a_fold_come_from_the_other_folds_and_the_held_out_part_of_the_
     for number, fold in enumerate(folds, start=1):
         odds, targets = found.odds[fold.train], data.targets[fold.train]
         if corpus:
-            tuned = read_odds(Counting([""] * len(fold.train), None), start.tuning.excerpts)
+            tuned = read_odds(Counting([""] * len(fold.train), None), start.tuning.contexts)
             odds, targets = np.concatenate([odds, tuned]), np.concatenate([targets, start.tuning.targets])
-        rules = fit_rules(odds, targets)
-        assert rules[0].slope != 1
-        assert np.allclose(found.probabilities[fold.test], calibrated(found.odds[fold.test], rules))
-        assert np.array_equal(found.decisions[fold.test], decide(found.probabilities[fold.test], [rule.threshold for rule in rules], LABELS, EXCLUSIVE))
+        calibrations = fit_calibrations(odds, targets)
+        assert calibrations[0].slope != 1
+        assert np.allclose(found.probabilities[fold.test], calibrated(found.odds[fold.test], calibrations))
+        assert np.array_equal(found.decisions[fold.test], decide(found.probabilities[fold.test], [rule.threshold for rule in calibrations], LABELS, EXCLUSIVE))
         assert "macro_f1" in own.log.metrics[number]
 
 

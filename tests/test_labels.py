@@ -4,9 +4,8 @@ import re
 
 import pytest
 import yaml
-
-from annotation.errors import NewsmarkError
-from annotation.labels import load_labels
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.labels import load_labels
 
 
 def changed(**changes):

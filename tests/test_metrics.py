@@ -5,12 +5,12 @@ import re
 
 import numpy as np
 import pytest
+from newsmark.models.calibration import Calibration
+from newsmark.models.model import TrainedModel, decide
+from newsmark.training.dataset import LabelledPassages
+from newsmark.training.metrics import calibration_error, score
+from newsmark.training.tables import scores_table
 from sklearn.metrics import f1_score
-
-from models.classifier import Rule, TrainedModel, decide
-from training.dataset import LabelledPassages
-from training.metrics import calibration_error, score
-from training.report import scores_table
 
 LABELS = ("commitment", "statistic", "boilerplate")
 EXCLUSIVE = frozenset({"boilerplate"})
@@ -230,12 +230,12 @@ def test_each_label_has_a_threshold_of_its_own(scores, labels):
 
 
 def test_model_decides_by_its_own_thresholds_label_by_label():
-    model = TrainedModel("baseline", LABELS, EXCLUSIVE, (Rule(0.3), Rule(0.6), Rule(0.5)), classifier=None)
+    model = TrainedModel("baseline", LABELS, EXCLUSIVE, (Calibration(0.3), Calibration(0.6), Calibration(0.5)), classifier=None)
     assert model.decide(np.array([[0.4, 0.4, 0.1], [0.2, 0.6, 0.1]])).tolist() == [[True, False, False], [False, True, False]]
 
 
 def test_model_decides_by_its_own_threshold_unless_told_another():
-    model = TrainedModel("baseline", LABELS, EXCLUSIVE, (Rule(0.3),) * 3, classifier=None)
+    model = TrainedModel("baseline", LABELS, EXCLUSIVE, (Calibration(0.3),) * 3, classifier=None)
     scores = np.array([[0.4, 0.2, 0.1]])
     assert model.decide(scores).tolist() == [[True, False, False]]
     assert model.decide(scores, 0.5).tolist() == [[False, False, False]]

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from annotation.documents import read_documents
-from annotation.files import read_jsonl
-from annotation.passages import MAX_PASSAGE, split_passages
+from newsmark.annotation.documents import read_documents
+from newsmark.annotation.files import read_jsonl
+from newsmark.annotation.splitting.passages import MAX_PASSAGE, split_passages
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 GOLDEN = Path(__file__).parent / "data" / "seed_passages.jsonl"

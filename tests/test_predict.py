@@ -4,34 +4,35 @@ import json
 
 import numpy as np
 import pytest
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.models import cli
+from newsmark.models.calibration import Calibration
+from newsmark.models.context import PassageInContext
+from newsmark.models.model import TrainedModel
+from newsmark.models.prediction.rows import Output, count_rows
+from newsmark.models.store import without_password
 from pyarrow import parquet
-
-from annotation.errors import NewsmarkError
-from models import cli
-from models.classifier import Excerpt, Rule, TrainedModel
-from models.rows import Output, count_rows
-from models.store import without_password
 
 CHUNK = 1024
 
 
 class Remembering(TrainedModel):
-    """A model that keeps which excerpts it was asked for; a passage's score is the number that its text ends with."""
+    """A model that keeps which contexts it was asked for; a passage's score is the number that its text ends with."""
 
     def __init__(self):
-        super().__init__("baseline", ("quote",), frozenset(), (Rule(),), None)
+        super().__init__("baseline", ("quote",), frozenset(), (Calibration(),), None)
         object.__setattr__(self, "asked", [])
 
-    def scores(self, excerpts):
-        self.asked.append(list(excerpts))
-        return np.array([[float(one.text.split()[-1])] for one in excerpts])
+    def scores(self, contexts):
+        self.asked.append(list(contexts))
+        return np.array([[float(one.text.split()[-1])] for one in contexts])
 
 
 @pytest.fixture
 def model(monkeypatch):
     one = Remembering()
-    monkeypatch.setattr("models.store.find_folder", lambda _: None)
-    monkeypatch.setattr("models.classifier.load_model", lambda _: one)
+    monkeypatch.setattr("newsmark.models.store.find_folder", lambda _: None)
+    monkeypatch.setattr("newsmark.models.saved.load_model", lambda _: one)
     return one
 
 
@@ -57,24 +58,24 @@ def test_rows_of_one_document_are_neighbours(model, predict):
     texts = [f"{number} 0.5" for number in range(5)]
     assert model.asked == [
         [
-            Excerpt(texts[0], "", texts[1]),
-            Excerpt(texts[1], texts[0], texts[2]),
-            Excerpt(texts[2], texts[1], ""),
-            Excerpt(texts[3], "", texts[4]),
-            Excerpt(texts[4], texts[3], ""),
+            PassageInContext(texts[0], "", texts[1]),
+            PassageInContext(texts[1], texts[0], texts[2]),
+            PassageInContext(texts[2], texts[1], ""),
+            PassageInContext(texts[3], "", texts[4]),
+            PassageInContext(texts[4], texts[3], ""),
         ]
     ]
 
 
 def test_a_page_is_a_document_too(model, predict):
     predict(rows_of("x", "x", field="page"))
-    assert model.asked == [[Excerpt("0 0.5", "", "1 0.5"), Excerpt("1 0.5", "0 0.5", "")]]
+    assert model.asked == [[PassageInContext("0 0.5", "", "1 0.5"), PassageInContext("1 0.5", "0 0.5", "")]]
 
 
 @pytest.mark.parametrize("documents", [("", "", ""), ("x", "", "x"), ("x", "y", "x"), ("x",)])
 def test_rows_of_no_document_or_of_different_ones_stand_alone(model, predict, documents):
     predict(rows_of(*documents))
-    assert model.asked == [[Excerpt(f"{number} 0.5") for number in range(len(documents))]]
+    assert model.asked == [[PassageInContext(f"{number} 0.5") for number in range(len(documents))]]
 
 
 @pytest.mark.parametrize("count", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 1])
@@ -84,14 +85,14 @@ def test_neighbours_are_read_across_chunks_and_no_row_is_lost(model, predict, co
     assert max(map(len, model.asked)) <= CHUNK
     texts = ["", *(f"{number} 0.5" for number in range(count)), ""]
     asked = [one for chunk in model.asked for one in chunk]
-    assert asked == [Excerpt(text, before, after) for before, text, after in zip(texts, texts[1:], texts[2:], strict=False)]
+    assert asked == [PassageInContext(text, before, after) for before, text, after in zip(texts, texts[1:], texts[2:], strict=False)]
 
 
 def test_passages_of_an_article_are_neighbours_and_those_of_two_articles_are_not(model, tmp_path, capsys):
     for name in ("a", "b"):
         (tmp_path / f"{name}.txt").write_text("Rubrik 0.1\n\nAndra raden 0.2\n")
     assert cli.main([str(tmp_path)]) == 0
-    assert model.asked == [[Excerpt("Rubrik 0.1", "", "Andra raden 0.2"), Excerpt("Andra raden 0.2", "Rubrik 0.1", "")] * 2]
+    assert model.asked == [[PassageInContext("Rubrik 0.1", "", "Andra raden 0.2"), PassageInContext("Andra raden 0.2", "Rubrik 0.1", "")] * 2]
     assert len(capsys.readouterr().out.splitlines()) == 4
 
 
@@ -161,10 +162,10 @@ def test_rows_with_values_that_are_no_numbers_are_gone_on_with(tmp_path):
     first = Output(tmp_path / "out.jsonl", False, MADE)
     first.write([row | ADDED])
     second = Output(tmp_path / "out.jsonl", True, MADE)
-    assert list(second.skip(iter([(row, Excerpt("a")), (row, Excerpt("b"))]))) == [(row, Excerpt("b"))]
+    assert list(second.skip(iter([(row, PassageInContext("a")), (row, PassageInContext("b"))]))) == [(row, PassageInContext("b"))]
     third = Output(tmp_path / "out.jsonl", True, MADE)
     with pytest.raises(NewsmarkError, match="its 1 rows are not the first of this input"):
-        third.skip(iter([({**row, "x": 1}, Excerpt("a"))]))
+        third.skip(iter([({**row, "x": 1}, PassageInContext("a"))]))
 
 
 def test_rows_are_counted_where_they_can_be(tmp_path):

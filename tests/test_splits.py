@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from annotation.errors import NewsmarkError
-from training.dataset import LabelledPassages, load_passages
-from training.leaks import check_leaks
-from training.splits import hold_out, make_folds
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.training.dataset import LabelledPassages, load_passages
+from newsmark.training.leaks import check_leaks
+from newsmark.training.splits import hold_out, make_folds
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 EXCLUSIVE = frozenset({"boilerplate"})

@@ -6,14 +6,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
-
-from annotation.annotations import Span, read_annotations
-from annotation.documents import Document, read_documents
-from annotation.errors import NewsmarkError
-from annotation.interface import SPAN, TOPICS, instructions_html, interface_xml, offered_in
-from annotation.labels import Label, LabelScheme, load_labels
-from annotation.suggestions import RULES_VERSION, suggest_by_model, suggest_by_rules
-from annotation.tasks import from_annotation, task_data, to_results
+from newsmark.annotation.annotations import Span, read_annotations
+from newsmark.annotation.documents import Document, read_documents
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.label_studio.interface import SPAN, TOPICS, instructions_html, interface_xml, offered_in
+from newsmark.annotation.label_studio.tasks import from_annotation, task_data, to_results
+from newsmark.annotation.labels import Label, LabelScheme, load_labels
+from newsmark.annotation.suggestions import RULES_VERSION, suggest_by_model, suggest_by_rules
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 SCHEME = load_labels()

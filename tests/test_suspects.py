@@ -4,11 +4,10 @@ import json
 
 import numpy as np
 import pytest
-
-from annotation.errors import NewsmarkError
-from training.report import suspects_table
-from training.suspects import find_suspects, task_urls
-from training.tracking import LoggedPredictions
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.training.suspects import find_suspects, task_urls
+from newsmark.training.tables import suspects_table
+from newsmark.training.tracking import LoggedPredictions
 
 
 def predictions(given, probabilities, labels=("quote",)):

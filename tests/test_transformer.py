@@ -11,16 +11,18 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.models.calibration import Calibration, log_odds
+from newsmark.models.context import in_reading_order
+from newsmark.models.model import TrainedModel
+from newsmark.models.saved import load_model, save_model
+from newsmark.models.transformer.finish import choose_graph
+from newsmark.models.transformer.reader import FLOAT, INT8, GraphSettings, SavedTransformer
+from newsmark.models.transformer.settings import TransformerSettings
+from newsmark.models.transformer.trainer import Transformer
+from newsmark.training.calibration import fit_calibrations
+from newsmark.training.dataset import LabelledPassages
 from safetensors.numpy import load_file
-
-from annotation.errors import NewsmarkError
-from models.classifier import Rule, TrainedModel, in_reading_order, load_model, log_odds, save_model
-from models.onnx import FLOAT, INT8, GraphSettings, Onnx
-from models.settings import TransformerSettings
-from models.transformer import Transformer
-from training.calibration import fit_rules
-from training.dataset import LabelledPassages
-from training.export import choose_graph
 
 ROOT = Path(__file__).parent.parent
 LABELS = ("commitment", "statistic")
@@ -28,7 +30,7 @@ TEXTS = ["ministern lovar bygga skolor", "antalet steg till procent", "solen ske
 WORDS = sorted({word for text in TEXTS for word in text.split()})
 TARGETS = np.array([[1, 0], [0, 1], [0, 0], [1, 0]] * 6, dtype=np.float32)
 UNSEEN = ["ministern lovar procent", "", "solen", "okända ord här", "antalet skolor steg igår och en lång dag över staden"]
-RULES = (Rule(), Rule(0.4, 1.5, -0.25, (0.5, -0.5), (1.0, 0.0)))
+RULES = (Calibration(), Calibration(0.4, 1.5, -0.25, (0.5, -0.5), (1.0, 0.0)))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,10 +75,10 @@ def test_scores_are_a_probability_for_each_passage_and_label(trained):
 
 
 def test_score_of_a_passage_does_not_depend_on_the_others(trained):
-    excerpts = [*TEXTS, *UNSEEN, *TEXTS[:16]]
-    together = trained.scores(excerpts)
-    assert np.allclose(trained.scores(excerpts[::-1])[::-1], together, atol=1e-5)
-    assert np.allclose(np.concatenate([trained.scores([one]) for one in excerpts]), together, atol=1e-5)
+    contexts = [*TEXTS, *UNSEEN, *TEXTS[:16]]
+    together = trained.scores(contexts)
+    assert np.allclose(trained.scores(contexts[::-1])[::-1], together, atol=1e-5)
+    assert np.allclose(np.concatenate([trained.scores([one]) for one in contexts]), together, atol=1e-5)
 
 
 def score_one(classifier, text):
@@ -175,17 +177,17 @@ def saved(trained, tmp_path_factory):
 
 
 def test_saved_graphs_give_close_scores(saved, trained):
-    small, large = load_model(saved), Onnx(saved, GraphSettings(32, FLOAT))
+    small, large = load_model(saved), SavedTransformer(saved, GraphSettings(32, FLOAT))
     texts = [*UNSEEN, *TEXTS[:4], "ministern [SEP] lovar", "antalet " * 500]
     assert np.allclose(large.scores(texts), trained.scores(texts), atol=2e-3)
     assert np.allclose(small.classifier.scores(texts), trained.scores(texts), atol=0.1)
     assert not np.allclose(small.scores(in_reading_order(texts)), small.classifier.scores(texts), atol=2e-3)
-    assert small.rules == RULES
+    assert small.calibrations == RULES
 
 
 @pytest.mark.parametrize("graph", [INT8, FLOAT])
 def test_score_of_a_saved_model_does_not_depend_on_the_others_at_all(saved, graph):
-    classifier = Onnx(saved, GraphSettings(32, graph))
+    classifier = SavedTransformer(saved, GraphSettings(32, graph))
     draw = random.Random(13)
     texts = [*UNSEEN, *(" ".join(draw.choices(WORDS, k=length)) for length in range(1, 40) for _ in range(9))]
     together = classifier.scores(texts)
@@ -199,8 +201,9 @@ def test_a_saved_model_is_used_without_pytorch(saved):
 import sys
 for name in ("torch", "transformers", "sklearn", "mlflow"): sys.modules[name] = None
 from pathlib import Path
-from models.classifier import Excerpt, load_model
-print(load_model(Path({str(saved)!r})).scores([Excerpt("ministern lovar")]).shape)
+from newsmark.models.context import PassageInContext
+from newsmark.models.saved import load_model
+print(load_model(Path({str(saved)!r})).scores([PassageInContext("ministern lovar")]).shape)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "(1, 2)\n"), done.stderr
@@ -244,10 +247,10 @@ def test_eight_bits_serve_where_they_decide_as_32_do(tmp_path, encoder):
     trained = fit(encoder, epochs=24)
     data = drawn_passages(trained)
     trained.save(tmp_path)
-    chosen = choose_graph(tmp_path, data, lambda odds: fit_rules(odds, data.targets), frozenset())
+    chosen = choose_graph(tmp_path, data, lambda odds: fit_calibrations(odds, data.targets), frozenset())
     assert [one.name for one in chosen.shifts] == ["commitment", "statistic", "fi", "sv"]
     assert chosen.classifier.settings.graph == (INT8 if all(one.holds for one in chosen.shifts) else FLOAT)
-    assert Onnx.load(tmp_path).settings == chosen.classifier.settings
+    assert SavedTransformer.load(tmp_path).settings == chosen.classifier.settings
     assert f"{'8' if chosen.classifier.settings.graph == INT8 else '32'} bits serve" in chosen.table
 
 
@@ -261,10 +264,10 @@ def test_one_channel_that_is_much_larger_does_not_blur_the_others_in_8_bits(tmp_
         folder = tmp_path / name
         folder.mkdir()
         if name == "plain":
-            monkeypatch.setattr("models.quantization._evener", lambda seen, _: np.ones_like(seen.least))
+            monkeypatch.setattr("newsmark.models.transformer.quantization._evener", lambda seen, _: np.ones_like(seen.least))
         trained.save(folder)
-        found = Onnx(folder, GraphSettings(32, INT8)).scores(TEXTS)
-        errors.append(np.abs(log_odds(found) - log_odds(Onnx(folder, GraphSettings(32, FLOAT)).scores(TEXTS))).mean())
+        found = SavedTransformer(folder, GraphSettings(32, INT8)).scores(TEXTS)
+        errors.append(np.abs(log_odds(found) - log_odds(SavedTransformer(folder, GraphSettings(32, FLOAT)).scores(TEXTS))).mean())
     assert errors[0] < errors[1] / 2
 
 
@@ -276,10 +279,10 @@ def test_32_bits_serve_where_8_decide_otherwise(tmp_path, encoder):
     other.mkdir()
     fit(encoder, epochs=24, targets=1 - TARGETS).save(other)
     shutil.copy(other / INT8, tmp_path / INT8)
-    chosen = choose_graph(tmp_path, data, lambda odds: fit_rules(odds, data.targets), frozenset())
+    chosen = choose_graph(tmp_path, data, lambda odds: fit_calibrations(odds, data.targets), frozenset())
     assert "32 bits serve" in chosen.table
-    assert Onnx.load(tmp_path).settings.graph == FLOAT
-    assert np.allclose(Onnx.load(tmp_path).scores(data.texts[:20]), trained.scores(data.texts[:20]), atol=2e-3)
+    assert SavedTransformer.load(tmp_path).settings.graph == FLOAT
+    assert np.allclose(SavedTransformer.load(tmp_path).scores(data.texts[:20]), trained.scores(data.texts[:20]), atol=2e-3)
 
 
 @pytest.mark.parametrize("present", [(), ("config.json",), ("config.json", "tokenizer.json", "tokenizer_config.json"), ("config.json", "model.safetensors")])
@@ -304,7 +307,7 @@ def test_default_encoder_loads_without_network():
 import socket
 def refuse(*_): raise SystemExit("a connection was tried")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
-from models.transformer import _load_encoder
+from newsmark.models.transformer.trainer import _load_encoder
 model, tokenizer = _load_encoder("multilingual-e5-small")
 print(model.config.hidden_size, len(tokenizer))
 """

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.models.transformer.encoder import default_encoder
+from newsmark.models.transformer.settings import TransformerSettings
+from newsmark.models.transformer.trainer import Transformer
+from newsmark.models.transformer.vocabulary import prune, report
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
-
-from annotation.errors import NewsmarkError
-from models.encoder import default_encoder
-from models.settings import TransformerSettings
-from models.transformer import Transformer
-from models.vocabulary import prune, report
 
 SWEDISH = "Regeringen ska minska utsläppen med 55 procent till 2030, säger ministern (”det lovar vi”)."
 FRENCH = "L'accord de l'Organisation prévoit 1 500 emplois."

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from models.classifier import Rule
+from ..models.calibration import Calibration
 
 _FEWEST = 10  # passages with a label, and without it, that a calibration and a threshold can be learned from
 _THRESHOLDS = np.round(np.arange(0.25, 0.7501, 0.01), 2)
@@ -15,7 +15,7 @@ _C = 0.1  # inverse strength of the logistic regression's regularisation
 _PLATEAU = 0.01  # thresholds whose F1 is this near to the best are as good; their middle is taken
 
 
-def fit_rules(odds: NDArray[np.float64], targets: NDArray[np.float32]) -> tuple[Rule, ...]:
+def fit_calibrations(odds: NDArray[np.float64], targets: NDArray[np.float32]) -> tuple[Calibration, ...]:
     """Learn each label's calibration and threshold from passages that the classifier was not trained on.
 
     Calibration is a logistic regression on the label's logarithmic odds and on those of all labels of the neighbours. The
@@ -29,16 +29,16 @@ def fit_rules(odds: NDArray[np.float64], targets: NDArray[np.float32]) -> tuple[
     return tuple(_rule(odds, column, truth > 0) for column, truth in enumerate(targets.T))
 
 
-def _rule(odds: NDArray[np.float64], column: int, truth: NDArray[np.bool_]) -> Rule:
+def _rule(odds: NDArray[np.float64], column: int, truth: NDArray[np.bool_]) -> Calibration:
     if not _FEWEST <= truth.sum() <= len(truth) - _FEWEST:
-        return Rule()
+        return Calibration()
     evidence = np.concatenate([odds[:, 0, [column]], odds[:, 1], odds[:, 2]], axis=1)
     platt = LogisticRegression(C=_C, max_iter=1000).fit(evidence, truth)
     slope, *neighbours = platt.coef_[0].tolist()
     if slope <= 0:  # scores that say nothing, or the contrary
-        return Rule()
+        return Calibration()
     before, after = np.split(np.array(neighbours), 2)
     calibrated = platt.predict_proba(evidence)[:, 1]
     reached = np.array([f1_score(truth, calibrated >= threshold, zero_division=0) for threshold in _THRESHOLDS])
     threshold = float(np.median(_THRESHOLDS[reached >= reached.max() - _PLATEAU]))
-    return Rule(threshold, slope, float(platt.intercept_[0]), tuple(before.tolist()), tuple(after.tolist()))
+    return Calibration(threshold, slope, float(platt.intercept_[0]), tuple(before.tolist()), tuple(after.tolist()))

@@ -7,9 +7,9 @@ import signal
 import sys
 from pathlib import Path
 
-from annotation.errors import NewsmarkError, UsageError, debug_option, run_command
-from annotation.labels import DEFAULT_LABELS, load_labels
-from training.config import Config, all_fields, load_config
+from ..annotation.errors import NewsmarkError, UsageError, debug_option, run_command
+from ..annotation.labels import DEFAULT_LABELS, load_labels
+from .config import Config, all_fields, load_config
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -91,7 +91,7 @@ def _train(arguments: argparse.Namespace) -> None:
     config = _configuration(arguments)
     if arguments.test and not arguments.test.is_file():
         raise UsageError(f"{arguments.test}: no such test file")
-    from training.experiment import run_experiment  # keeps --help fast
+    from .experiment import run_experiment  # keeps --help fast
 
     result = run_experiment(config, arguments.test)
     if result is None:  # another process tells
@@ -100,18 +100,18 @@ def _train(arguments: argparse.Namespace) -> None:
     print(f"{config.data.model}, {where}\n\n{result.table}\n")
     print(f"run {result.run_id}, model {result.model_uri}", file=sys.stderr)
     if arguments.register:
-        from models.store import REGISTERED, connect
-        from training.registry import register
+        from ..models.store import REGISTERED, connect
+        from .registry import register
 
         version = register(connect(), result.run_id)
         print(f"registered as {REGISTERED} version {version}; to make it champion: train promote {result.run_id}", file=sys.stderr)
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from models.store import connect  # keeps --help fast
-    from training.comparison import compare
-    from training.report import comparison_table, paired_table
-    from training.tracking import find_runs, load_predictions
+    from ..models.store import connect  # keeps --help fast
+    from .comparison import compare
+    from .tables import comparison_table, paired_table
+    from .tracking import find_runs, load_predictions
 
     mlflow = connect()
     first, *others = find_runs(mlflow, arguments.runs)
@@ -126,15 +126,15 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _relog(arguments: argparse.Namespace) -> None:
-    from models.store import connect  # keeps --help fast
-    from training.recorder import relog
+    from ..models.store import connect  # keeps --help fast
+    from .recorder import relog
 
     print(f"logged as run {relog(connect(), arguments.folder)}")
 
 
 def _promote(arguments: argparse.Namespace) -> None:
-    from models.store import CHAMPION, REGISTERED, connect  # keeps --help fast
-    from training.registry import DEFAULT_GATE, load_gate, promote
+    from ..models.store import CHAMPION, REGISTERED, connect  # keeps --help fast
+    from .registry import DEFAULT_GATE, load_gate, promote
 
     if arguments.force is not None and not arguments.force.strip():
         raise UsageError("--force: give a reason, which is kept with the version")
@@ -148,18 +148,18 @@ def _promote(arguments: argparse.Namespace) -> None:
 
 
 def _rollback(arguments: argparse.Namespace) -> None:  # noqa: ARG001
-    from models.store import CHAMPION, REGISTERED, connect  # keeps --help fast
-    from training.registry import rollback
+    from ..models.store import CHAMPION, REGISTERED, connect  # keeps --help fast
+    from .registry import rollback
 
     version, former = rollback(connect())
     print(f"models:/{REGISTERED}@{CHAMPION} is version {version} again, in place of version {former}")
 
 
 def _corpus(arguments: argparse.Namespace) -> None:
-    from training.corpus import compare_labellings  # keeps --help fast
-    from training.dataset import load_labelled, load_passages
-    from training.leaks import check_leaks
-    from training.report import corpus_report, relabelling_table
+    from .corpus import compare_labellings  # keeps --help fast
+    from .dataset import load_labelled, load_passages
+    from .leaks import check_leaks
+    from .tables import corpus_report, relabelling_table
 
     scheme = load_labels(arguments.labels_file)
     data = load_labelled(arguments.path, scheme)
@@ -174,7 +174,7 @@ def _corpus(arguments: argparse.Namespace) -> None:
 
 def _curve(arguments: argparse.Namespace) -> None:
     config = _configuration(arguments)
-    from training.curve import learning_curve  # keeps --help fast
+    from .curve import learning_curve  # keeps --help fast
 
     curve = learning_curve(config)
     if curve is not None:
@@ -182,10 +182,10 @@ def _curve(arguments: argparse.Namespace) -> None:
 
 
 def _suspects(arguments: argparse.Namespace) -> None:
-    from models.store import connect  # keeps --help fast
-    from training.report import suspects_table
-    from training.suspects import find_suspects, task_urls
-    from training.tracking import find_runs, load_predictions
+    from ..models.store import connect  # keeps --help fast
+    from .suspects import find_suspects, task_urls
+    from .tables import suspects_table
+    from .tracking import find_runs, load_predictions
 
     mlflow = connect()
     run = find_runs(mlflow, [arguments.run_id])[0]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
-from annotation.errors import NewsmarkError
-from training.metrics import F1Differences, f1_differences
-from training.tracking import LoggedPredictions
+from ..annotation.errors import NewsmarkError
+from .metrics import F1Differences, f1_differences
+from .tracking import LoggedPredictions
 
 
 @dataclass(frozen=True)

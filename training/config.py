@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from annotation.errors import UsageError, unknown_name
-from annotation.files import read_text
-from annotation.labels import DEFAULT_LABELS
-from models.settings import KINDS, Settings
+from ..annotation.errors import UsageError, unknown_name
+from ..annotation.files import read_text
+from ..annotation.labels import DEFAULT_LABELS
+from ..models.kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,19 @@ class Config:
     """A whole configuration: the data's part and the settings of the kind of classifier."""
 
     data: DataConfig
-    settings: Settings
+    settings: Any
 
     def flat(self) -> dict[str, Any]:
         """All keys and values as in the YAML file."""
         return {**asdict(self.data), **asdict(self.settings)}
 
 
+_PARTS: tuple[type[Any], ...] = (DataConfig, *(kind.settings for kind in KINDS.values()))
+
+
 def all_fields() -> dict[str, Field[Any]]:
     """Every key that a configuration of some kind may have, for the command line's flags."""
-    return {field.name: field for part in (DataConfig, *KINDS.values()) for field in fields(part)}
+    return {field.name: field for part in _PARTS for field in fields(part)}
 
 
 def load_config(path: Path, overrides: Mapping[str, str], fast: bool = False) -> Config:
@@ -88,7 +91,7 @@ def load_config(path: Path, overrides: Mapping[str, str], fast: bool = False) ->
     kind, where = given.get("model", (None, f"{path}: model"))
     if not isinstance(kind, str) or kind not in KINDS:
         raise UsageError(f"{where}: {unknown_name('model', kind, KINDS)}")
-    settings = KINDS[kind]
+    settings = KINDS[kind].settings
     known = {field.name: field for part in (DataConfig, settings) for field in fields(part)}
     for key, (_, where) in given.items():
         if key not in known:
@@ -118,7 +121,7 @@ def _parse_flag(key: str, text: str) -> Any:
 
 
 def _type(field: Field[Any]) -> Any:
-    owner = next(part for part in (DataConfig, *KINDS.values()) if field in fields(part))
+    owner = next(part for part in _PARTS if field in fields(part))
     return typing.get_type_hints(owner)[field.name]
 
 

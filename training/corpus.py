@@ -12,10 +12,10 @@ import regex
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
-from annotation.agreement import kappa_and_f1
-from annotation.errors import NewsmarkError
-from training.dataset import HARD_PAIRS, LabelledPassages
-from training.leaks import SHORTEST, as_units, compared_rows, is_furniture, near_duplicates
+from ..annotation.agreement import kappa_and_f1
+from ..annotation.errors import NewsmarkError
+from .dataset import HARD_PAIRS, LabelledPassages
+from .leaks import SHORTEST, as_units, compared_rows, is_furniture, near_duplicates
 
 WINDOW = 300
 """Tokens over which the type/token ratio is averaged."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotation.labels import load_labels
-from models.store import connect
-from training.config import Config
-from training.fitting import Say, Trainer, leads, load_material, log_inputs, tell
-from training.metrics import Scores, score
-from training.recorder import Recorder
-from training.report import curve_figure, curve_table
-from training.splits import make_folds
+from ..annotation.labels import load_labels
+from ..models.store import connect
+from .config import Config
+from .fitting import Say, Trainer, leads, load_material, log_inputs, tell
+from .metrics import Scores, score
+from .recorder import Recorder
+from .splits import make_folds
+from .tables import curve_figure, curve_table
 
 
 @dataclass(frozen=True)

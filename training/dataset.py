@@ -14,15 +14,14 @@ import datasets
 import numpy as np
 from numpy.typing import NDArray
 
-import annotation
-from annotation.annotations import Annotation, labels_of_passages, read_annotations
-from annotation.documents import Document, read_documents, text_files
-from annotation.errors import NewsmarkError, unknown_name
-from annotation.files import read_jsonl, text_of
-from annotation.folders import cache_folder
-from annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
-from annotation.passages import split_passages
-from models.classifier import Excerpt, in_reading_order
+from ..annotation.annotations import Annotation, labels_of_passages, read_annotations
+from ..annotation.documents import Document, read_documents, text_files
+from ..annotation.errors import NewsmarkError, unknown_name
+from ..annotation.files import read_jsonl, text_of
+from ..annotation.folders import cache_folder
+from ..annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
+from ..annotation.splitting.passages import split_passages
+from ..models.context import PassageInContext, in_reading_order
 
 UNKNOWN_LANGUAGE = "und"
 """Language of a labelled passage that names none (ISO 639-2)."""
@@ -141,7 +140,7 @@ class LabelledPassages:
         )
 
     @property
-    def excerpts(self) -> list[Excerpt]:
+    def contexts(self) -> list[PassageInContext]:
         """The passages with their neighbours among these; hard pairs stand alone."""
         alone = self.kinds == HARD_PAIRS
         return in_reading_order(self.texts, [index if alone[index] else name for index, name in enumerate(self.documents)])
@@ -223,7 +222,7 @@ def _labelled_row(where: str, row: dict[str, Any], scheme: LabelScheme) -> tuple
 
 
 def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str:
-    sources = [Path(__file__), *sorted(Path(annotation.__file__).parent.glob("*.py"))]  # what makes the rows of the files
+    sources = [Path(__file__), *sorted((Path(__file__).parent.parent / "annotation").rglob("*.py"))]  # what makes the rows of the files
     content = hashlib.sha256("".join(importlib.metadata.version(name) for name in ("sentencex", "py3langid")).encode())
     for path in [*text_files(Path(name) for name in documents), Path(annotations), Path(labels), *sources]:
         try:

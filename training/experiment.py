@@ -10,18 +10,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from annotation.labels import load_labels
-from models.classifier import REVIEW_RISK, Classifier, Rule, SavedClassifier, TrainedModel, calibrated, logistic, read_odds, risk
-from models.store import connect
-from training.config import Config
-from training.dataset import LabelledPassages, load_labelled
-from training.export import choose_graph
-from training.fitting import Say, Trainer, leads, load_material, log_inputs, majority, tell
-from training.metrics import Scores, calibration_error, score
-from training.recorder import Recorder
-from training.report import cooccurrence_figure, precision_recall_figure, reliability_figure, scores_table
-from training.splits import make_folds
-from training.tracking import OUT_OF_FOLD, TEST_PREDICTIONS, predictions_frame
+from ..annotation.labels import load_labels
+from ..models.calibration import Calibration, calibrated, logistic, read_odds
+from ..models.classifier import Classifier, SavedClassifier
+from ..models.kinds import KINDS
+from ..models.model import REVIEW_RISK, TrainedModel, risk
+from ..models.store import connect
+from .config import Config
+from .dataset import LabelledPassages, load_labelled
+from .fitting import Say, Trainer, leads, load_material, log_inputs, majority, tell
+from .metrics import Scores, calibration_error, score
+from .recorder import Recorder
+from .splits import make_folds
+from .tables import cooccurrence_figure, precision_recall_figure, reliability_figure, scores_table
+from .tracking import OUT_OF_FOLD, TEST_PREDICTIONS, predictions_frame
 
 
 @dataclass(frozen=True)
@@ -88,24 +90,23 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = tell) ->
         if not leads():
             return None
 
-        def learn_rules(tuning_odds: NDArray[np.float64] | None) -> tuple[Rule, ...]:
-            return start.learn_rules(found.odds[found.rows], data.targets[found.rows], tuning_odds)
+        def learn_calibrations(tuning_odds: NDArray[np.float64] | None) -> tuple[Calibration, ...]:
+            return start.learn_calibrations(found.odds[found.rows], data.targets[found.rows], tuning_odds)
 
         ready: Classifier | SavedClassifier = final
-        if config.data.model == "transformer":
+        if finish := KINDS[config.data.model].load_finish():
             folder = Path(files.enter_context(tempfile.TemporaryDirectory()))
-            final.save(folder)
-            compared = start.tuning or data
-            export = choose_graph(folder, compared, learn_rules if start.tuning else lambda _: learn_rules(None), scheme.exclusive_names)
-            trainer.say(export.table.splitlines()[0])
-            log.log_text(export.table + "\n", "export.txt")
-            ready = export.classifier
-        rules = learn_rules(start.tuning_odds(ready))
-        model = TrainedModel(config.data.model, data.labels, scheme.exclusive_names, rules, ready, tuple(data.targets.mean(axis=0).tolist()))
+            learn = learn_calibrations if start.tuning else lambda _: learn_calibrations(None)
+            finished = finish(final, folder, start.tuning or data, learn, scheme.exclusive_names)
+            trainer.say(finished.report.splitlines()[0])
+            log.log_text(finished.report + "\n", "export.txt")
+            ready = finished.classifier
+        calibrations = learn_calibrations(start.tuning_odds(ready))
+        model = TrainedModel(config.data.model, data.labels, scheme.exclusive_names, calibrations, ready, tuple(data.targets.mean(axis=0).tolist()))
         judged, odds, probabilities, decisions, commonest = data, found.odds, found.probabilities, found.decisions, found.majority
         if held_out:
-            judged, odds, commonest = held_out, read_odds(ready, held_out.excerpts), majority(data.targets, len(held_out.texts))
-            probabilities = calibrated(odds, rules)
+            judged, odds, commonest = held_out, read_odds(ready, held_out.contexts), majority(data.targets, len(held_out.texts))
+            probabilities = calibrated(odds, calibrations)
             decisions = model.decide(probabilities)
         scores = score(judged, probabilities, decisions, config.data.seed)
         majority_scores = score(judged, commonest.astype(float), commonest, config.data.seed)

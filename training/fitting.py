@@ -14,17 +14,20 @@ from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier
 from tqdm import tqdm
 
-from annotation.errors import NewsmarkError
-from annotation.labels import LabelScheme
-from models.classifier import Classifier, Rule, SavedClassifier, calibrated, classifier_class, decide, read_odds
-from training.calibration import fit_rules
-from training.config import Config
-from training.dataset import LabelledPassages, load_labelled, load_passages
-from training.leaks import check_leaks
-from training.metrics import score
-from training.recorder import Recorder
-from training.splits import Fold, hold_out
-from training.tracking import git_commit
+from ..annotation.errors import NewsmarkError
+from ..annotation.labels import LabelScheme
+from ..models.calibration import Calibration, calibrated, read_odds
+from ..models.classifier import Classifier, SavedClassifier
+from ..models.kinds import KINDS
+from ..models.model import decide
+from .calibration import fit_calibrations
+from .config import Config
+from .dataset import LabelledPassages, load_labelled, load_passages
+from .leaks import check_leaks
+from .metrics import score
+from .recorder import Recorder
+from .splits import Fold, hold_out
+from .tracking import git_commit
 
 Say = Callable[[str], None]
 TUNING_PARTS = 8
@@ -100,13 +103,13 @@ class Start:
 
     def tuning_odds(self, classifier: Classifier | SavedClassifier) -> NDArray[np.float64] | None:
         """Logarithmic odds that a classifier gives the corpus's held-out part."""
-        return read_odds(classifier, self.tuning.excerpts) if self.tuning else None
+        return read_odds(classifier, self.tuning.contexts) if self.tuning else None
 
-    def learn_rules(self, odds: NDArray[np.float64], targets: NDArray[np.float32], tuning_odds: NDArray[np.float64] | None) -> tuple[Rule, ...]:
+    def learn_calibrations(self, odds: NDArray[np.float64], targets: NDArray[np.float32], tuning_odds: NDArray[np.float64] | None) -> tuple[Calibration, ...]:
         """Learn calibration and thresholds from passages not trained on: these (n × 3 × labels), and the corpus's held-out part."""
         if self.tuning is None or tuning_odds is None:
-            return fit_rules(odds, targets)
-        return fit_rules(np.concatenate([odds, tuning_odds]), np.concatenate([targets, self.tuning.targets]))
+            return fit_calibrations(odds, targets)
+        return fit_calibrations(np.concatenate([odds, tuning_odds]), np.concatenate([targets, self.tuning.targets]))
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,7 @@ class Trainer:
         settings, seed = self.config.settings, self.config.data.seed
         self.epochs = getattr(settings, "epochs" if start.classifier is None else "further_epochs", 1)
         done = self.bar.n + self.epochs
-        classifier = classifier_class(self.config.data.model).fit(data.texts, data.targets, settings, seed, self._report, start.classifier)
+        classifier = KINDS[self.config.data.model].load_trainer().fit(data.texts, data.targets, settings, seed, self._report, start.classifier)
         self.bar.update(done - self.bar.n)
         return classifier
 
@@ -211,7 +214,7 @@ class Trainer:
             with self.log.run(f"fold {number}") as run:
                 self.log.log_params({"held_out": fold.name, "train_passages": len(train), "test_passages": len(fold.test)})
                 classifier = self.fit(data.subset(train), start)
-                odds[fold.test] = read_odds(classifier, data.subset(fold.test).excerpts)
+                odds[fold.test] = read_odds(classifier, data.subset(fold.test).contexts)
                 tuning_odds.append(start.tuning_odds(classifier))
                 commonest[fold.test] = majority(data.targets[fold.train], len(fold.test))
             runs.append(run)
@@ -219,9 +222,9 @@ class Trainer:
         known = judged[self.learns_from(data.languages[judged])]
         for fold, own_tuning, run in zip(folds, tuning_odds, runs, strict=True):
             others = np.setdiff1d(known, fold.test)
-            rules = start.learn_rules(odds[others], data.targets[others], own_tuning)
-            probabilities[fold.test] = calibrated(odds[fold.test], rules)
-            decisions[fold.test] = decide(probabilities[fold.test], [rule.threshold for rule in rules], data.labels, exclusive)
+            calibrations = start.learn_calibrations(odds[others], data.targets[others], own_tuning)
+            probabilities[fold.test] = calibrated(odds[fold.test], calibrations)
+            decisions[fold.test] = decide(probabilities[fold.test], [rule.threshold for rule in calibrations], data.labels, exclusive)
             scores = score(data.subset(fold.test), probabilities[fold.test], decisions[fold.test], self.config.data.seed)
             self.log.log_metrics({name: value for name, value in scores.flat().items() if not name.endswith(("_low", "_high"))}, key=run)
         return OutOfFold(known, odds, probabilities, decisions, commonest)

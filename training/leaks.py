@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
-from annotation.errors import NewsmarkError
-from training.dataset import UNKNOWN_LANGUAGE, LabelledPassages
+from ..annotation.errors import NewsmarkError
+from .dataset import UNKNOWN_LANGUAGE, LabelledPassages
 
 SHORTEST = 40
 """Characters of a passage that is compared; shorter ones repeat by nature ("Comment (0)")."""

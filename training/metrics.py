@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
-from training.dataset import LabelledPassages
+from .dataset import LabelledPassages
 
 RESAMPLES = 2000
 BINS = 10

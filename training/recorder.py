@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from annotation.errors import NewsmarkError
-from annotation.folders import project_folder
-from models.classifier import TrainedModel, save_model
-from models.store import ARTIFACT, without_password
-from training.tracking import log_model_folder
+from ..annotation.errors import NewsmarkError
+from ..annotation.folders import project_folder
+from ..models.bundle import log_model_folder
+from ..models.model import TrainedModel
+from ..models.saved import save_model
+from ..models.store import ARTIFACT, without_password
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

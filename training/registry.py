@@ -14,12 +14,13 @@ from typing import Any
 import yaml
 from tabulate import tabulate
 
-from annotation.errors import NewsmarkError, UsageError, unknown_name
-from annotation.files import read_text
-from annotation.labels import DEFAULT_LABELS
-from models.store import CHAMPION, PREVIOUS, REGISTERED, told, uri_of_run
-from training.comparison import compare
-from training.tracking import MODEL_SIZE, LoggedPredictions, LoggedRun, find_runs, load_predictions
+from ..annotation.errors import NewsmarkError, UsageError, unknown_name
+from ..annotation.files import read_text
+from ..annotation.labels import DEFAULT_LABELS
+from ..models.bundle import MODEL_SIZE
+from ..models.store import CHAMPION, PREVIOUS, REGISTERED, told, uri_of_run
+from .comparison import compare
+from .tracking import LoggedPredictions, LoggedRun, find_runs, load_predictions
 
 DEFAULT_GATE = DEFAULT_LABELS.parent / "promotion.yaml"
 _CARD = DEFAULT_LABELS.parent / "model_card.md"

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
-from annotation.errors import NewsmarkError
-from training.dataset import LabelledPassages
+from ..annotation.errors import NewsmarkError
+from .dataset import LabelledPassages
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from annotation.files import read_jsonl, string_of
-from training.tracking import LoggedPredictions
+from ..annotation.files import read_jsonl, string_of
+from .tracking import LoggedPredictions
 
 _ROUNDING = 1e-9  # a mean of equal numbers may differ from them by so much
 

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import models
-from annotation.errors import NewsmarkError
-from annotation.folders import project_folder
-from models.store import ARTIFACT, without_password
-from training.dataset import LabelledPassages
+from ..annotation.errors import NewsmarkError
+from ..annotation.folders import project_folder
+from ..models.store import without_password
+from .dataset import LabelledPassages
 
 OUT_OF_FOLD, TEST_PREDICTIONS = "out_of_fold.json", "test_predictions.json"
 """The logged tables of predictions: a run has one of them, by what it was scored on."""
-
-MODEL_SIZE = "model_megabytes"
-"""Metric: size of the model's files."""
-
-_REQUIREMENTS = {
-    "baseline": ("mlflow", "numpy", "safetensors", "scipy", "pydantic", "PyYAML", "sentencex", "py3langid"),
-    "transformer": ("mlflow", "onnxruntime", "tokenizers", "numpy", "pydantic", "PyYAML", "sentencex", "py3langid"),
-}
 
 
 def predictions_frame(data: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_]) -> pd.DataFrame:
@@ -41,24 +30,6 @@ def predictions_frame(data: LabelledPassages, probabilities: NDArray[np.float64]
         frame[f"{label}_score"] = probabilities[:, column]
         frame[f"{label}_given"] = decisions[:, column].astype(int)
     return frame
-
-
-def log_model_folder(mlflow: Any, folder: Path, kind: str) -> str:
-    """Log a folder that ``save_model`` wrote so that MLflow can serve it, with the code that it needs.
-
-    Returns:
-        Its URI.
-    """
-    mlflow.log_metric(MODEL_SIZE, sum(path.stat().st_size for path in folder.iterdir()) / 1e6)
-    info = mlflow.pyfunc.log_model(
-        name=ARTIFACT,
-        python_model=str(Path(models.__file__).parent / "served.py"),
-        artifacts={ARTIFACT: str(folder)},
-        code_paths=[str(Path(models.__file__).parent.parent / package) for package in ("annotation", "models")],
-        pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _REQUIREMENTS[kind]],
-        input_example=([{"text": "Le ministre a dit : « Nous irons. »", "lang": "fr"}], {"threshold": -1.0, "split": True}),
-    )
-    return str(info.model_uri)
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,19 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-
-from annotation.errors import UsageError, run_command, unknown_name
-from annotation.labels import load_labels
-from models.classifier import TrainedModel, classifier_class, read_odds
-from models.encoder import DEFAULT_ENCODER, encoder_source
-from training.calibration import fit_rules
-from training.config import load_config
-from training.dataset import LabelledPassages, load_labelled, load_passages
-from training.fitting import TUNING_PARTS
-from training.leaks import check_leaks
-from training.metrics import score
-from training.splits import hold_out
+from newsmark.annotation.errors import UsageError, run_command, unknown_name
+from newsmark.annotation.labels import load_labels
+from newsmark.models.calibration import read_odds
+from newsmark.models.kinds import KINDS
+from newsmark.models.model import TrainedModel
+from newsmark.models.transformer.encoder import DEFAULT_ENCODER, encoder_source
+from newsmark.training.calibration import fit_calibrations
+from newsmark.training.config import load_config
+from newsmark.training.dataset import LabelledPassages, load_labelled, load_passages
+from newsmark.training.fitting import TUNING_PARTS
+from newsmark.training.leaks import check_leaks
+from newsmark.training.metrics import score
+from newsmark.training.splits import hold_out
 
 SCHEME = load_labels()
 TRANSFORMER = load_config(Path("configs/transformer.yaml"), {})
@@ -57,10 +58,10 @@ def fit_newsmark(kind, train):
     settings = load_config(Path(f"configs/{kind}.yaml"), {}).settings
     part = hold_out(train, TUNING_PARTS, SEED)
     learned, kept = train.subset(part.train), train.subset(part.test)
-    classifier = classifier_class(kind).fit(learned.texts, learned.targets, settings, SEED, lambda *_: None)
-    rules = fit_rules(read_odds(classifier, kept.excerpts), kept.targets)
-    model = TrainedModel(kind, train.labels, SCHEME.exclusive_names, rules, classifier)
-    return lambda test: model.decide(model.scores(test.excerpts))
+    classifier = KINDS[kind].load_trainer().fit(learned.texts, learned.targets, settings, SEED, lambda *_: None)
+    calibrations = fit_calibrations(read_odds(classifier, kept.contexts), kept.targets)
+    model = TrainedModel(kind, train.labels, SCHEME.exclusive_names, calibrations, classifier)
+    return lambda test: model.decide(model.scores(test.contexts))
 
 
 def fit_majority(train):

@@ -10,14 +10,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from annotation.documents import Document
-from annotation.labels import load_labels
-from annotation.pull import pull_annotations
-from annotation.push import plan_push, push_documents, refresh_suggestions
-from annotation.server import start_server
-from annotation.studio import BATCH, Studio
-from annotation.suggestions import RULES_VERSION, suggest_by_rules
-from annotation.tasks import task_data, to_results
+from newsmark.annotation.documents import Document
+from newsmark.annotation.label_studio.client import BATCH, Studio
+from newsmark.annotation.label_studio.pull import pull_annotations
+from newsmark.annotation.label_studio.push import plan_push, push_documents, refresh_suggestions
+from newsmark.annotation.label_studio.server import start_server
+from newsmark.annotation.label_studio.tasks import task_data, to_results
+from newsmark.annotation.labels import load_labels
+from newsmark.annotation.suggestions import RULES_VERSION, suggest_by_rules
 
 COUNT = 10_000
 SCHEME = load_labels()
@@ -40,7 +40,7 @@ def timed(what, work):
 
 
 def suggest(document):
-    """Suggest by rules, as ``annotate push`` does."""
+    """Suggest by calibrations, as ``annotate push`` does."""
     return suggest_by_rules(document, SCHEME)
 
 

@@ -22,24 +22,25 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from newsmark.annotation.documents import identify_language
+from newsmark.annotation.errors import NewsmarkError, run_command
+from newsmark.annotation.labels import load_labels
+from newsmark.annotation.splitting.passages import split_passages
+from newsmark.models.baseline.settings import BaselineSettings
+from newsmark.models.baseline.trainer import Baseline
+from newsmark.models.classifier import CORES
+from newsmark.models.cli import CHUNK
+from newsmark.models.context import PassageInContext
+from newsmark.models.prediction.predict import predict_passages
+from newsmark.models.prediction.rows import as_line, read_rows, with_neighbours
+from newsmark.models.saved import load_model
+from newsmark.models.store import EXPERIMENT, connect, find_folder
+from newsmark.models.transformer.encoder import DEFAULT_ENCODER, encoder_source
+from newsmark.models.transformer.reader import INT8
+from newsmark.training.dataset import load_labelled
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession, SessionOptions
 from tabulate import tabulate
-
-from annotation.documents import identify_language
-from annotation.errors import NewsmarkError, run_command
-from annotation.labels import load_labels
-from annotation.passages import split_passages
-from models.baseline import Baseline
-from models.classifier import CORES, Excerpt, load_model
-from models.cli import CHUNK
-from models.encoder import DEFAULT_ENCODER, encoder_source
-from models.onnx import INT8
-from models.prediction import predict_passages
-from models.rows import as_line, read_rows, with_neighbours
-from models.settings import BaselineSettings
-from models.store import EXPERIMENT, connect, find_folder
-from training.dataset import load_labelled
 
 PIPELINE = """
 import json, sys
@@ -193,13 +194,13 @@ def alone(models, path):
     """Passages a second of each step."""
     texts, article = texts_of(path), "\n".join(texts_of(path)[:20])
     transformer, baseline = models
-    rows = [{"text": text, **vars(one)} for text, one in zip(texts, predict_passages(baseline, [Excerpt(text) for text in texts]), strict=True)]
+    rows = [{"text": text, **vars(one)} for text, one in zip(texts, predict_passages(baseline, [PassageInContext(text) for text in texts]), strict=True)]
     splits = len(split_passages(article, identify_language(article)))
     steps = {
         "reading JSONL": (len(texts), lambda: list(with_neighbours(read_rows([str(path)])))),
         "identifying the language and splitting": (50 * splits, lambda: [split_passages(article, identify_language(article)) for _ in range(50)]),
-        "labelling, transformer": (len(texts), lambda: in_chunks(lambda some: predict_passages(transformer, [Excerpt(text) for text in some]), texts)),
-        "labelling, baseline": (len(texts), lambda: in_chunks(lambda some: predict_passages(baseline, [Excerpt(text) for text in some]), texts)),
+        "labelling, transformer": (len(texts), lambda: in_chunks(lambda some: predict_passages(transformer, [PassageInContext(text) for text in some]), texts)),
+        "labelling, baseline": (len(texts), lambda: in_chunks(lambda some: predict_passages(baseline, [PassageInContext(text) for text in some]), texts)),
         "writing JSONL": (len(texts), lambda: "".join(map(as_line, rows))),
     }
     words = " ".join(texts).split()

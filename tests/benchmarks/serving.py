@@ -20,14 +20,14 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from newsmark.annotation.documents import identify_language
+from newsmark.annotation.errors import NewsmarkError, run_command
+from newsmark.annotation.splitting.passages import split_passages
+from newsmark.models.context import PassageInContext
+from newsmark.models.prediction.predict import predict_articles, predict_passages
+from newsmark.models.saved import load_model
+from newsmark.models.store import find_folder, resolve
 from tabulate import tabulate
-
-from annotation.documents import identify_language
-from annotation.errors import NewsmarkError, run_command
-from annotation.passages import split_passages
-from models.classifier import Excerpt, load_model
-from models.prediction import predict_articles, predict_passages
-from models.store import find_folder, resolve
 
 CLIENTS = (1, 4, 16)
 ARTICLES = [path.read_text(encoding="utf-8") for path in sorted(Path("seeds").glob("*.txt"))]
@@ -49,7 +49,9 @@ def bench(name: str | None, seconds: float) -> None:
     uri, _ = resolve(name) if name else (newest(), "")
     rows = []
     for what, new_text in texts().items():
-        ask_model = partial(predict_articles, model) if what == "article" else lambda asked: predict_passages(model, [Excerpt(text) for text, _ in asked])
+        ask_model = (
+            partial(predict_articles, model) if what == "article" else lambda asked: predict_passages(model, [PassageInContext(text) for text, _ in asked])
+        )
         ask_model([(new_text(), None)])
         taken, end = [], time.perf_counter() + seconds
         while time.perf_counter() < end:
@@ -100,7 +102,7 @@ def body(new_text, split):
 
 
 def newest() -> str:
-    from models.store import connect, uri_of_run
+    from newsmark.models.store import connect, uri_of_run
 
     return uri_of_run(connect(), None)
 

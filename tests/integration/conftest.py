@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-
-from annotation.server import start_server
+from newsmark.annotation.label_studio.server import start_server
 
 
 @pytest.fixture(scope="session", autouse=True)

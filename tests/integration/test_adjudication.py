@@ -4,11 +4,10 @@ import json
 import re
 
 import pytest
-
-from annotation.annotations import read_annotations
-from annotation.documents import read_documents
-from annotation.labels import load_labels
-from annotation.studio import Studio
+from newsmark.annotation.annotations import read_annotations
+from newsmark.annotation.documents import read_documents
+from newsmark.annotation.label_studio.client import Studio
+from newsmark.annotation.labels import load_labels
 
 TITLE = "adjudicated seeds"
 

@@ -12,14 +12,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from newsmark.annotation.label_studio.client import Studio
 from selenium import webdriver
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import presence_of_element_located, url_changes
 from selenium.webdriver.support.ui import WebDriverWait
-
-from annotation.studio import Studio
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium with its driver on this machine (Debian: apt-get install chromium-driver)")
@@ -150,4 +149,4 @@ def test_picture_of_the_interface(studio, annotate, browser, tmp_path):
     fetched = browser.execute_script("return performance.getEntriesByType('resource').map(one => one.name).filter(name => name.startsWith('http'))")
     assert {urlsplit(name).netloc for name in fetched} == {urlsplit(studio.url).netloc}  # nobody else hears of the article
     marked = browser.execute_script("return document.body.innerText")
-    assert all(name in marked for name in ("commitment", "statistic", "quote", "boilerplate", "online-fraud", "rules-1"))
+    assert all(name in marked for name in ("commitment", "statistic", "quote", "boilerplate", "online-fraud", "calibrations-1"))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-
-from models.classifier import Rule, load_model
-from models.store import find_folder
+from newsmark.models.calibration import Calibration
+from newsmark.models.saved import load_model
+from newsmark.models.store import find_folder
 
 CORPUS = Path("seeds/bootstrap")
 
@@ -78,9 +78,9 @@ def test_calibration_is_logged_and_learned(begun, client, store, monkeypatch):
     assert Path(client.download_artifacts(run.info.run_id, "reliability.png")).stat().st_size > 1000
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store["MLFLOW_TRACKING_URI"])
     model = load_model(find_folder(run.info.run_id))
-    assert len(model.rules) == 4
-    assert Rule() not in (model.rules[model.labels.index(label)] for label in ("quote", "boilerplate"))
-    assert all(0.25 <= rule.threshold <= 0.75 and rule.slope > 0 for rule in model.rules)
+    assert len(model.calibrations) == 4
+    assert Calibration() not in (model.calibrations[model.labels.index(label)] for label in ("quote", "boilerplate"))
+    assert all(0.25 <= rule.threshold <= 0.75 and rule.slope > 0 for rule in model.calibrations)
 
 
 def test_its_model_predicts(begun, command, store):

@@ -20,14 +20,13 @@ from contextlib import closing
 
 import pytest
 import yaml
-
-from annotation.documents import read_documents
-from annotation.errors import NewsmarkError
-from annotation.labels import DEFAULT_LABELS, load_labels
-from annotation.push import plan_push, push_documents, push_lock
-from annotation.server import start_server
-from annotation.studio import Studio
-from annotation.suggestions import suggest_by_rules
+from newsmark.annotation.documents import read_documents
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.label_studio.client import Studio
+from newsmark.annotation.label_studio.push import plan_push, push_documents, push_lock
+from newsmark.annotation.label_studio.server import start_server
+from newsmark.annotation.labels import DEFAULT_LABELS, load_labels
+from newsmark.annotation.suggestions import suggest_by_rules
 
 SCHEME = load_labels()
 DATABASE = "label_studio.sqlite3"

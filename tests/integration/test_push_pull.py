@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 from mlflow import MlflowClient
-
-from annotation.documents import read_documents
-from annotation.interface import SPAN, offered_in
-from annotation.labels import DEFAULT_LABELS, load_labels
-from annotation.pull import pull_annotations
-from annotation.studio import Studio
+from newsmark.annotation.documents import read_documents
+from newsmark.annotation.label_studio.client import Studio
+from newsmark.annotation.label_studio.interface import SPAN, offered_in
+from newsmark.annotation.label_studio.pull import pull_annotations
+from newsmark.annotation.labels import DEFAULT_LABELS, load_labels
 
 SEEDS = Path("seeds/annotations.jsonl")
 NAMES = ["000_d97304283369a603.txt", "001_de0bcf51e6ff2360.txt", "002_bf581d19c5184088.txt", "003_351322b492e975e1.txt", "004_01df7fd14f7a8f34.txt"]
@@ -253,13 +252,13 @@ def model(store, baseline_run, tmp_path_factory):
 
 
 def test_a_models_suggestions_join_the_older_ones_and_leave_annotations_alone(studio, seeds, annotate, model):
-    assert _predictions(studio) == {task["id"]: ["rules-1"] for task in seeds.values()}
+    assert _predictions(studio) == {task["id"]: ["calibrations-1"] for task in seeds.values()}
     assert annotate("push", "seeds", "--model", model, "--project", studio.title).stderr.endswith("suggestions renewed in 5\n")
     after = {task["data"]["name"]: task for task in studio.export(only_annotated=False)}
     assert {name: task["annotations"] for name, task in after.items()} == {name: task["annotations"] for name, task in seeds.items()}
-    (version,) = {version for versions in _predictions(studio).values() for version in versions} - {"rules-1"}
+    (version,) = {version for versions in _predictions(studio).values() for version in versions} - {"calibrations-1"}
     assert re.fullmatch(r"baseline-[0-9a-f]{12}", version)
-    assert {task: sorted(versions) for task, versions in _predictions(studio).items()} == {task["id"]: [version, "rules-1"] for task in seeds.values()}
+    assert {task: sorted(versions) for task, versions in _predictions(studio).items()} == {task["id"]: [version, "calibrations-1"] for task in seeds.values()}
     results = [result for one in studio.predictions() if one["model_version"] == version for result in one["result"]]
     texts = {task["id"]: task["data"]["text"] for task in seeds.values()}
     assert "quote" in {label for result in results for label in result["value"].get("labels", [])}

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 from mlflow import MlflowClient
-
-from annotation.errors import UsageError
-from training.registry import DEFAULT_GATE, load_gate
+from newsmark.annotation.errors import UsageError
+from newsmark.training.registry import DEFAULT_GATE, load_gate
 
 
 @pytest.fixture(scope="module")

@@ -469,7 +469,7 @@ def test_the_model_is_swapped_when_the_alias_moves_without_a_failed_request(stor
 SWAPPED = """
 import gc, sys, time, weakref
 from starlette.testclient import TestClient
-from models import serving
+from newsmark.models.serving import application as serving
 seen = []
 class Seen(serving.Served):
     def __init__(self, *given):
@@ -665,9 +665,8 @@ def refuse(*_): raise SystemExit("a connection was tried")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 import mlflow
 model = mlflow.pyfunc.load_model({folder!r})
-import models.classifier, annotation.passages
-assert models.classifier.__file__.startswith({folder!r}), models.classifier.__file__
-assert annotation.passages.__file__.startswith({folder!r})
+own = [module.__file__ for name, module in sys.modules.items() if name.startswith("newsmark") and module.__file__]
+assert own and all(file.startswith({folder!r}) for file in own), own
 (answer,) = model.predict([{{"text": "Ministern lovar det. Dela."}}], params={{"split": True}})
 print(json.dumps([passage["scores"] for passage in answer["passages"]]))
 """

@@ -13,8 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-
-from annotation.passages import split_passages
+from newsmark.annotation.splitting.passages import split_passages
 
 ARTICLE = Path("seeds/001_de0bcf51e6ff2360.txt")
 

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 import yaml
 from mlflow import MlflowClient
+from newsmark.training.metrics import RESAMPLES
 from sklearn.metrics import f1_score
-
-from training.metrics import RESAMPLES
 
 LABELS = ["commitment", "statistic", "quote", "boilerplate"]
 BASELINE = ("--config", "configs/baseline.yaml", "--bootstrap", "")  # the cold-start corpus is another file's

@@ -1,0 +1,321 @@
+"""A Label Studio of one's own: installed apart, started on this machine only, stopped whole.
+
+Label Studio brings 160 packages, some in other versions than newsmark's: it gets its own virtual environment and is only
+ever talked to over HTTP.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import http.client
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from ..errors import NewsmarkError
+from ..folders import cache_folder
+
+LABEL_STUDIO_VERSION = "1.23.2"
+HOST = "127.0.0.1"
+CREDENTIALS = "credentials.json"
+"""File in the data folder that holds what to log in with."""
+
+_CONSTRAINTS = Path(__file__).resolve().with_name("constraints.txt")
+_LOG = "server.log"
+_URL = "url"
+_START_SECONDS = 120  # a first start takes some 40 s, for the migrations
+_STOP_SECONDS = 15
+_SETTINGS = {
+    "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",  # heard only when the organisation is made, at the first start
+    "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
+    "LABEL_STUDIO_COLLECT_ANALYTICS": "false",
+    "LABEL_STUDIO_LATEST_VERSION_CHECK": "false",
+    "SENTRY_DSN": "",
+    "FRONTEND_SENTRY_DSN": "",
+    "fflag_feat_utc_210_prediction_validation_15082025": "true",  # without it, wrong predictions are stored in silence
+    "https_proxy": f"http://{HOST}:9",  # nothing listens there: Label Studio fetches tips from GitHub for its log-in page, and no setting stops it
+    "PYTHONUNBUFFERED": "1",  # the log is whole when the server dies
+    "PYTHONUTF8": "1",
+}
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The administrator's account and the key that signs sessions; only the user name may be shown."""
+
+    username: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Server(AbstractContextManager["Server"]):
+    """A running Label Studio; as a context manager it stops at the end."""
+
+    url: str
+    username: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+    data: Path
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    @property
+    def pid(self) -> int:
+        """The process, which also leads its process group."""
+        return self.process.pid
+
+    @property
+    def log(self) -> Path:
+        """What the server printed since its start."""
+        return self.data / _LOG
+
+    def stop(self) -> None:
+        """End the server and its whole process group: politely, and after 15 s by force."""
+        _stop(self.process)
+
+    def __exit__(self, *error: object) -> None:
+        """Stop, whatever happened."""
+        self.stop()
+
+
+def read_credentials(data: Path) -> Credentials | None:
+    """Read what to log in with.
+
+    Args:
+        data: data folder of the server.
+
+    Returns:
+        None where no server was ever started with this folder.
+
+    Raises:
+        NewsmarkError: the file is damaged.
+    """
+    path = data / CREDENTIALS
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+        values = {one.name: row[one.name] for one in fields(Credentials)}
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        values = {}
+    if not values or not all(isinstance(value, str) and value for value in values.values()):
+        raise NewsmarkError(f"{path}: not the credentials of a Label Studio that newsmark started; restore the file or use another data folder")
+    return Credentials(**values)
+
+
+def read_url(data: Path) -> str | None:
+    """Address of the server that was last started with a data folder; None where none was."""
+    path = data / _URL
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+
+
+def install_label_studio() -> Path:
+    """Install Label Studio into its own virtual environment in the cache folder, where it is not there yet.
+
+    A virtual environment can't be renamed into place, so a marker written last says that it is whole, and a lock keeps two
+    processes from installing at once.
+
+    Returns:
+        The program ``label-studio``.
+
+    Raises:
+        NewsmarkError: the installation failed.
+    """
+    digest = hashlib.sha256(_CONSTRAINTS.read_bytes()).hexdigest()[:8]
+    folder = cache_folder().resolve() / f"label-studio-{LABEL_STUDIO_VERSION}-{digest}"
+    ready, program = folder / "ready", folder / "bin" / "label-studio"
+    if ready.is_file():
+        return program
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.is_file():  # the holder of the lock may have finished it
+            print(f"installing Label Studio {LABEL_STUDIO_VERSION} into {folder} (1 GB, some minutes; only this once)", file=sys.stderr)
+            _install_step([sys.executable, "-m", "venv", "--clear", str(folder)])
+            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            _install_step([*pip, f"label-studio=={LABEL_STUDIO_VERSION}", "-c", str(_CONSTRAINTS)])
+            ready.touch()
+    return program
+
+
+def start_server(data: Path, port: int | None = None) -> Server:
+    """Start Label Studio on 127.0.0.1 and wait until it answers.
+
+    It keeps everything in ``data`` (SQLite), unless ``DJANGO_DB=default`` and ``POSTGRE_NAME``, ``_USER``, ``_PASSWORD``,
+    ``_HOST`` and ``_PORT`` name a PostgreSQL database; Label Studio's other variables are passed on too. Secrets travel in
+    the environment, which only the same user can read, and never on the command line.
+
+    Args:
+        data: data folder; made with credentials at the first start.
+        port: None or 0 for any free one.
+
+    Returns:
+        The running server; stop it, or use it in a ``with`` statement.
+
+    Raises:
+        NewsmarkError: the port or the folder is taken, the folder holds something else, or Label Studio can't be installed or
+            does not start.
+    """
+    port = _free_port(port or 0)
+    data = data.resolve()
+    known = _prepare(data)
+    url = f"http://{HOST}:{port}"
+    command = [str(install_label_studio()), "start", "--no-browser", "--internal-host", HOST, "--port", str(port)]
+    log = os.open(data / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        _claim(log, data)
+        process = subprocess.Popen(
+            command, cwd=data, env=_environment(data, known), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, umask=0o077
+        )
+    finally:
+        os.close(log)
+    try:
+        _wait(process, url, data, known)
+        (data / _URL).touch(mode=0o600)
+        (data / _URL).write_text(url + "\n", encoding="utf-8")
+    except BaseException:  # Ctrl-C too must leave nothing behind
+        _stop(process)
+        raise
+    return Server(url, known.username, known.password, known.token, data, process)
+
+
+def serve(data: Path, port: int) -> None:
+    """Run Label Studio until Ctrl-C (or SIGTERM, or the end of the terminal), saying on stderr how to reach it.
+
+    Args:
+        data: data folder.
+        port: 0 for any free one.
+
+    Raises:
+        NewsmarkError: it does not start (see ``start_server``), or it ended by itself.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays what it is
+            signal.signal(number, signal.default_int_handler)
+    print(f"starting Label Studio with its data in {data} (the first start takes 40 s)", file=sys.stderr)
+    with start_server(data, port) as server:
+        print(f"Label Studio is on {server.url} for this machine only; Ctrl-C stops it", file=sys.stderr)
+        print(f"log in as {server.username}; the password and the API token are in {server.data / CREDENTIALS}", file=sys.stderr)
+        with suppress(KeyboardInterrupt):
+            code = server.process.wait()
+            raise NewsmarkError(f"Label Studio ended by itself (code {code}): {_last_line(server.data, read_credentials(server.data))}; see {server.log}")
+        print("stopping Label Studio", file=sys.stderr)
+
+
+def _install_step(command: list[str]) -> None:
+    done = subprocess.run(command, env=_own_environment(), capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        reason = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else f"code {done.returncode}")
+        raise NewsmarkError(f"Label Studio can't be installed: {reason}")
+
+
+def _own_environment() -> dict[str, str]:
+    # modules of the caller must not shadow those of the other virtual environment
+    return {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "DJANGO_SETTINGS_MODULE"}}
+
+
+def _environment(data: Path, known: Credentials) -> dict[str, str]:
+    account = {f"LABEL_STUDIO_{key}": value for key, value in (("USERNAME", known.username), ("PASSWORD", known.password), ("USER_TOKEN", known.token))}
+    return {**_own_environment(), **_SETTINGS, **account, "SECRET_KEY": known.secret_key, "LABEL_STUDIO_BASE_DATA_DIR": str(data)}
+
+
+def _free_port(port: int) -> int:
+    # Label Studio takes the next port without a word when this one is busy, so it is checked first
+    with socket.socket() as client, socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just left is free
+        try:
+            if port and client.connect_ex((HOST, port)) == 0:  # macOS lets 127.0.0.1 be bound beside another's 0.0.0.0
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            probe.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "no port number"
+            raise NewsmarkError(f"port {port} of {HOST} can't be used ({reason}); stop what uses it or choose another with --port") from None
+        return int(probe.getsockname()[1])
+
+
+def _prepare(data: Path) -> Credentials:
+    if data.exists() and not data.is_dir():
+        raise NewsmarkError(f"{data}: not a folder; name a new or empty folder for Label Studio's data")
+    known = read_credentials(data)
+    if known is None:
+        if data.is_dir() and any(data.iterdir()):
+            raise NewsmarkError(f"{data}: not empty and without {CREDENTIALS}; name a new or empty folder for Label Studio's data, or restore that file")
+        data.mkdir(parents=True, exist_ok=True)
+        known = Credentials("admin@example.org", secrets.token_urlsafe(24), secrets.token_hex(20), secrets.token_urlsafe(50))
+        with os.fdopen(os.open(data / CREDENTIALS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(json.dumps(asdict(known), indent=2) + "\n")
+    data.chmod(0o700)  # articles and annotations lie here
+    return known
+
+
+def _claim(log: int, data: Path) -> None:
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the server inherits it, so it holds until the server itself is gone
+    except BlockingIOError:
+        raise NewsmarkError(f"{data}: a Label Studio is running on this folder; use that one, stop it, or name another folder") from None
+    os.fchmod(log, 0o600)
+    os.ftruncate(log, 0)
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, data: Path, known: Credentials) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while _status(f"{url}/health") != 200:
+        if process.poll() is not None:
+            raise NewsmarkError(f"Label Studio did not start (code {process.returncode}): {_last_line(data, known)}; see {data / _LOG}")
+        if time.monotonic() > end:
+            raise NewsmarkError(f"Label Studio did not answer within {_START_SECONDS} s: {_last_line(data, known)}; see {data / _LOG}")
+        time.sleep(0.5)
+    status = _status(f"{url}/api/current-user/whoami", known.token)
+    if status != 200:  # an old database with a new credentials file, above all with PostgreSQL
+        raise NewsmarkError(
+            f"Label Studio refuses the token of {data / CREDENTIALS} (status {status}): its database was made with another such file; restore it"
+        )
+
+
+def _status(url: str, token: str | None = None) -> int:
+    request = urllib.request.Request(url, headers={"Authorization": f"Token {token}"} if token else {})
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy can't reach this machine's own servers
+    try:
+        with direct.open(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except (OSError, http.client.HTTPException):
+        return 0
+
+
+def _last_line(data: Path, known: Credentials | None) -> str:
+    lines = (data / _LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+    line = "".join(character for character in next((one for one in reversed(lines) if one.strip()), "(its log is empty)") if character.isprintable())
+    hidden = [*((known.password, known.token, known.secret_key) if known else ()), os.environ.get("POSTGRE_PASSWORD")]
+    for secret in filter(None, hidden):
+        line = line.replace(secret, "…")
+    return line[:500]
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is not None:  # it was reaped: its number may belong to somebody else by now
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+    finally:  # what is left of the group, also after a second Ctrl-C
+        with suppress(ProcessLookupError, PermissionError):  # macOS answers the latter for a group of zombies
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

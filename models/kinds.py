@@ -1,0 +1,87 @@
+"""The kinds of classifier: the one place that names them.
+
+A kind is a folder with three modules: ``settings.py`` (light, so that a command line can read it), ``trainer.py`` and ``reader.py``, which
+reads what the trainer saved and is all that predicting needs. A new kind is such a folder and one record here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .baseline.settings import BaselineSettings
+from .transformer.settings import TransformerSettings
+
+if TYPE_CHECKING:
+    from .classifier import Classifier, Finish, SavedClassifier
+
+_EVERYWHERE = ("mlflow", "numpy", "pydantic", "PyYAML", "sentencex", "py3langid")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of classifier.
+
+    Attributes:
+        name: what a configuration's ``model`` and a saved model's card call it.
+        settings: frozen dataclass of its settings.
+        trainer: ``module:class`` of the ``Classifier``, relative to ``models``.
+        reader: ``module:class`` of the ``SavedClassifier``.
+        format: number of the format that the trainer saves and the reader reads.
+        requirements: packages that a logged model needs.
+        finish: ``module:function`` that makes a trained classifier ready to be saved (see ``classifier.Finish``); None where there is
+            nothing left to do.
+    """
+
+    name: str
+    settings: type[Any]
+    trainer: str
+    reader: str
+    format: int
+    requirements: tuple[str, ...]
+    finish: str | None = None
+
+    def load_trainer(self) -> type[Classifier]:
+        """Load the class that trains; this imports its library."""
+        found: type[Classifier] = _load(self.trainer)
+        return found
+
+    def load_reader(self) -> type[SavedClassifier]:
+        """Load the class that reads a saved model; this imports its library."""
+        found: type[SavedClassifier] = _load(self.reader)
+        return found
+
+    def load_finish(self) -> Finish | None:
+        """Load the function that finishes a trained classifier; None where there is none."""
+        found: Finish | None = _load(self.finish) if self.finish else None
+        return found
+
+
+def _load(reference: str) -> Any:
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(f".{module}", __package__), name)
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            name="baseline",
+            settings=BaselineSettings,
+            trainer="baseline.trainer:Baseline",
+            reader="baseline.reader:SavedBaseline",
+            format=6,
+            requirements=(*_EVERYWHERE, "safetensors", "scipy"),
+        ),
+        Kind(
+            name="transformer",
+            settings=TransformerSettings,
+            trainer="transformer.trainer:Transformer",
+            reader="transformer.reader:SavedTransformer",
+            format=5,
+            requirements=(*_EVERYWHERE, "onnxruntime", "tokenizers"),
+            finish="transformer.finish:finish",
+        ),
+    )
+}

@@ -1,0 +1,78 @@
+"""A trained model: a classifier, its calibrations, and the decisions that follow from both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .calibration import Calibration, calibrated, read_odds
+from .classifier import Classifier, SavedClassifier
+from .context import PassageInContext
+
+REVIEW_RISK = 0.2
+"""A passage needs review where the probability that one of its labels is wrong is greater than this."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A classifier with what is needed to turn its scores into labels.
+
+    Attributes:
+        kind: ``baseline`` or ``transformer``.
+        labels: label names, in the order of the score columns.
+        exclusive: those of them that exclude all others.
+        calibrations: one a label.
+        classifier: the trained classifier.
+        rates: share of the annotated passages it was trained on that have each label; empty where not known.
+        version: kind and the beginning of the SHA-256 of its files; empty until it was saved.
+    """
+
+    kind: str
+    labels: tuple[str, ...]
+    exclusive: frozenset[str]
+    calibrations: tuple[Calibration, ...]
+    classifier: Classifier | SavedClassifier
+    rates: tuple[float, ...] = ()
+    version: str = ""
+
+    def scores(self, contexts: Sequence[PassageInContext]) -> NDArray[np.float64]:
+        """Calibrated probability of each label for each passage: n × labels."""
+        if not len(contexts):
+            return np.zeros((0, len(self.labels)))
+        return calibrated(read_odds(self.classifier, contexts), self.calibrations)
+
+    def decide(self, scores: NDArray[np.float64], threshold: float | None = None) -> NDArray[np.bool_]:
+        """Turn scores into labels.
+
+        An exclusive label stands alone: where it reaches its threshold together with others, the highest score decides
+        which side is kept.
+
+        Args:
+            scores: n × labels, as ``scores`` gives them.
+            threshold: instead of the model's own.
+
+        Returns:
+            n × labels.
+        """
+        thresholds = [rule.threshold if threshold is None else threshold for rule in self.calibrations]
+        return decide(scores, thresholds, self.labels, self.exclusive)
+
+
+def decide(scores: NDArray[np.float64], thresholds: Sequence[float], labels: Sequence[str], exclusive: frozenset[str]) -> NDArray[np.bool_]:
+    """Turn scores into labels (see ``TrainedModel.decide``)."""
+    given = scores >= np.asarray(thresholds)
+    for column in (index for index, name in enumerate(labels) if name in exclusive):
+        others = np.delete(np.arange(len(labels)), column)
+        rival = np.where(given[:, others], scores[:, others], 0.0).max(axis=1, initial=0.0)
+        wins = given[:, column] & (scores[:, column] >= rival)
+        given[:, column] = wins
+        given[np.ix_(wins, others)] = False
+    return given
+
+
+def risk(scores: NDArray[np.float64], decisions: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Probability that the least certain of a passage's labels is wrong: n, from probabilities and decisions (n × labels)."""
+    return np.asarray(np.where(decisions, 1 - scores, scores).max(axis=1, initial=0.0))

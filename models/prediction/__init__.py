@@ -1,0 +1,1 @@
+"""Labelling passages: the rows read and written, and where they are labelled."""

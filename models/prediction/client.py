@@ -1,0 +1,125 @@
+"""The client of ``predict serve``: labels passages by a server, as ``predict_passages`` does by a model at hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from ...annotation.errors import NewsmarkError, UsageError
+from ..context import PassageInContext
+from ..store import without_password
+from .predict import Prediction
+
+_ATTEMPTS = 8
+_INPUTS, _BYTES = 256, 1_000_000
+"""A request holds so many passages, of so many bytes together, at most."""
+
+
+class _LaterError(Exception):
+    """The server can't answer now; ``seconds`` is how long it asks to wait."""
+
+    def __init__(self, reason: str, seconds: float = 0.0) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+class Client:
+    """A server of ``predict serve``, or of ``mlflow models serve`` with a newsmark model.
+
+    A server that is busy (429, 503), slow or away is asked again, with growing pauses; a request that is too large for it,
+    or takes it too long, is cut in two.
+
+    Args:
+        url: where the server is, without a path.
+        token: sent as bearer token where not None.
+        seconds: to wait for an answer.
+    """
+
+    def __init__(self, url: str, token: str | None = None, seconds: float = 120.0) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"--url: {url!r} is no address such as http://127.0.0.1:5001")
+        self._url = url.rstrip("/")
+        self.name = without_password(self._url)
+        headers = [(b"Authorization", f"Bearer {token}".encode())] if token else []
+        self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(seconds, connect=10.0))
+        self._retrying = Retrying(retry=retry_if_exception_type(_LaterError), stop=stop_after_attempt(_ATTEMPTS), wait=_pause, reraise=True)
+
+    def predict_passages(self, contexts: Sequence[PassageInContext], threshold: float | None = None) -> list[Prediction]:
+        """Label passages; see ``models.prediction.predict_passages``.
+
+        Raises:
+            NewsmarkError: the server is away, refuses, or answers what is no answer.
+        """
+        found: list[Prediction] = []
+        for part in _parts(contexts):
+            found += self._label(part, threshold)
+        return found
+
+    def _label(self, inputs: Sequence[dict[str, str]], threshold: float | None) -> list[Prediction]:
+        params: dict[str, Any] = {"split": False} if threshold is None else {"split": False, "threshold": threshold}
+        try:
+            response = self._retrying(self._post, json.dumps({"inputs": inputs, "params": params}).encode())
+        except _LaterError as error:
+            raise NewsmarkError(f"{self.name}: {error}, {_ATTEMPTS} times; is the server running? Run the command again") from None
+        if response.status_code in {413, 504} and len(inputs) > 1:
+            middle = len(inputs) // 2
+            return self._label(inputs[:middle], threshold) + self._label(inputs[middle:], threshold)
+        if response.status_code == 400 and response.text == "Invalid host header":
+            raise NewsmarkError(f"{self.name} is not the name that the server goes by; start it with this name among its --allowed-hosts")
+        if response.status_code == 401:
+            raise NewsmarkError(f"{self.name} asks for a token; set NEWSMARK_TOKEN to it")
+        try:
+            answer = response.json()
+            if response.status_code != 200:
+                raise NewsmarkError(f"{self.name} refused with status {response.status_code}: {_reason(answer)}")
+            passages = [passage for one in answer["predictions"] for passage in one["passages"]]
+            found = [Prediction(one["labels"], one["scores"], one["review"]) for one in passages]
+            if len(found) != len(inputs):
+                raise ValueError("another number of passages")
+        except (ValueError, KeyError, TypeError):
+            raise NewsmarkError(f"{self.name} does not answer as a newsmark server does (status {response.status_code}); check --url") from None
+        return found
+
+    def _post(self, body: bytes) -> httpx.Response:
+        try:
+            response = self._http.post(f"{self._url}/invocations", content=body, headers={"Content-Type": "application/json"})
+        except httpx.TimeoutException:
+            raise _LaterError("no answer in time") from None
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
+            raise NewsmarkError(f"--url: {self.name} is no address that can be asked; check it") from None
+        except httpx.TransportError as error:
+            raise _LaterError(f"it can't be reached ({error})") from None
+        if response.status_code in {429, 503}:
+            asked = response.headers.get("Retry-After", "")
+            raise _LaterError(f"it is busy (status {response.status_code})", float(asked) if asked.isdecimal() else 0.0)
+        return response
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds to wait: growing, and as long as the server asks."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.seconds if isinstance(error, _LaterError) else 0.0
+    return max(min(asked, 60.0), wait_exponential_jitter(initial=0.25, max=15)(state))
+
+
+def _parts(contexts: Sequence[PassageInContext]) -> Iterator[list[dict[str, str]]]:
+    part: list[dict[str, str]] = []
+    size = 0
+    for one in contexts:
+        bytes_of_it = 3 * sum(map(len, one))
+        if part and (len(part) == _INPUTS or size + bytes_of_it > _BYTES):
+            yield part
+            part, size = [], 0
+        part.append({name: value for name, value in one._asdict().items() if value or name == "text"})
+        size += bytes_of_it
+    if part:
+        yield part
+
+
+def _reason(answer: Any) -> str:
+    told = answer.get("error") or answer.get("message") if isinstance(answer, dict) else None
+    return " ".join(str(told or "no reason given").split())[:300]

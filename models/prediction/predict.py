@@ -1,0 +1,69 @@
+"""From texts to labelled passages: what the command line and the served model both do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+from ...annotation.documents import identify_language
+from ...annotation.splitting.passages import Passage, split_passages
+from ..context import PassageInContext, in_reading_order
+from ..model import REVIEW_RISK, TrainedModel, risk
+from .deadline import check_deadline
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one passage.
+
+    Attributes:
+        labels: names of the labels given.
+        scores: probability of each label by name, rounded to 6 digits.
+        review: whether a person should look at it: the probability that a label is wrong is greater than ``REVIEW_RISK``.
+    """
+
+    labels: list[str]
+    scores: dict[str, float]
+    review: bool
+
+
+def predict_passages(model: TrainedModel, contexts: Sequence[PassageInContext], threshold: float | None = None) -> list[Prediction]:
+    """Classify texts that are passages already.
+
+    Args:
+        model: a trained model.
+        contexts: n passages, with their neighbours where these are known.
+        threshold: a label is given from this score on; by default the model's own.
+
+    Returns:
+        n predictions, in order.
+    """
+    scores = model.scores(contexts)
+    decisions = model.decide(scores, threshold)
+    risks = risk(scores, decisions)
+    rows = zip(scores.round(6).tolist(), decisions.tolist(), (risks > REVIEW_RISK).tolist(), strict=True)
+    return [Prediction(list(compress(model.labels, given)), dict(zip(model.labels, row, strict=True)), review) for row, given, review in rows]
+
+
+def predict_articles(model: TrainedModel, articles: Sequence[tuple[str, str | None]], threshold: float | None = None) -> list[list[tuple[Passage, Prediction]]]:
+    """Split articles into passages and classify all of these together.
+
+    Args:
+        model: a trained model.
+        articles: n texts, which the offsets refer to, with their languages (ISO 639-1; identified from the text where None).
+        threshold: a label is given from this score on; by default the model's own.
+
+    Returns:
+        The passages of each article in reading order, each with its prediction.
+
+    Raises:
+        OutOfTimeError: the deadline of the context passed.
+    """
+    split = []
+    for text, language in articles:
+        check_deadline()
+        split.append(split_passages(text, language or identify_language(text)))
+    contexts = [one for passages in split for one in in_reading_order([passage.text for passage in passages])]
+    predictions = iter(predict_passages(model, contexts, threshold))
+    return [[(passage, next(predictions)) for passage in passages] for passages in split]

@@ -1,0 +1,1 @@
+"""The transformer: a fine-tuned multilingual encoder."""

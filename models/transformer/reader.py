@@ -1,0 +1,141 @@
+"""The fine-tuned transformer as an ONNX graph: what predicts and serves, without PyTorch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from ..classifier import CORES
+
+INT8, FLOAT = "model.int8.onnx", "model.onnx"
+"""The graphs of a model folder: weights and arithmetic in 8 bits, and the same in 32."""
+
+_SETTINGS, _TOKENIZER = "settings.json", "tokenizer.json"
+_CHARACTERS_A_TOKEN = 12
+"""Text beyond the longest input times this is not tokenised at all: it would be cut off anyway."""
+
+_BATCH_TOKENS = 512
+"""Tokens computed at once at most: more are not computed faster."""
+
+_MANY = 16
+"""Texts from which on several threads tokenise: waking them for fewer takes longer."""
+
+
+@dataclass(frozen=True)
+class GraphSettings:
+    """How a graph is used.
+
+    Attributes:
+        max_tokens: a passage's tokens beyond this number are cut off.
+        graph: name of the graph that answers.
+    """
+
+    max_tokens: int
+    graph: str = INT8
+
+
+class SavedTransformer:
+    """A fine-tuned encoder as an ONNX graph, with its tokenizer.
+
+    Passages of as many tokens are computed together, and several such batches at the same time; nothing is padded. No operator of the
+    graph mixes passages or rounds one otherwise beside others, so that an interrupted run equals a whole one to the last digit.
+    """
+
+    def __init__(self, folder: Path, settings: GraphSettings) -> None:
+        self.settings = settings
+        self._folder = folder
+        self._tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(settings.max_tokens)
+        self._special = [token.content for token in self._tokenizer.get_added_tokens_decoder().values() if token.special]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(folder / settings.graph), options, providers=["CPUExecutionProvider"])
+        self._labels = int(self._session.get_outputs()[0].shape[1])
+        self._workers = ThreadPoolExecutor(CORES)
+        self._callers, self._lock = 0, threading.Lock()
+        self._free = threading.Semaphore(CORES)
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Probability of each label for each passage; see ``Classifier.scores``."""
+        scores = np.empty((len(texts), self._labels))
+        tokens = self._tokenise(texts)
+        with self._sharing() as cores:
+            batches = _batches(tokens, cores)
+            several = self._workers.map if cores > 1 and len(batches) > 1 else map
+            for batch, found in zip(batches, several(self._score, ([tokens[index] for index in batch] for batch in batches)), strict=True):
+                scores[batch] = found
+        return scores
+
+    @contextmanager
+    def _sharing(self) -> Iterator[int]:
+        """Give a caller its share of the cores; callers that are many compute in their own threads, as many at a time as there are cores."""
+        with self._lock:
+            self._callers += 1
+        try:
+            yield max(CORES // self._callers, 1)
+        finally:
+            with self._lock:
+                self._callers -= 1
+
+    def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each passage."""
+        longest = self.settings.max_tokens * _CHARACTERS_A_TOKEN
+        clean = [without_special_tokens(text[:longest], self._special) for text in texts]
+        found = self._tokenizer.encode_batch_fast(clean) if len(clean) >= _MANY else map(self._tokenizer.encode, clean)
+        return [one.ids for one in found]
+
+    def _score(self, tokens: Sequence[list[int]]) -> NDArray[np.float32]:
+        """Probabilities (n × labels) of n passages of one length."""
+        with self._free:
+            found: NDArray[np.float32] = self._session.run(None, {"input_ids": np.array(tokens, dtype=np.int64)})[0]
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Copy the graphs, the tokenizer and the settings."""
+        for name in (INT8, FLOAT, _TOKENIZER):
+            shutil.copyfile(self._folder / name, folder / name)
+        write_settings(self.settings, folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        return cls(folder, GraphSettings(**json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))))
+
+
+def _batches(tokens: Sequence[list[int]], cores: int) -> list[list[int]]:
+    """Indices of the passages that are computed together: of one length, and few enough that each core has some; long ones first."""
+    lengths: dict[int, list[int]] = {}
+    for index, ids in enumerate(tokens):
+        lengths.setdefault(len(ids), []).append(index)
+    batches = []
+    for length, indices in sorted(lengths.items(), reverse=True):
+        size = max(1, min(_BATCH_TOKENS // length, -(-len(indices) // cores)))
+        batches += [indices[start : start + size] for start in range(0, len(indices), size)]
+    return batches
+
+
+def write_settings(settings: GraphSettings, folder: Path) -> None:
+    """Write a folder's ``settings.json``."""
+    (folder / _SETTINGS).write_text(json.dumps(asdict(settings)) + "\n", encoding="utf-8")
+
+
+def without_special_tokens(text: str, special: Sequence[str]) -> str:
+    """Break up what looks like a special token, "</s>" say: the tokenizer would take it for the real one."""
+    for token in special:
+        if token in text:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+    return text

@@ -1,0 +1,98 @@
+"""A smaller vocabulary: the word pieces that the languages in use need, instead of a multilingual encoder's quarter of a million."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tabulate import tabulate
+from tokenizers import Tokenizer
+
+from ...annotation.errors import NewsmarkError
+
+_WORDS = 20_000
+"""Commonest words of a language that are read as before."""
+
+_REPORTED_WORDS, _EVERY = 30_000, 3
+"""Of so many commonest words, the report looks at every third."""
+
+
+def prune(tokenizer: Tokenizer, texts: Iterable[str], languages: Sequence[str]) -> tuple[Tokenizer, NDArray[np.intp]] | None:
+    """Leave out the pieces that neither the commonest words of some languages nor some texts need.
+
+    A word that loses its piece is read in smaller ones: every single character, number and sign stays.
+
+    Args:
+        tokenizer: a Unigram tokenizer.
+        texts: what must be read as before.
+        languages: ISO 639-1; word lists are those of the package ``wordfreq`` (Speer 2022).
+
+    Returns:
+        The smaller tokenizer, and the pieces it keeps: its ids' ids in the larger one. None for a tokenizer of another kind than Unigram.
+
+    Raises:
+        NewsmarkError: there is no word list of a language.
+    """
+    content: dict[str, Any] = json.loads(tokenizer.to_str())
+    model, added = content["model"], content["added_tokens"]
+    if model["type"] != "Unigram" or model.get("byte_fallback"):
+        return None
+    whole = Tokenizer.from_str(tokenizer.to_str())
+    whole.no_truncation()
+    needed = {model["unk_id"], *(token["id"] for token in added)}
+    needed.update(number for number, (piece, _) in enumerate(model["vocab"]) if _is_elementary(piece))
+    for language in languages:
+        common = list(_words(language))[:_WORDS]
+        forms = [*common, *(word.capitalize() for word in common)]
+        needed.update(_ids(whole, forms), _ids(whole, [f"'{word}" for word in forms]))  # at the beginning of a word, and after a sign
+    needed.update(_ids(whole, list(texts)))
+    kept = sorted(needed)
+    new = {old: number for number, old in enumerate(kept)}
+    model["vocab"] = [model["vocab"][old] for old in kept if old < len(model["vocab"])]
+    model["unk_id"] = new[model["unk_id"]]
+    for token in added:
+        token["id"] = new[token["id"]]
+    for special in (content["post_processor"] or {}).get("special_tokens", {}).values():
+        special["ids"] = [new[old] for old in special["ids"]]
+    return Tokenizer.from_str(json.dumps(content)), np.array(kept)
+
+
+def report(before: Tokenizer, after: Tokenizer, languages: Sequence[str]) -> str:
+    """Say what a smaller vocabulary loses, for each language that there is a word list of."""
+    import wordfreq
+
+    rows = []
+    for language in sorted(wordfreq.available_languages(), key=lambda name: (name not in languages, name)):
+        words = dict(list(_words(language).items())[:_REPORTED_WORDS:_EVERY])
+        weights = np.array(list(words.values()))
+        old, new = (np.array([len(one.ids) for one in tokenizer.encode_batch_fast(list(words), add_special_tokens=False)]) for tokenizer in (before, after))
+        same = np.average(old == new, weights=weights)
+        lengths = [f"{np.average(one, weights=weights):.2f}" for one in (old, new)]
+        rows.append([language, "yes" if language in languages else "", f"{same:.1%}", *lengths])
+    headers = ["language", "in use", "words in as many pieces", "pieces a word before", "after"]
+    counts = f"{after.get_vocab_size():,} of {before.get_vocab_size():,} word pieces are kept."
+    table = tabulate(rows, headers=headers, disable_numparse=True)
+    return f"{counts} Words by how often they occur (wordfreq, every third of the {_REPORTED_WORDS:,} commonest):\n\n{table}\n"
+
+
+def _words(language: str) -> dict[str, float]:
+    """Words of a language with their frequencies, commonest first."""
+    import wordfreq
+
+    try:
+        return dict(wordfreq.get_frequency_dict(language))
+    except LookupError:
+        known = ", ".join(sorted(wordfreq.available_languages()))
+        raise NewsmarkError(f"languages: there is no list of common words of {language!r}; choose among {known}") from None
+
+
+def _is_elementary(piece: str) -> bool:
+    """Whether a piece is a single character, or holds no letter."""
+    return len(piece.replace("▁", "")) <= 1 or not any(character.isalpha() for character in piece)
+
+
+def _ids(tokenizer: Tokenizer, texts: Sequence[str]) -> set[int]:
+    return {number for one in tokenizer.encode_batch_fast(texts) for number in one.ids}
