@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .annotations import Annotation, labels_of_passages, read_annotations
+from .commandline import common_options, run_command
 from .documents import Document, read_documents
-from .errors import NewsmarkError, debug_option, run_command
+from .errors import NewsmarkError
 from .label_studio.commands import add_commands
 from .labels import DEFAULT_LABELS, LabelScheme, load_labels
 from .splitting.passages import split_passages
@@ -25,10 +26,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="annotate", description="Split articles into passages, check annotations, measure how far annotators agree.")
+    parser = argparse.ArgumentParser(
+        prog="annotate", parents=[common_options()], description="Split articles into passages, check annotations, measure how far annotators agree."
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    split = commands.add_parser("split", parents=[debug_option()], help="print the passages of articles, one JSON row each")
+    split = commands.add_parser("split", parents=[common_options()], help="print the passages of articles, one JSON row each")
     split.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=".txt files, folders of them, or .jsonl files with 'text'")
     split.set_defaults(run=_split)
 
@@ -36,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "check annotations against their documents and count them"),
         ("agreement", _agreement, "how far annotators agree, per label and on topics, and what is in dispute"),
     ):
-        command = commands.add_parser(name, parents=[debug_option()], help=text)
+        command = commands.add_parser(name, parents=[common_options()], help=text)
         command.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="the documents (default: seeds)")
         command.add_argument("--annotations", type=Path, default=Path("seeds/annotations.jsonl"), metavar="FILE", help="default: %(default)s")
         command.add_argument("--labels", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="labels and topics (default: configs/labels.yaml)")

@@ -7,14 +7,15 @@ import os
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..annotation.errors import NewsmarkError, UsageError, debug_option, run_command
+from ..annotation.commandline import common_options, run_command, whole_number
+from ..annotation.errors import NewsmarkError, UsageError
 from .prediction.rows import Output, Row, as_line, count_rows, read_rows, with_neighbours
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="predict",
-        parents=[debug_option()],
+        parents=[common_options()],
         description="Label the passages of news articles. An article (.txt) gives one row a passage; a row of a .jsonl or .parquet file is "
         "a passage itself and comes back with all its fields, and with 'labels', 'scores' and 'review' (which replace fields of these names); "
         "neighbouring rows of one 'document' are read along.",
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl or .parquet file for the rows; it appears when it is complete")
     parser.add_argument("--resume", action="store_true", help="go on with the --output of a run that was interrupted: no passage is lost or doubled")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="where to label: here, or on Ray (RAY_ADDRESS names a cluster)")
-    parser.add_argument("--workers", type=_whole("workers", 1, 10_000), metavar="N", help="processes that label (default: 1; Ray actors: one a machine)")
+    parser.add_argument("--workers", type=whole_number("workers", 1, 10_000), metavar="N", help="processes that label (default: 1; Ray actors: one a machine)")
     parser.add_argument("--threshold", type=_threshold, metavar="SCORE", help="give a label from this score on, 0 to 1 (default: the model's own)")
     parser.add_argument("--review", action="store_true", help="print only what a person should look at: rows with a label that is likely enough wrong")
     return parser
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="predict serve",
-        parents=[debug_option()],
+        parents=[common_options()],
         description="Serve a model: MLflow's scoring behind limits. POST /invocations labels texts, /ping and /health tell whether the "
         "server is alive and the model answers, /metrics is for Prometheus, /docs describes it all.",
         epilog="With NEWSMARK_TOKEN in the environment, requests need it as bearer token. SIGTERM finishes what is under way and stops.",
@@ -76,26 +77,21 @@ def _serve_parser() -> argparse.ArgumentParser:
         "--model", metavar="MODEL", help="folder, run id or MLflow URI; an alias is followed when it moves (default: models:/newsmark@champion)"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=_whole("port", 0, 65535), default=5001, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=whole_number("port", 0, 65535), default=5001, help="port to listen on (default: %(default)s)")
     parser.add_argument(
         "--allowed-hosts", default="127.0.0.1,localhost", metavar="NAMES", help="names that requests may be addressed to, * for any (default: %(default)s)"
     )
     limits = parser.add_argument_group("limits of a request")
-    limits.add_argument("--max-body", type=_whole("bytes", 100, 10**9), default=4_000_000, metavar="BYTES", help="size of its body (default: %(default)s)")
-    limits.add_argument("--max-inputs", type=_whole("texts", 1, 10**6), default=1000, metavar="N", help="texts in it (default: %(default)s)")
-    limits.add_argument("--max-characters", type=_whole("characters", 1, 10**8), default=200_000, metavar="N", help="length of a text (default: %(default)s)")
-    limits.add_argument("--time-limit", type=_whole("seconds", 1, 3600), default=60, metavar="SECONDS", help="time to answer it (default: %(default)s)")
-    limits.add_argument("--queue", type=_whole("requests", 1, 700), default=128, metavar="N", help="requests under way at once (default: %(default)s)")
+    limits.add_argument(
+        "--max-body", type=whole_number("bytes", 100, 10**9), default=4_000_000, metavar="BYTES", help="size of its body (default: %(default)s)"
+    )
+    limits.add_argument("--max-inputs", type=whole_number("texts", 1, 10**6), default=1000, metavar="N", help="texts in it (default: %(default)s)")
+    limits.add_argument(
+        "--max-characters", type=whole_number("characters", 1, 10**8), default=200_000, metavar="N", help="length of a text (default: %(default)s)"
+    )
+    limits.add_argument("--time-limit", type=whole_number("seconds", 1, 3600), default=60, metavar="SECONDS", help="time to answer it (default: %(default)s)")
+    limits.add_argument("--queue", type=whole_number("requests", 1, 700), default=128, metavar="N", help="requests under way at once (default: %(default)s)")
     return parser
-
-
-def _whole(what: str, least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"must be a number of {what} from {least} to {most}, got {text!r}")
-        return int(text)
-
-    return parse
 
 
 def _serve(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
-from ..annotation.errors import NewsmarkError, UsageError, debug_option, run_command
+from ..annotation.commandline import common_options, run_command, whole_number
+from ..annotation.errors import NewsmarkError, UsageError
 from ..annotation.labels import DEFAULT_LABELS, load_labels
 from .config import Config, all_fields, load_config
 
@@ -22,40 +23,40 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="train",
-        parents=[debug_option()],
+        parents=[common_options()],
         description="Train a classifier of passages. Prints cross-validated scores with intervals and logs the run, its predictions and the model to MLflow.",
     )
     parser.set_defaults(run=_train)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    compare = commands.add_parser("compare", parents=[debug_option()], help="print the scores of runs side by side, and how far each differs from the first")
+    compare = commands.add_parser("compare", parents=[common_options()], help="print the scores of runs side by side, and how far each differs from the first")
     compare.add_argument("runs", nargs="*", metavar="RUN", help="run ids (default: the newest run of each kind of model)")
     compare.set_defaults(run=_compare)
     corpus = commands.add_parser(
-        "corpus", parents=[debug_option()], help="print measured facts of labelled passages: counts, variety, near duplicates, lengths"
+        "corpus", parents=[common_options()], help="print measured facts of labelled passages: counts, variety, near duplicates, lengths"
     )
     corpus.add_argument("path", type=Path, metavar="PATH", help="JSONL rows with 'text' and 'labels', or a folder of such files")
     corpus.add_argument("--relabelled", type=Path, metavar="FILE", help="a second, independent labelling of some of these passages, to compare")
     corpus.add_argument("--seeds", default="seeds", metavar="FOLDER", help="annotated articles that must not be in there (default: %(default)s)")
     corpus.add_argument("--labels", dest="labels_file", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="default: configs/labels.yaml")
     corpus.set_defaults(run=_corpus)
-    curve = commands.add_parser("curve", parents=[debug_option()], help="print the score against the number of annotated articles trained on")
+    curve = commands.add_parser("curve", parents=[common_options()], help="print the score against the number of annotated articles trained on")
     _add_configuration(curve)
     curve.set_defaults(run=_curve)
-    suspects = commands.add_parser("suspects", parents=[debug_option()], help="list annotations that look wrong by a run's out-of-fold predictions")
+    suspects = commands.add_parser("suspects", parents=[common_options()], help="list annotations that look wrong by a run's out-of-fold predictions")
     suspects.add_argument("run_id", metavar="RUN", help="run id")
     suspects.add_argument("--annotations", type=Path, metavar="FILE", help="where the tasks' pages in Label Studio are (default: what the run was trained on)")
-    suspects.add_argument("--limit", type=_at_least_one, default=50, metavar="N", help="rows to print at most (default: %(default)s)")
+    suspects.add_argument("--limit", type=whole_number("rows", 1, 1000000), default=50, metavar="N", help="rows to print at most (default: %(default)s)")
     suspects.set_defaults(run=_suspects)
     promote = commands.add_parser(
-        "promote", parents=[debug_option()], help="make a run's model the champion, if it passes the gate; the champion before it becomes 'previous'"
+        "promote", parents=[common_options()], help="make a run's model the champion, if it passes the gate; the champion before it becomes 'previous'"
     )
     promote.add_argument("run_id", metavar="RUN", help="run id")
     promote.add_argument("--gate", type=Path, metavar="FILE", help="limits (default: configs/promotion.yaml)")
     promote.add_argument("--force", metavar="REASON", help="promote even if the gate refuses; the reason is kept with the version")
     promote.set_defaults(run=_promote)
-    rollback = commands.add_parser("rollback", parents=[debug_option()], help="make the former champion the champion again")
+    rollback = commands.add_parser("rollback", parents=[common_options()], help="make the former champion the champion again")
     rollback.set_defaults(run=_rollback)
-    again = commands.add_parser("relog", parents=[debug_option()], help="log a run that was kept because MLflow could not take it")
+    again = commands.add_parser("relog", parents=[common_options()], help="log a run that was kept because MLflow could not take it")
     again.add_argument("folder", type=Path, metavar="FOLDER", help="where it was kept")
     again.set_defaults(run=_relog)
     _add_configuration(parser)
@@ -79,12 +80,6 @@ def _configuration(arguments: argparse.Namespace) -> Config:
         raise UsageError(f"{arguments.config}: no such configuration; try configs/baseline.yaml")
     overrides = {name: value for name in all_fields() if (value := getattr(arguments, f"key_{name}")) is not None}
     return load_config(arguments.config, overrides, arguments.fast)
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows; it must be 1 or more")
-    return int(text)
 
 
 def _train(arguments: argparse.Namespace) -> None:

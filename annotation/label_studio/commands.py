@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..annotations import read_annotations, write_annotations
+from ..commandline import common_options, whole_number
 from ..documents import read_documents
-from ..errors import NewsmarkError, debug_option
+from ..errors import NewsmarkError
 from ..folders import project_folder
 from ..labels import DEFAULT_LABELS, LabelScheme, load_labels
 
@@ -23,43 +24,39 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Any) -> None:
     """Add serve, push, pull and status to the parser's commands."""
-    serve = commands.add_parser("serve", parents=[debug_option()], help="install and start a Label Studio on this machine")
+    serve = commands.add_parser("serve", parents=[common_options()], help="install and start a Label Studio on this machine")
     serve.add_argument("--port", type=int, default=8080, help="default: %(default)s")
     _add_data(serve)
     serve.set_defaults(run=_serve)
 
-    push = commands.add_parser("push", parents=[debug_option()], help="push documents to Label Studio, each once, with suggestions")
+    push = commands.add_parser("push", parents=[common_options()], help="push documents to Label Studio, each once, with suggestions")
     push.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=".txt files, folders of them, or .jsonl files with 'text'")
     push.add_argument("--dry-run", action="store_true", help="only say which documents are new, unchanged or changed")
     push.add_argument(
         "--model", metavar="MODEL", help="suggest what a trained model gives: folder, run id or MLflow URI; 'newest' for the newest (default: simple rules)"
     )
     push.add_argument("--annotations", type=Path, metavar="FILE", help="push existing annotations too, under their annotators; one that is there stays")
-    push.add_argument("--overlap", type=_at_least_one, metavar="N", help="annotators a document")
+    push.add_argument("--overlap", type=whole_number("annotators", 1, 1000), metavar="N", help="annotators a document")
     _add_common(push)
     push.set_defaults(run=_push)
 
-    pull = commands.add_parser("pull", parents=[debug_option()], help="pull annotations from Label Studio into a file")
+    pull = commands.add_parser("pull", parents=[common_options()], help="pull annotations from Label Studio into a file")
     pull.add_argument("--annotations", type=Path, default=Path("annotations.jsonl"), metavar="FILE", help="made or brought up to date (default: %(default)s)")
     pull.add_argument("--all", action="store_true", help="pull everything instead of what changed, and report also what was lost with a whole task")
     _add_common(pull)
     pull.set_defaults(run=_pull)
 
-    adjudicate = commands.add_parser("adjudicate", parents=[debug_option()], help="build the ground truth: agreed documents pass, disputes go to Label Studio")
+    adjudicate = commands.add_parser(
+        "adjudicate", parents=[common_options()], help="build the ground truth: agreed documents pass, disputes go to Label Studio"
+    )
     adjudicate.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="the documents (default: seeds)")
     adjudicate.add_argument("--annotations", type=Path, default=Path("annotations.jsonl"), metavar="FILE", help="default: %(default)s")
     _add_common(adjudicate)
     adjudicate.set_defaults(run=_adjudicate)
 
-    status = commands.add_parser("status", parents=[debug_option()], help="documents, annotators and labels on the server, and what is left")
+    status = commands.add_parser("status", parents=[common_options()], help="documents, annotators and labels on the server, and what is left")
     _add_common(status)
     status.set_defaults(run=_status)
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of annotators; it must be 1 or more")
-    return int(text)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,8 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from newsmark.annotation.errors import UsageError, run_command, unknown_name
+from newsmark.annotation.commandline import run_command
+from newsmark.annotation.errors import UsageError, unknown_name
 from newsmark.annotation.labels import load_labels
 from newsmark.models.calibration import read_odds
 from newsmark.models.kinds import KINDS

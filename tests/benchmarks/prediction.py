@@ -22,8 +22,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from newsmark.annotation.commandline import run_command
 from newsmark.annotation.documents import identify_language
-from newsmark.annotation.errors import NewsmarkError, run_command
+from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.labels import load_labels
 from newsmark.annotation.splitting.passages import split_passages
 from newsmark.models.baseline.settings import BaselineSettings

@@ -20,8 +20,9 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from newsmark.annotation.commandline import run_command
 from newsmark.annotation.documents import identify_language
-from newsmark.annotation.errors import NewsmarkError, run_command
+from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.splitting.passages import split_passages
 from newsmark.models.context import PassageInContext
 from newsmark.models.prediction.predict import predict_articles, predict_passages

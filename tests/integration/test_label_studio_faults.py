@@ -163,7 +163,10 @@ def test_a_project_deleted_between_commands_is_made_anew(annotate, studio, tmp_p
     assert ": 5 new, 0 unchanged" in annotate("push", "seeds").stderr
 
 
-@pytest.mark.parametrize(("option", "code", "message"), [("--project", 1, "Label Studio wants 3 to 50 characters"), ("--overlap", 2, "must be 1 or more")])
+@pytest.mark.parametrize(
+    ("option", "code", "message"),
+    [("--project", 1, "Label Studio wants 3 to 50 characters"), ("--overlap", 2, "must be a number of annotators from 1 to 1000")],
+)
 def test_what_label_studio_would_refuse_is_refused_before(command, label_studio, option, code, message):
     env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
     done = command("annotation", "push", "seeds", option, "-1", env=env)
