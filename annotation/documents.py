@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from .errors import NewsmarkError
 from .files import read_jsonl, read_text, string_of, text_of
@@ -16,6 +17,8 @@ from .splitting.passages import is_blank
 _SOURCE_WORDS = "source|sources|källa|quelle|fuente|fonte|bron|kilde|lähde|źródło|zdroj|nguồn|sumber|kaynak|источник|джерело|المصدر|出典|来源|출처"
 _SOURCE_LINE = re.compile(rf"^[^\S\n]*(?:{_SOURCE_WORDS})[^\S\n]*[:：][^\S\n]*(https?://\S+)[^\S\n]*$", re.IGNORECASE | re.MULTILINE)
 _LANGUAGE_SAMPLE = 1000
+_OF_PASSAGES = ("labels", "document", "page", "start", "before", "after")
+_OF_ARTICLES = ("name", "title", "url", "source", "date")
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,29 @@ def make_document(text: str, name: str, language: str | None = None) -> Document
     return Document(text, name, language or identify_language(text))
 
 
+def row_is_passage(row: Mapping[str, Any]) -> bool | None:
+    """Whether a row of data (JSONL, Parquet) is a passage or a whole article: one rule for every command.
+
+    A row with ``labels``, ``document``, ``page``, ``start``, ``before`` or ``after`` is a passage; else one with ``name``,
+    ``title``, ``url``, ``source`` or ``date``, or with a line break in its text, is an article. A field that is null is as good as absent.
+
+    Returns:
+        True for a passage, False for an article, None where the row says neither: the command then takes its text as it is.
+    """
+    if any(row.get(key) is not None for key in _OF_PASSAGES):
+        return True
+    if any(row.get(key) is not None for key in _OF_ARTICLES) or "\n" in str(row.get("text")).strip():
+        return False
+    return None
+
+
 def read_documents(paths: Iterable[Path]) -> Iterator[Document]:
     """Read articles from ``.txt`` files, folders of them, and JSONL files with one article a row.
 
     A folder gives its ``.txt`` files by name. A JSONL row needs ``text`` and may have ``name`` and ``lang``.
 
     Raises:
-        NewsmarkError: a path or its content is not usable, or two documents have one text.
+        NewsmarkError: a path or its content is not usable, a row is a passage and no article, or two documents have one text.
     """
     seen: dict[str, str] = {}
     for document in _read_each(paths):
@@ -92,6 +111,9 @@ def _read_each(paths: Iterable[Path]) -> Iterator[Document]:
     for path in text_files(paths):
         if path.suffix == ".jsonl":
             for where, row in read_jsonl(path):
+                if row_is_passage(row):
+                    field = next(key for key in _OF_PASSAGES if row.get(key) is not None)
+                    raise NewsmarkError(f"{where}: this row is a passage (it has {field!r}), and an article is needed; give whole articles, one per row")
                 yield make_document(text_of(row, where), string_of(row, "name", where) or where, string_of(row, "lang", where))
         else:
             yield make_document(read_text(path), path.name)

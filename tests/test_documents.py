@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from newsmark.annotation.documents import Document, identify_language, make_document, read_documents
+from newsmark.annotation.documents import Document, identify_language, make_document, read_documents, row_is_passage
 from newsmark.annotation.errors import NewsmarkError
 
 SEEDS = Path(__file__).parent.parent / "seeds"
@@ -84,6 +84,27 @@ def test_jsonl_rows_are_documents_with_their_own_name_and_language(tmp_path):
     rows = [{"text": "Un 😀 jour.", "name": "one", "lang": "fr"}, {"text": TEXT}]
     path = write(tmp_path, "a.jsonl", "\n\n".join(json.dumps(row) for row in rows))
     assert read(path) == [Document("Un 😀 jour.", "one", "fr"), Document(TEXT, f"{path}, line 3", "fr")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_passage"),
+    [
+        *(({key: value, "name": "a"}, True) for key, value in {"labels": [], "document": "a", "page": 1, "start": 0, "before": "", "after": ""}.items()),
+        *(({key: "a"}, False) for key in ("name", "title", "url", "source", "date")),
+        ({"text": "A title\nA sentence."}, False),
+        ({"text": "One sentence.\n"}, None),
+        ({"labels": None, "title": "a"}, False),
+        ({"lang": "sv", "id": 7}, None),
+    ],
+)
+def test_a_row_says_whether_it_is_a_passage_or_an_article(fields, is_passage):
+    assert row_is_passage({"text": "One sentence."} | fields) is is_passage
+
+
+def test_a_row_that_is_a_passage_is_no_document(tmp_path):
+    path = write(tmp_path, "a.jsonl", json.dumps({"text": TEXT}) + "\n" + json.dumps({"text": "Il parle.", "labels": []}))
+    with pytest.raises(NewsmarkError, match=r"a\.jsonl, line 2: this row is a passage \(it has 'labels'\)"):
+        read(path)
 
 
 @pytest.mark.parametrize("content", ["", " \n\t\r\n", "\ufeff", "\u200b\n"], ids=["no bytes", "white space", "only a BOM", "only a zero-width space"])
