@@ -14,7 +14,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from .kinds import KINDS, Kind
 from .store import ARTIFACT
@@ -31,12 +30,14 @@ set_model(ServedModel())
 """
 
 
-def log_model_folder(mlflow: Any, folder: Path, kind_name: str) -> str:
+def log_model_folder(folder: Path, kind_name: str) -> str:
     """Log a folder that ``save_model`` wrote, so that MLflow can serve it, with the code that it needs.
 
     Returns:
         Its URI.
     """
+    import mlflow  # takes seconds
+
     kind = KINDS[kind_name]
     mlflow.log_metric(MODEL_SIZE, sum(path.stat().st_size for path in folder.iterdir()) / 1e6)
     with tempfile.TemporaryDirectory() as temporary:

@@ -32,14 +32,13 @@ CHAMPION, PREVIOUS = "champion", "previous"
 """Its aliases: the version to use, and the one used before it."""
 
 
-def connect() -> Any:
+def connect() -> None:
     """Point MLflow at its store and experiment, with its telemetry off.
 
     The store is ``MLFLOW_TRACKING_URI``, or else an SQLite file in ``mlruns/`` of the project's folder. With SQLite, the
     artifacts lie beside the file. Both are used by absolute path, so that the current folder does not matter.
 
-    Returns:
-        The module ``mlflow``.
+    Call it before ``import mlflow``, whose telemetry begins with the import.
 
     Raises:
         NewsmarkError: the store can't be reached or written.
@@ -63,7 +62,6 @@ def connect() -> Any:
         mlflow.set_experiment(EXPERIMENT)
     except (MlflowException, SQLAlchemyError) as error:
         raise NewsmarkError(f"the MLflow store {without_password(uri)} can't be used: {_first_line(error)}; check MLFLOW_TRACKING_URI") from None
-    return mlflow
 
 
 def find_folder(name: str | None) -> Path:
@@ -114,7 +112,7 @@ def _sqlite_file() -> Path | None:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn what MLflow raises into one clear line, without a password.
 
     Raises:
@@ -143,14 +141,16 @@ def resolve(name: str | None) -> tuple[str, str]:
     """
     if name and (Path(name) / "MLmodel").is_file():
         return name, name
-    mlflow = connect()
+    connect()
+    import mlflow
+
     name = name or f"models:/{REGISTERED}@{CHAMPION}"
-    with told():
+    with translate_errors():
         if alias := re.fullmatch(r"models:/([^@/]+)@([^@/]+)", name):
             found = mlflow.MlflowClient().get_model_version_by_alias(*alias.groups())
             return f"models:/{found.name}/{found.version}", str(found.version)
         if re.fullmatch(r"[0-9a-f]{32}", name):
-            return uri_of_run(mlflow, name), name
+            return uri_of_run(name), name
         if not re.fullmatch(r"(models|runs):/.+", name):
             raise NewsmarkError(f"{name}: no folder of a logged model, and neither a run id nor an MLflow URI such as models:/newsmark@champion")
         return name, name
@@ -164,17 +164,19 @@ def load_served(uri: str) -> Any:
     """
     import mlflow
 
-    with told():
+    with translate_errors():
         try:
-            with _files(mlflow, uri) as folder:
+            with _files(uri) as folder:
                 return mlflow.pyfunc.load_model(folder)
         except OSError as error:
             raise NewsmarkError(f"{uri}: {_first_line(error)}") from error
 
 
 @contextmanager
-def _files(mlflow: Any, uri: str) -> Iterator[str]:
+def _files(uri: str) -> Iterator[str]:
     """Fetch a model's files; what a server sends is removed when the process ends, or at once if it is of no use: MLflow would leave it."""
+    import mlflow
+
     if not mlflow.get_tracking_uri().startswith("http"):
         yield mlflow.artifacts.download_artifacts(uri)
         return
@@ -188,23 +190,25 @@ def _files(mlflow: Any, uri: str) -> Iterator[str]:
 
 
 def _download(name: str | None) -> Path:
-    mlflow = connect()
+    connect()
     from mlflow.exceptions import MlflowException
 
     try:
-        uri = name if name and ":/" in name else uri_of_run(mlflow, name)
-        with _files(mlflow, uri) as folder:
+        uri = name if name and ":/" in name else uri_of_run(name)
+        with _files(uri) as folder:
             return Path(folder) / "artifacts" / ARTIFACT
     except (MlflowException, OSError) as error:
         raise NewsmarkError(f"model {name or '(newest)'}: {_first_line(error)}") from None
 
 
-def uri_of_run(mlflow: Any, run_id: str | None) -> str:
+def uri_of_run(run_id: str | None) -> str:
     """URI of the model that a run logged, or else of the newest model.
 
     Raises:
         NewsmarkError: there is none.
     """
+    import mlflow
+
     experiment = mlflow.get_experiment_by_name(EXPERIMENT)
     models = mlflow.search_logged_models(
         experiment_ids=[experiment.experiment_id],

@@ -98,7 +98,8 @@ def _train(arguments: argparse.Namespace) -> None:
         from ..models.store import REGISTERED, connect
         from .registry import register
 
-        version = register(connect(), result.run_id)
+        connect()
+        version = register(result.run_id)
         print(f"registered as {REGISTERED} version {version}; to make it champion: train promote {result.run_id}", file=sys.stderr)
 
 
@@ -108,12 +109,12 @@ def _compare(arguments: argparse.Namespace) -> None:
     from .tables import comparison_table, paired_table
     from .tracking import find_runs, load_predictions
 
-    mlflow = connect()
-    first, *others = find_runs(mlflow, arguments.runs)
+    connect()
+    first, *others = find_runs(arguments.runs)
     paired, refused = [], []
     for other in others:
         try:
-            comparison = compare(load_predictions(mlflow, first), load_predictions(mlflow, other), int(first.params["seed"]))
+            comparison = compare(load_predictions(first), load_predictions(other), int(first.params["seed"]))
             paired.append(paired_table(first, other, comparison))
         except NewsmarkError as error:
             refused.append(f"{other.name} and {first.name} can't be compared passage by passage: {error}")
@@ -124,7 +125,8 @@ def _relog(arguments: argparse.Namespace) -> None:
     from ..models.store import connect  # keeps --help fast
     from .recorder import relog
 
-    print(f"logged as run {relog(connect(), arguments.folder)}")
+    connect()
+    print(f"logged as run {relog(arguments.folder)}")
 
 
 def _promote(arguments: argparse.Namespace) -> None:
@@ -133,7 +135,8 @@ def _promote(arguments: argparse.Namespace) -> None:
 
     if arguments.force is not None and not arguments.force.strip():
         raise UsageError("--force: give a reason, which is kept with the version")
-    outcome = promote(connect(), arguments.run_id, load_gate(arguments.gate or DEFAULT_GATE), arguments.force)
+    connect()
+    outcome = promote(arguments.run_id, load_gate(arguments.gate or DEFAULT_GATE), arguments.force)
     print(outcome.table + "\n")
     failed = ", ".join(row.name for row in outcome.rows if not row.holds)
     if not outcome.promoted:
@@ -146,7 +149,8 @@ def _rollback(arguments: argparse.Namespace) -> None:  # noqa: ARG001
     from ..models.store import CHAMPION, REGISTERED, connect  # keeps --help fast
     from .registry import rollback
 
-    version, former = rollback(connect())
+    connect()
+    version, former = rollback()
     print(f"models:/{REGISTERED}@{CHAMPION} is version {version} again, in place of version {former}")
 
 
@@ -182,9 +186,9 @@ def _suspects(arguments: argparse.Namespace) -> None:
     from .tables import suspects_table
     from .tracking import find_runs, load_predictions
 
-    mlflow = connect()
-    run = find_runs(mlflow, [arguments.run_id])[0]
-    predictions = load_predictions(mlflow, run)
+    connect()
+    run = find_runs([arguments.run_id])[0]
+    predictions = load_predictions(run)
     if not predictions.out_of_fold:
         raise NewsmarkError(f"{run.run_id}: scored on other passages ({run.scored_on}), so it has no out-of-fold predictions; train again without --test")
     annotations = arguments.annotations or Path(run.params.get("annotations", ""))

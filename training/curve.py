@@ -45,7 +45,9 @@ def learning_curve(config: Config, say: Say = tell) -> Curve | None:
     folds = make_folds(data, config.data.max_folds)
     largest = min(len(set(data.groups[fold.train])) for fold in folds)
     sizes = sorted({2**power for power in range(largest.bit_length()) if 2**power < largest} | {largest} | ({0} if material.bootstrap else set()))
-    log = Recorder(connect() if leads() else None)
+    if leads():
+        connect()
+    log = Recorder(logs=leads())
     trainer = Trainer(log, config, len(sizes) * len(folds), material.bootstrap is not None, say)
     found = {}
     with log.run(f"learning curve of the {config.data.model}"):

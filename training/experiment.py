@@ -76,7 +76,9 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = tell) ->
     material = load_material(config, scheme, held_out, say)
     data = material.data
     folds = [] if held_out and len(set(data.groups)) < 2 else make_folds(data, config.data.max_folds)
-    log = Recorder(connect() if leads() else None)
+    if leads():
+        connect()
+    log = Recorder(logs=leads())
     trainer = Trainer(log, config, len(folds) + 1, material.bootstrap is not None, say)
     with ExitStack() as files, log.run(config.data.model) as run:
         scored_on = f"test file {test.name}, digest {held_out.digest[:12]}" if test and held_out else "cross-validation"

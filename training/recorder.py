@@ -34,17 +34,17 @@ class Recorder:
     ``relog`` logs it from there.
 
     Args:
-        mlflow: the module, connected; None where another process logs the run.
+        logs: whether this process logs the run (see ``models.store.connect``); the others only keep what they would log.
 
     Attributes:
         failure: why the store stopped taking anything; None while it does.
     """
 
-    def __init__(self, mlflow: Any | None) -> None:
+    def __init__(self, logs: bool) -> None:
         self.failure: str | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="newsmark-run-"))
         self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._replay = _Replay(mlflow, self._folder)
+        self._replay = _Replay(self._folder, logs)
         self._open: list[str] = []
         self._runs = 0
 
@@ -146,7 +146,7 @@ class Recorder:
         return folder
 
 
-def relog(mlflow: Any, folder: Path) -> str:
+def relog(folder: Path) -> str:
     """Log a run that was kept because the store failed, then remove the folder.
 
     Returns:
@@ -159,7 +159,7 @@ def relog(mlflow: Any, folder: Path) -> str:
         calls = [json.loads(line) for line in (folder / _CALLS).read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError):
         raise NewsmarkError(f"{folder}: no kept run here (no readable {_CALLS})") from None
-    replay = _Replay(mlflow, folder)
+    replay = _Replay(folder)
     try:
         for arguments in calls:
             replay.call(arguments.pop("what"), **arguments)
@@ -173,13 +173,17 @@ def relog(mlflow: Any, folder: Path) -> str:
 class _Replay:
     """Carries the recorded calls out."""
 
-    def __init__(self, mlflow: Any, folder: Path) -> None:
-        self.mlflow, self.folder = mlflow, folder
+    def __init__(self, folder: Path, logs: bool = True) -> None:
+        self.folder, self.logs = folder, logs
+        if logs:
+            import mlflow  # takes seconds
+
+            self.mlflow = mlflow
         self.ids: dict[str, str] = {}
         self.model_uri = ""
 
     def call(self, what: str, **arguments: Any) -> None:
-        if self.mlflow is not None:
+        if self.logs:
             getattr(self, f"_{what}")(**arguments)
 
     def abandon(self) -> None:
@@ -213,7 +217,7 @@ class _Replay:
         self.mlflow.log_table(pd.DataFrame(table["data"], columns=table["columns"]), name)
 
     def _model(self, kind: str) -> None:
-        self.model_uri = log_model_folder(self.mlflow, self.folder / ARTIFACT, kind)
+        self.model_uri = log_model_folder(self.folder / ARTIFACT, kind)
 
 
 def _store_errors() -> tuple[type[Exception], ...]:

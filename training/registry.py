@@ -18,7 +18,7 @@ from ..annotation.errors import NewsmarkError, UsageError, unknown_name
 from ..annotation.files import read_text
 from ..annotation.labels import DEFAULT_LABELS
 from ..models.bundle import MODEL_SIZE
-from ..models.store import CHAMPION, PREVIOUS, REGISTERED, told, uri_of_run
+from ..models.store import CHAMPION, PREVIOUS, REGISTERED, translate_errors, uri_of_run
 from .comparison import compare
 from .tracking import LoggedPredictions, LoggedRun, find_runs, load_predictions
 
@@ -99,7 +99,7 @@ def load_gate(path: Path) -> Gate:
     return Gate(**content)
 
 
-def register(mlflow: Any, run_id: str) -> str:
+def register(run_id: str) -> str:
     """Make a version of the registered model from a run's model, with its model card as description.
 
     Returns:
@@ -108,14 +108,16 @@ def register(mlflow: Any, run_id: str) -> str:
     Raises:
         NewsmarkError: there is no such run, it has no model, or the registry can't be written.
     """
-    (run,) = find_runs(mlflow, [run_id])
-    with told():
+    import mlflow  # takes seconds
+
+    (run,) = find_runs([run_id])
+    with translate_errors():
         client = mlflow.MlflowClient()
         known = client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{run_id}'")
         if known and known[0].description:
             return str(known[0].version)
-        uri = uri_of_run(mlflow, run_id)
-        card = model_card(mlflow, run)
+        uri = uri_of_run(run_id)
+        card = model_card(run)
         client.log_text(run_id, card, "model_card.md")
         with redirect_stderr(StringIO()):  # it prints what the caller will say
             version = known[0] if known else mlflow.register_model(uri, REGISTERED, tags={"kind": run.kind, "data_digest": run.data_digest})
@@ -123,13 +125,12 @@ def register(mlflow: Any, run_id: str) -> str:
         return str(version.version)
 
 
-def promote(mlflow: Any, run_id: str, gate: Gate, forced_because: str | None = None) -> Promotion:
+def promote(run_id: str, gate: Gate, forced_because: str | None = None) -> Promotion:
     """Make a run's model the champion, if it passes the gate or is forced; the former champion becomes ``previous``.
 
     The gate's table is logged with the run, and its outcome with the version.
 
     Args:
-        mlflow: the module, connected.
         run_id: whose model.
         gate: limits.
         forced_because: promote even if a row does not hold; the reason is kept with the version.
@@ -137,13 +138,15 @@ def promote(mlflow: Any, run_id: str, gate: Gate, forced_because: str | None = N
     Raises:
         NewsmarkError: there is no such run or model, or the registry can't be written.
     """
-    version = register(mlflow, run_id)
-    with told():
+    import mlflow
+
+    version = register(run_id)
+    with translate_errors():
         client = mlflow.MlflowClient()
-        champion = version_of(mlflow, CHAMPION)
+        champion = version_of(CHAMPION)
         if champion is not None and str(champion.version) == version:
             raise NewsmarkError(f"version {version} is the champion already")
-        rows = tuple(_check(mlflow, run_id, champion.run_id if champion else None, gate))
+        rows = tuple(_check(run_id, champion.run_id if champion else None, gate))
         failed = [row.name for row in rows if not row.holds]
         outcome = Promotion(version, rows, not failed or forced_because is not None, forced_because if failed else None)
         against = f"champion version {champion.version}" if champion else "no champion yet"
@@ -161,7 +164,7 @@ def promote(mlflow: Any, run_id: str, gate: Gate, forced_because: str | None = N
         return outcome
 
 
-def rollback(mlflow: Any) -> tuple[str, str]:
+def rollback() -> tuple[str, str]:
     """Swap the champion and the one before it.
 
     Returns:
@@ -170,9 +173,11 @@ def rollback(mlflow: Any) -> tuple[str, str]:
     Raises:
         NewsmarkError: there is no former champion.
     """
-    with told():
+    import mlflow
+
+    with translate_errors():
         client = mlflow.MlflowClient()
-        champion, previous = version_of(mlflow, CHAMPION), version_of(mlflow, PREVIOUS)
+        champion, previous = version_of(CHAMPION), version_of(PREVIOUS)
         if champion is None or previous is None or champion.version == previous.version:
             raise NewsmarkError("there is no former champion to go back to; train promote makes champions")
         client.set_registered_model_alias(REGISTERED, CHAMPION, previous.version)
@@ -180,8 +185,9 @@ def rollback(mlflow: Any) -> tuple[str, str]:
         return str(previous.version), str(champion.version)
 
 
-def version_of(mlflow: Any, alias: str) -> Any | None:
+def version_of(alias: str) -> Any | None:
     """Look up the version that an alias stands for; None where there is none."""
+    import mlflow
     from mlflow.exceptions import MlflowException
 
     try:
@@ -192,16 +198,18 @@ def version_of(mlflow: Any, alias: str) -> Any | None:
         raise
 
 
-def model_card(mlflow: Any, run: LoggedRun) -> str:
+def model_card(run: LoggedRun) -> str:
     """Fill the model card's template with a run's own numbers (Mitchell et al. 2019, "Model cards for model reporting")."""
-    told_by = mlflow.get_run(run.run_id)
+    import mlflow
+
+    logged = mlflow.get_run(run.run_id)
     bootstrap = run.params.get("bootstrap_digest")
     return Template(_CARD.read_text(encoding="utf-8")).substitute(
         kind=run.kind,
-        labels=", ".join(load_predictions(mlflow, run).labels),
+        labels=", ".join(load_predictions(run).labels),
         run_id=run.run_id,
-        date=f"{datetime.fromtimestamp(told_by.info.start_time / 1000, UTC):%Y-%m-%d}",
-        commit=told_by.data.tags.get("git_commit", "unknown")[:12],
+        date=f"{datetime.fromtimestamp(logged.info.start_time / 1000, UTC):%Y-%m-%d}",
+        commit=logged.data.tags.get("git_commit", "unknown")[:12],
         passages=run.params.get("passages", "?"),
         languages=run.params.get("languages", "?"),
         data_digest=run.data_digest[:12],
@@ -213,10 +221,10 @@ def model_card(mlflow: Any, run: LoggedRun) -> str:
     )
 
 
-def _check(mlflow: Any, run_id: str, champion_id: str | None, gate: Gate) -> Iterator[Row]:
-    (run,) = find_runs(mlflow, [run_id])
+def _check(run_id: str, champion_id: str | None, gate: Gate) -> Iterator[Row]:
+    (run,) = find_runs([run_id])
     if champion_id is not None:
-        yield from _against(mlflow, run, champion_id, gate)
+        yield from _against(run, champion_id, gate)
     for name, value, most, digits in (
         ("calibration error", run.metrics["calibration_error"], gate.calibration_error, 3),
         ("megabytes", run.metrics[MODEL_SIZE], gate.megabytes, 0),
@@ -224,10 +232,10 @@ def _check(mlflow: Any, run_id: str, champion_id: str | None, gate: Gate) -> Ite
         yield Row(name, f"{value:.{digits}f}", f"at most {most:g}", value <= most)
 
 
-def _against(mlflow: Any, run: LoggedRun, champion_id: str, gate: Gate) -> Iterator[Row]:
+def _against(run: LoggedRun, champion_id: str, gate: Gate) -> Iterator[Row]:
     try:
-        (champion,) = find_runs(mlflow, [champion_id])
-        before, now = load_predictions(mlflow, champion), load_predictions(mlflow, run)
+        (champion,) = find_runs([champion_id])
+        before, now = load_predictions(champion), load_predictions(run)
     except NewsmarkError as error:
         yield Row("predictions", " ".join(str(error).split()), "the champion's", holds=False)
         return

@@ -6,7 +6,6 @@ import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,12 +48,14 @@ class LoggedRun:
         return f"{self.kind} {self.run_id[:8]}"
 
 
-def find_runs(mlflow: Any, run_ids: Sequence[str]) -> list[LoggedRun]:
+def find_runs(run_ids: Sequence[str]) -> list[LoggedRun]:
     """Look up runs by id, or else the newest finished run of each kind of model.
 
     Raises:
         NewsmarkError: a run does not exist or was not finished, or there is none at all.
     """
+    import mlflow  # takes seconds
+
     finished = "attributes.status = 'FINISHED' and tags.kind LIKE '%' and tags.scored_on != 'learning curve'"
     found = [(run.info.run_id, run.data) for run in mlflow.search_runs(filter_string=finished, output_format="list")]  # newest first
     runs = [LoggedRun(run_id, data.tags["kind"], data.params["data_digest"], data.tags["scored_on"], data.metrics, data.params) for run_id, data in found]
@@ -96,12 +97,13 @@ class LoggedPredictions:
     decisions: NDArray[np.bool_]
 
 
-def load_predictions(mlflow: Any, run: LoggedRun) -> LoggedPredictions:
+def load_predictions(run: LoggedRun) -> LoggedPredictions:
     """Read the predictions that a run has logged.
 
     Raises:
         NewsmarkError: they are not there, or not whole.
     """
+    import mlflow
     from mlflow.exceptions import MlflowException
 
     try:

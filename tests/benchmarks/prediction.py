@@ -130,7 +130,10 @@ def bench(arguments):
 
 def newest(kind):
     """Run id of the newest model of a kind."""
-    runs = connect().search_runs(experiment_names=[EXPERIMENT], filter_string=f"params.model = '{kind}'", max_results=1, output_format="list")
+    connect()
+    import mlflow
+
+    runs = mlflow.search_runs(experiment_names=[EXPERIMENT], filter_string=f"params.model = '{kind}'", max_results=1, output_format="list")
     if not runs:
         raise NewsmarkError(f"no {kind} was trained yet; run: train --config configs/{kind}.yaml")
     return runs[0].info.run_id

@@ -105,7 +105,8 @@ def body(new_text, split):
 def newest() -> str:
     from newsmark.models.store import connect, uri_of_run
 
-    return uri_of_run(connect(), None)
+    connect()
+    return uri_of_run(None)
 
 
 def timed(call):
