@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .characters import is_blank
 from .errors import NewsmarkError
 from .files import read_jsonl, read_text, string_of, text_of
-from .splitting.passages import is_blank
 
 _SOURCE_WORDS = "source|sources|källa|quelle|fuente|fonte|bron|kilde|lähde|źródło|zdroj|nguồn|sumber|kaynak|источник|джерело|المصدر|出典|来源|출처"
 _SOURCE_LINE = re.compile(rf"^[^\S\n]*(?:{_SOURCE_WORDS})[^\S\n]*[:：][^\S\n]*(https?://\S+)[^\S\n]*$", re.IGNORECASE | re.MULTILINE)

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from .characters import is_blank
 from .errors import NewsmarkError
-from .splitting.passages import is_blank
 
 MAX_TEXT_BYTES = 20_000_000
 """The largest article, in bytes; rows of a JSONL file may be as many as you like, each up to this size."""

@@ -20,6 +20,7 @@ from ..annotation.errors import NewsmarkError, unknown_name
 from ..annotation.files import read_jsonl, text_of
 from ..annotation.folders import cache_folder
 from ..annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
+from ..annotation.splitting.fingerprint import code_digest, fingerprint
 from ..annotation.splitting.passages import split_passages
 from ..models.context import PassageInContext, in_reading_order
 
@@ -28,6 +29,8 @@ UNKNOWN_LANGUAGE = "und"
 
 UNKNOWN_KIND = "article"
 """Kind of text of a passage that names none, as of all annotated documents."""
+
+_MAKE_ROWS = ("annotations", "documents", "files", "labels")  # modules of annotation/ that make the rows, beside the splitting
 
 HARD_PAIRS = "pairs"
 """Kind of "document" whose passages stand alone: two by two they differ in what decides a label."""
@@ -222,9 +225,10 @@ def _labelled_row(where: str, row: dict[str, Any], scheme: LabelScheme) -> tuple
 
 
 def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str:
-    sources = [Path(__file__), *sorted((Path(__file__).parent.parent / "annotation").rglob("*.py"))]  # what makes the rows of the files
-    content = hashlib.sha256("".join(importlib.metadata.version(name) for name in ("sentencex", "py3langid")).encode())
-    for path in [*text_files(Path(name) for name in documents), Path(annotations), Path(labels), *sources]:
+    annotation = Path(__file__).parent.parent / "annotation"
+    code = [Path(__file__), *(annotation / f"{module}.py" for module in _MAKE_ROWS)]
+    content = hashlib.sha256(f"{code_digest(code)} {fingerprint()} {importlib.metadata.version('py3langid')}\n".encode())
+    for path in [*text_files(Path(name) for name in documents), Path(annotations), Path(labels)]:
         try:
             content.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         except FileNotFoundError:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from sentencex import get_sentence_boundaries
 
+from ..characters import trim
+
 MAX_PASSAGE = 10_000
 """Longest passage in characters; a longer line without an end of sentence is cut at white space."""
 
 _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # what str.splitlines takes for line breaks
-_INVISIBLE = " \t\xa0\u200b\u200e\u200f\u2060\ufeff\u3000\u2002\u2003\u2009\u202f"
 # White space of more than one byte, behind an initial, makes the sentence splitter panic.
 _WIDE_SPACE = re.compile(r"[^\S ]")
 # Where the splitter cuts too much: after these abbreviations when a digit follows, ...
@@ -110,23 +111,10 @@ def split_passages(text: str, language: str) -> list[Passage]:
     passages = []
     for line in _LINE.finditer(text):
         for start, end in _pieces(line.group(), language):
-            start, end = _strip(text, line.start() + start, line.start() + end)
+            start, end = trim(text, line.start() + start, line.start() + end)
             if start < end:
                 passages.append(Passage(start, end, text[start:end]))
     return passages
-
-
-def is_blank(text: str) -> bool:
-    """Whether a text has no visible character."""
-    return all(character.isspace() or character in _INVISIBLE for character in text)
-
-
-def _strip(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and (text[start] in _INVISIBLE or text[start].isspace()):
-        start += 1
-    while end > start and (text[end - 1] in _INVISIBLE or text[end - 1].isspace()):
-        end -= 1
-    return start, end
 
 
 def _pieces(line: str, language: str) -> Iterator[tuple[int, int]]:

@@ -11,10 +11,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from ...annotation.characters import is_blank
 from ...annotation.documents import identify_language, text_files
 from ...annotation.errors import NewsmarkError, UsageError
 from ...annotation.files import atomic_write, decode, read_jsonl, read_text, text_of
-from ...annotation.splitting.passages import is_blank, split_passages
+from ...annotation.splitting.passages import split_passages
 
 if TYPE_CHECKING:
     from ..context import PassageInContext

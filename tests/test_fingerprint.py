@@ -1,0 +1,25 @@
+"""The fingerprint of splitting: what decides counts, what people read does not."""
+
+from newsmark.annotation.splitting.fingerprint import code_digest, fingerprint
+
+CODE = "def double(number):\n    return 2 * number\n"
+
+
+def digest(folder, code):
+    module = folder / "module.py"
+    module.write_text(code)
+    return code_digest([module])
+
+
+def test_comments_docstrings_and_layout_do_not_change_the_digest_of_code(tmp_path):
+    documented = '"""A module."""\n\n# why\ndef double(number):\n    """Twice."""\n    return (2 *\n            number)\n'
+    assert digest(tmp_path, documented) == digest(tmp_path, CODE)
+
+
+def test_what_the_code_does_changes_its_digest(tmp_path):
+    assert digest(tmp_path, CODE.replace("2", "3")) != digest(tmp_path, CODE)
+
+
+def test_the_fingerprint_is_the_same_from_call_to_call():
+    assert fingerprint() == fingerprint()
+    assert len(fingerprint()) == 64
