@@ -1,11 +1,290 @@
-"""newsmark: from news articles in any language to annotated, classified passages."""
+"""newsmark: from news articles in any language to annotated, classified passages.
 
+This module is the public Python interface. What ``__all__`` names is stable: it changes only with an entry in CHANGELOG.md. Everything in
+the packages ``newsmark.annotation``, ``newsmark.models`` and ``newsmark.training`` is internal and may change with any version.
+
+Importing this module loads none of the libraries; each function imports what it needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+if TYPE_CHECKING:
+    from newsmark.annotation.annotations import Annotation, Span
+    from newsmark.annotation.documents import Document
+    from newsmark.annotation.errors import NewsmarkError
+    from newsmark.annotation.labels import Label, LabelScheme, Topic
+    from newsmark.annotation.splitting.passages import Passage
+    from newsmark.models.model import TrainedModel
+    from newsmark.models.prediction.predict import Prediction
+    from newsmark.training.metrics import Scores
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Annotation",
+    "Document",
+    "Label",
+    "LabelScheme",
+    "LabelledPassage",
+    "Model",
+    "NewsmarkError",
+    "Passage",
+    "Prediction",
+    "Scores",
+    "Span",
+    "Topic",
+    "TrainingResult",
+    "__version__",
+    "load",
+    "load_labels",
+    "read_annotations",
+    "read_documents",
+    "split",
+    "train",
+    "write_annotations",
+]
 
 _here = Path(__file__).resolve().parent
 _installed = _here / "newsmark"
 # The names of the packages, "models" say, are too common to be installed under: they are newsmark.models and so on, found in the folder
 # newsmark where a wheel was installed, and beside this file in a checkout.
 __path__ = [str(_installed if _installed.is_dir() else _here)]
+
+_TYPES = {
+    "Annotation": "annotation.annotations",
+    "Document": "annotation.documents",
+    "Label": "annotation.labels",
+    "LabelScheme": "annotation.labels",
+    "NewsmarkError": "annotation.errors",
+    "Passage": "annotation.splitting.passages",
+    "Prediction": "models.prediction.predict",
+    "Scores": "training.metrics",
+    "Span": "annotation.annotations",
+    "Topic": "annotation.labels",
+}
+"""Where the public types are defined, relative to this package."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public type when it is first used."""
+    if name not in _TYPES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_TYPES[name]}"), name)
+
+
+def read_documents(paths: str | Path | Iterable[str | Path]) -> list[Document]:
+    """Read articles.
+
+    Args:
+        paths: ``.txt`` files, folders of them, and ``.jsonl`` files with one article per row.
+
+    Returns:
+        The documents in reading order; their texts are exactly those of the files.
+
+    Raises:
+        NewsmarkError: a path or its content can't be used; the message says which, where and what to do.
+    """
+    from newsmark.annotation.documents import read_documents as read
+
+    some = [paths] if isinstance(paths, str | Path) else paths
+    return list(read(map(Path, some)))
+
+
+def split(text: str, lang: str | None = None) -> list[Passage]:
+    """Split a text into its passages: one sentence of running text, or one line of page furniture.
+
+    Args:
+        text: the text of an article.
+        lang: its language (ISO 639-1); identified from the text where it is None.
+
+    Returns:
+        The passages in reading order, with offsets in Unicode code points: ``text[passage.start:passage.end] == passage.text``.
+    """
+    from newsmark.annotation.documents import identify_language
+    from newsmark.annotation.splitting.passages import split_passages
+
+    return split_passages(text, lang or identify_language(text))
+
+
+def load_labels(path: str | Path | None = None) -> LabelScheme:
+    """Read the labels and topics.
+
+    Args:
+        path: a file like ``configs/labels.yaml``, which is the default.
+
+    Raises:
+        NewsmarkError: the file is missing or not as it must be.
+    """
+    from newsmark.annotation.labels import DEFAULT_LABELS
+    from newsmark.annotation.labels import load_labels as read
+
+    return read(DEFAULT_LABELS if path is None else Path(path))
+
+
+def read_annotations(path: str | Path, documents: Iterable[Document] | None = None, labels: LabelScheme | None = None) -> list[Annotation]:
+    """Read an annotation file (JSONL, one row per document and annotator) and check it.
+
+    Args:
+        path: the file.
+        documents: the documents that it may name, to check the offsets against; None checks the rows alone.
+        labels: labels and topics; those of ``configs/labels.yaml`` where it is None.
+
+    Raises:
+        NewsmarkError: a row is not as it must be; the message names the file and the line.
+    """
+    from newsmark.annotation.annotations import read_annotations as read
+
+    return read(Path(path), documents, labels or load_labels())
+
+
+def write_annotations(path: str | Path, annotations: Iterable[Annotation]) -> None:
+    """Write an annotation file, whole or not at all."""
+    from newsmark.annotation.annotations import write_annotations as write
+
+    write(Path(path), annotations)
+
+
+@dataclass(frozen=True)
+class LabelledPassage:
+    """A passage of an article, with what a model predicts for it.
+
+    Attributes:
+        start: offset of its first character, in Unicode code points.
+        end: offset after its last character.
+        text: its exact characters.
+        labels: names of the labels that the model gives it.
+        scores: probability of each label, by name.
+        review: whether it needs review: the probability that one of its labels is wrong is over 20 %.
+    """
+
+    start: int
+    end: int
+    text: str
+    labels: list[str]
+    scores: dict[str, float]
+    review: bool
+
+
+class Model:
+    """A trained model; ``load`` and ``train`` make it."""
+
+    def __init__(self, trained: TrainedModel) -> None:
+        self._trained = trained
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels that it knows."""
+        return self._trained.labels
+
+    @property
+    def version(self) -> str:
+        """Its kind and the beginning of its digest; empty before it is stored."""
+        return self._trained.version
+
+    @overload
+    def predict(self, articles: str | Document, *, lang: str | None = None, threshold: float | None = None) -> list[LabelledPassage]: ...
+
+    @overload
+    def predict(self, articles: list[str] | Sequence[Document], *, lang: str | None = None, threshold: float | None = None) -> list[list[LabelledPassage]]: ...
+
+    def predict(
+        self, articles: str | Document | list[str] | Sequence[Document], *, lang: str | None = None, threshold: float | None = None
+    ) -> list[LabelledPassage] | list[list[LabelledPassage]]:
+        """Split articles into passages and label these.
+
+        Args:
+            articles: a text, a document, or several of them.
+            lang: language of the texts (ISO 639-1); identified from each text where it is None. A document knows its own.
+            threshold: a label is given from this probability on; None stands for the model's own threshold of each label.
+
+        Returns:
+            The passages of the article in reading order; for several articles, such a list per article.
+        """
+        from newsmark.annotation.documents import Document
+        from newsmark.models.prediction.predict import predict_articles
+
+        several = [articles] if isinstance(articles, str | Document) else articles
+        texts = [(article, lang) if isinstance(article, str) else (article.text, article.language) for article in several]
+        answers = [
+            [LabelledPassage(passage.start, passage.end, passage.text, found.labels, found.scores, found.review) for passage, found in pairs]
+            for pairs in predict_articles(self._trained, texts, threshold)
+        ]
+        return answers if several is articles else answers[0]
+
+    def predict_passages(self, passages: Sequence[str], *, context: bool = True, threshold: float | None = None) -> list[Prediction]:
+        """Label texts that are passages already.
+
+        Args:
+            passages: n passages.
+            context: whether they follow each other in one document: the model then also reads the passages before and after each.
+            threshold: a label is given from this probability on; None stands for the model's own threshold of each label.
+
+        Returns:
+            n predictions, each with ``labels``, ``scores`` and ``review``.
+        """
+        from newsmark.models.context import PassageInContext, in_reading_order
+        from newsmark.models.prediction.predict import predict_passages
+
+        contexts = in_reading_order(passages) if context else [PassageInContext(text) for text in passages]
+        return predict_passages(self._trained, contexts, threshold)
+
+
+def load(model: str | Path | None = None) -> Model:
+    """Load a trained model.
+
+    Args:
+        model: a model folder, a run id or an MLflow URI (``models:/newsmark@champion``); None stands for the model that ``predict`` takes.
+
+    Raises:
+        NewsmarkError: there is no such model, or its files are damaged.
+    """
+    from newsmark.models.saved import load_model
+    from newsmark.models.store import find_folder
+
+    return Model(load_model(find_folder(None if model is None else str(model))))
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training run leaves.
+
+    Attributes:
+        run_id: its MLflow run, which the commands take (``train promote RUN``).
+        model: the model, trained on all annotated passages.
+        evaluation: its scores, out of fold or on the test file: per label, macro and micro F1, with intervals.
+        table: the same as text.
+    """
+
+    run_id: str
+    model: Model
+    evaluation: Scores
+    table: str
+
+
+def train(config: str | Path, *, test: str | Path | None = None, fast: bool = False, **keys: Any) -> TrainingResult:
+    """Train and evaluate a model, and log it to MLflow.
+
+    Args:
+        config: a configuration such as ``configs/baseline.yaml``.
+        test: a file of labelled passages to evaluate on instead of cross-validation.
+        fast: whether to train a cheaper model, with the keys under ``fast`` in the configuration.
+        **keys: keys of the configuration, which replace the file's values: ``seed=7``, ``languages=["sv", "fr"]``.
+
+    Raises:
+        NewsmarkError: the configuration, the data or the MLflow store can't be used, or the data leaks from training to evaluation.
+    """
+    from newsmark.annotation.errors import NewsmarkError
+    from newsmark.training.config import load_config
+    from newsmark.training.experiment import run_experiment
+
+    written = {key: str(value) if isinstance(value, str | int | float) else ",".join(map(str, value)) for key, value in keys.items()}
+    result = run_experiment(load_config(Path(config), written, fast), Path(test) if test else None)
+    if result is None:
+        raise NewsmarkError("this process only helps another one to train; in several processes use the command train")
+    return TrainingResult(result.run_id, Model(result.model), result.scores, result.table)

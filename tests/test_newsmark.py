@@ -1,0 +1,171 @@
+"""The public Python interface: what newsmark.py exports, used as the README uses it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import newsmark
+
+SEEDS = Path("seeds")
+ARTICLE = "Ministern lovar sänkta utsläpp till 2030. Hon talade i går.\nDela artikeln"
+HEAVY = {
+    "numpy",
+    "scipy",
+    "sklearn",
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "mlflow",
+    "pandas",
+    "yaml",
+    "pydantic",
+    "sentencex",
+    "py3langid",
+    "label_studio_sdk",
+}
+SHADOWS = ("models", "annotation", "training", "configs")
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory):
+    """Folder of a baseline that was trained on a few passages of the cold-start corpus."""
+    from newsmark.models.baseline.settings import BaselineSettings
+    from newsmark.models.baseline.trainer import Baseline
+    from newsmark.models.calibration import Calibration
+    from newsmark.models.model import TrainedModel
+    from newsmark.models.saved import save_model
+    from newsmark.training.dataset import load_labelled
+
+    scheme = newsmark.load_labels()
+    data = load_labelled(Path("seeds/bootstrap/sv.jsonl"), scheme)
+    classifier = Baseline.fit(list(data.texts[:400]), data.targets[:400], BaselineSettings(), 1, lambda *_: None)
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    calibrations = tuple(Calibration() for _ in data.labels)
+    save_model(TrainedModel("baseline", data.labels, scheme.exclusive_names, calibrations, classifier), folder)
+    return folder
+
+
+def run_python(code, folder):
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_every_public_name_can_be_imported():
+    assert sorted(newsmark.__all__) == newsmark.__all__
+    for name in newsmark.__all__:
+        assert getattr(newsmark, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        newsmark.nothing  # noqa: B018
+
+
+def test_importing_it_loads_no_library(tmp_path):
+    done = run_python("import sys, newsmark; print('\\n'.join(sys.modules))", tmp_path)
+    loaded = set(done.stdout.split())
+    assert "newsmark" in loaded
+    assert not loaded & HEAVY
+    assert not {name for name in loaded if name.startswith("newsmark.")}
+
+
+def test_documents_are_read_from_a_folder_a_file_and_several(tmp_path):
+    rows = tmp_path / "articles.jsonl"
+    rows.write_text(json.dumps({"text": ARTICLE, "name": "one", "lang": "sv"}) + "\n", encoding="utf-8")
+    assert len(newsmark.read_documents("seeds")) == 5
+    (document,) = newsmark.read_documents(rows)
+    assert (document.text, document.name, document.language) == (ARTICLE, "one", "sv")
+    assert len(newsmark.read_documents([SEEDS, rows])) == 6
+
+
+def test_a_text_is_split_into_passages_whose_offsets_give_them_back():
+    passages = newsmark.split(ARTICLE, lang="sv")
+    assert [passage.text for passage in passages] == ["Ministern lovar sänkta utsläpp till 2030.", "Hon talade i går.", "Dela artikeln"]
+    assert all(ARTICLE[passage.start : passage.end] == passage.text for passage in passages)
+    assert newsmark.split(ARTICLE) == passages  # the language is identified
+
+
+def test_labels_come_from_the_project_or_from_a_file(tmp_path):
+    assert newsmark.load_labels().label_names == ("commitment", "statistic", "quote", "boilerplate")
+    own = tmp_path / "labels.yaml"
+    entry = '{definition: "d", color: "#000000", hotkey: "%s"}'
+    own.write_text(f"labels:\n  rumour: {entry % 'a'}\ntopics:\n  sport: {entry % 'b'}\n", encoding="utf-8")
+    assert newsmark.load_labels(own).label_names == ("rumour",)
+
+
+def test_annotations_are_written_as_they_were_read(tmp_path):
+    documents = newsmark.read_documents("seeds")
+    annotations = newsmark.read_annotations("seeds/annotations.jsonl", documents)
+    newsmark.write_annotations(tmp_path / "annotations.jsonl", annotations)
+    assert newsmark.read_annotations(tmp_path / "annotations.jsonl") == annotations
+
+
+def test_errors_of_the_interface_are_of_one_class(tmp_path):
+    for wrong in (
+        lambda: newsmark.read_documents(tmp_path / "missing.txt"),
+        lambda: newsmark.load_labels(tmp_path / "missing.yaml"),
+        lambda: newsmark.load(tmp_path / "missing"),
+        lambda: newsmark.train("configs/baseline.yaml", sede=7),
+        lambda: newsmark.train("configs/baseline.yaml", seed="seven"),
+    ):
+        with pytest.raises(newsmark.NewsmarkError):
+            wrong()
+
+
+def test_a_model_labels_a_text_several_texts_and_documents(model_folder):
+    model = newsmark.load(model_folder)
+    assert model.labels == newsmark.load_labels().label_names
+    assert model.version.startswith("baseline-")
+    passages = model.predict(ARTICLE, lang="sv")
+    assert [ARTICLE[one.start : one.end] for one in passages] == [one.text for one in passages] == [one.text for one in newsmark.split(ARTICLE, "sv")]
+    assert all(set(one.scores) == set(model.labels) and set(one.labels) <= set(model.labels) for one in passages)
+    assert model.predict([ARTICLE, "Hon talade i går."], lang="sv")[0] == passages
+    documents = newsmark.read_documents("seeds")
+    answers = model.predict(documents)
+    assert [len(answer) for answer in answers] == [len(newsmark.split(one.text, one.language)) for one in documents]
+    assert model.predict(documents[0]) == answers[0]
+    assert model.predict([]) == []
+
+
+def test_passages_are_labelled_one_for_one_with_or_without_their_neighbours(model_folder):
+    model = newsmark.load(model_folder)
+    texts = [passage.text for passage in newsmark.split(ARTICLE, "sv")]
+    in_context = model.predict_passages(texts)
+    assert [one.scores for one in in_context] == [one.scores for one in model.predict(ARTICLE, lang="sv")]
+    alone = model.predict_passages(texts, context=False)
+    assert alone == [model.predict_passages([text])[0] for text in texts]
+    assert all(one.labels for one in model.predict_passages(texts, threshold=0.0))
+
+
+def test_training_returns_the_run_its_model_and_its_evaluation(monkeypatch, store):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store["MLFLOW_TRACKING_URI"])
+    result = newsmark.train("configs/baseline.yaml", bootstrap="", seed=7, max_folds=2)
+    assert 0 < result.evaluation.macro_f1.value < 1
+    assert "macro" in result.table
+    assert newsmark.load(result.run_id).predict(ARTICLE, lang="sv") == result.model.predict(ARTICLE, lang="sv")
+
+
+def test_modules_of_the_same_names_beside_a_script_do_no_harm(tmp_path, model_folder):
+    for name in SHADOWS:
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('the wrong module')\n", encoding="utf-8")
+    (tmp_path / "script.py").write_text(
+        f"""
+import newsmark
+
+(article,) = newsmark.read_documents("article.txt")
+annotations = newsmark.read_annotations("annotations.jsonl", [article], newsmark.load_labels())
+newsmark.write_annotations("copy.jsonl", annotations)
+model = newsmark.load({str(model_folder)!r})
+print(len(newsmark.split(article.text)), len(model.predict(article)), newsmark.Scores.__name__)
+try:
+    newsmark.train("missing.yaml")
+except newsmark.NewsmarkError as error:
+    print(error)
+""",
+        encoding="utf-8",
+    )
+    (tmp_path / "article.txt").write_text(ARTICLE, encoding="utf-8")
+    (tmp_path / "annotations.jsonl").touch()
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "3 3 Scores"
+    assert "missing.yaml" in done.stdout.splitlines()[1]
