@@ -46,10 +46,11 @@ test: $(SPARK)  ## set up, then lint, types and all tests
 	@$(MAKE) --no-print-directory check
 	@$(RUN)/python -m pytest
 
-check: $(READY)  ## lint, format and types only
+check: $(READY)  ## lint, format, types and the direction of imports only
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
+	@$(RUN)/python -m pytest -q tests/test_directions.py
 
 $(PEERS): $(READY)
 	@echo "==> SetFit and spaCy, to compare with (only this once)"
