@@ -10,7 +10,7 @@ HOST ?= 127.0.0.1
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench ui label-studio services clean
+.PHONY: help setup demo test quick coverage check bench ui label-studio services clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,9 +42,15 @@ $(SPARK): $(READY)
 	@! command -v java >/dev/null || { echo "==> Spark, for one of the tests (half a GB, only this once)" \
 	  && $(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[spark]' -c constraints.txt && touch $@; }
 
-test: $(SPARK)  ## set up, then lint, types and all tests
+test: $(SPARK)  ## set up, then lint, types and all tests, one process per core; prints the slowest
 	@$(MAKE) --no-print-directory check
-	@$(RUN)/python -m pytest
+	@$(RUN)/python -m pytest --numprocesses logical --dist loadgroup --durations 20
+
+quick: $(READY)  ## the tests that start no server and train nothing (under two minutes)
+	@$(RUN)/python -m pytest --numprocesses logical --dist loadgroup -m "not server and not training"
+
+coverage: $(SPARK)  ## all tests, then the share of lines and branches that they run, by file
+	@$(RUN)/python -m pytest --numprocesses logical --dist loadgroup --cov --cov-report term
 
 check: $(READY)  ## lint, format, types and the direction of imports only
 	@$(RUN)/ruff check .
