@@ -66,20 +66,21 @@ class Annotation:
 
 
 def read_annotations(path: Path, documents: Iterable[Document] | None, scheme: LabelScheme, pass_over_others: bool = False) -> list[Annotation]:
-    """Read an annotation file (JSONL, one annotation of one document a row) and check it against its documents.
+    """Read an annotation file (JSONL, one annotation of one document per row) and check it against its documents.
 
     Args:
         path: the file.
-        documents: the documents that it may speak of; None where the texts are not at hand, and can't be checked against.
+        documents: the annotated documents; None where their texts are not known, and offsets can't be checked.
         scheme: labels and topics.
         pass_over_others: leave out annotations of other documents; without it, they are an error.
 
     Raises:
-        NewsmarkError: a row is not as it must be: unknown document, label, kind or topic, offsets out of range, two
-            spans with one id, two annotations of one document by one annotator. The message names file and line.
+        NewsmarkError: a row is wrong: unknown document, label, kind or topic, offsets out of range, two spans with one id,
+            two annotations of one document by one annotator, two ground truths. The message names file and line.
     """
     by_id = None if documents is None else {document.id: document for document in documents}
     annotations: dict[tuple[str, str], Annotation] = {}
+    decided: set[str] = set()
     for where, row in read_jsonl(path):
         if pass_over_others and by_id is not None and row.get("document") not in by_id:
             continue
@@ -87,8 +88,10 @@ def read_annotations(path: Path, documents: Iterable[Document] | None, scheme: L
         key = (annotation.document_id, annotation.annotator)
         if key in annotations:
             raise NewsmarkError(f"{where}: {annotation.annotator!r} annotates {annotation.name} a second time; keep one of the rows")
-        if annotation.ground_truth and any(other.ground_truth for other in annotations.values() if other.document_id == annotation.document_id):
+        if annotation.ground_truth and annotation.document_id in decided:
             raise NewsmarkError(f"{where}: {annotation.name} has a ground truth already; keep one of the rows")
+        if annotation.ground_truth:
+            decided.add(annotation.document_id)
         annotations[key] = annotation
     return list(annotations.values())
 
@@ -113,20 +116,48 @@ def _without_defaults(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None and value is not False}
 
 
-def labels_of_passages(passages: Sequence[Passage], spans: Sequence[Span], scheme: LabelScheme) -> list[frozenset[str]]:
-    """Decide which labels each passage takes.
+def annotations_by_document(annotations: Iterable[Annotation]) -> dict[str, list[Annotation]]:
+    """Index annotations by ``document_id``, each document's in the order of the file; whoever goes through many documents looks them up here."""
+    index: dict[str, list[Annotation]] = {}
+    for annotation in annotations:
+        index.setdefault(annotation.document_id, []).append(annotation)
+    return index
 
-    A passage takes the label of a span that covers at least half of the passage, or that lies at least half inside
-    it (lengths in characters). An exclusive label removes the others.
+
+def labels_of_passages(passages: Sequence[Passage], spans: Sequence[Span], scheme: LabelScheme) -> list[frozenset[str]]:
+    """Decide which labels each passage takes (see ``spans_of_passages``).
 
     Returns:
         The label names of each passage.
     """
-    labels: list[frozenset[str]] = []
+    return [frozenset(span.label for span in own) for own in spans_of_passages(passages, spans, scheme)]
+
+
+def spans_of_passages(passages: Sequence[Passage], spans: Sequence[Span], scheme: LabelScheme) -> list[list[Span]]:
+    """Find the spans that give each passage a label.
+
+    A passage takes the label of a span that covers at least half of the passage, or of which at least half is inside the
+    passage (lengths in characters). An exclusive label removes the others.
+
+    Args:
+        passages: in reading order.
+        spans: in any order.
+        scheme: says which labels are exclusive.
+
+    Returns:
+        The spans of each passage, by ``start``.
+    """
+    exclusive = scheme.exclusive_names
+    waiting = sorted(spans, key=lambda span: span.start, reverse=True)
+    near: list[Span] = []  # passages and spans are gone through once, side by side: a long document takes no longer per passage
+    found = []
     for passage in passages:
-        taken = {span.label for span in spans if _half_overlap(passage, span)}
-        labels.append(frozenset(taken & scheme.exclusive_names or taken))
-    return labels
+        while waiting and waiting[-1].start < passage.end:
+            near.append(waiting.pop())
+        near = [span for span in near if span.end > passage.start]
+        own = [span for span in near if _half_overlap(passage, span)]
+        found.append([span for span in own if span.label in exclusive] or own)
+    return found
 
 
 def _half_overlap(passage: Passage, span: Span) -> bool:

@@ -21,20 +21,21 @@ def write(folder, name, content):
     return path
 
 
-def test_split_prints_one_json_row_a_passage(tmp_path, capsys):
-    article = write(tmp_path, "a.txt", "M. Giang est là.  Il parle.\nComment (0)")
-    assert main(["split", str(article)]) == 0
+def test_split_prints_one_json_row_per_passage(tmp_path, capsys):
+    text = "M. Giang est là.  Il parle.\nComment (0)"
+    assert main(["split", str(write(tmp_path, "a.txt", text))]) == 0
+    document = {"document": hashlib.sha256(text.encode()).hexdigest(), "name": "a.txt", "lang": "fr"}
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
-        {"document": "a.txt", "lang": "fr", "start": 0, "end": 16, "text": "M. Giang est là."},
-        {"document": "a.txt", "lang": "fr", "start": 18, "end": 27, "text": "Il parle."},
-        {"document": "a.txt", "lang": "fr", "start": 28, "end": 39, "text": "Comment (0)"},
+        {**document, "start": 0, "end": 16, "text": "M. Giang est là."},
+        {**document, "start": 18, "end": 27, "text": "Il parle."},
+        {**document, "start": 28, "end": 39, "text": "Comment (0)"},
     ]
 
 
 def test_split_reads_several_paths_of_every_sort(tmp_path, capsys):
     rows = write(tmp_path, "rows.jsonl", json.dumps({"text": "Hon kom.", "name": "row", "lang": "sv"}))
     assert main(["split", str(SEEDS), str(rows)]) == 0
-    names = [json.loads(line)["document"] for line in capsys.readouterr().out.splitlines()]
+    names = [json.loads(line)["name"] for line in capsys.readouterr().out.splitlines()]
     assert len(set(names)) == 6
     assert names[-1] == "row"
 
@@ -54,7 +55,7 @@ def test_check_names_the_documents_without_annotation(tmp_path, capsys):
     assert capsys.readouterr().out.endswith("6 documents, 15 annotations; without any: extra.txt\n")
 
 
-def test_agreement_prints_a_row_a_label_and_the_topics(capsys):
+def test_agreement_prints_a_row_per_label_and_the_topics(capsys):
     assert main(["agreement", str(SEEDS), "--annotations", str(ANNOTATIONS)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "reader-1 and reader-2"
@@ -81,15 +82,49 @@ def test_agreement_lists_what_is_in_dispute_with_a_link_to_the_task(tmp_path, ca
     annotations = write(tmp_path, "annotations.jsonl", f"{json.dumps(first)}\n{json.dumps(second)}\n")
     assert main(["agreement", str(article), "--annotations", str(annotations)]) == 0
     assert capsys.readouterr().out.split("\nin dispute: ")[1].splitlines() == [
-        "1 passages, 3 spans, the topics of 1 documents",
+        "2 passages, 3 spans, the topics of 1 document",
         "",
-        f"a.txt: 1 passages, 3 spans {link}",
+        f"a.txt: 2 passages, 3 spans {link}",
         "  topics ann: other; bo: none",
+        "  passage 0–15 ann: quote (direct); bo: quote (indirect) | Hon lovade mer.",
         "  passage 16–19 ann: none; bo: commitment | Ja.",
         "  span 0–15 quote (direct) by ann, not by bo | Hon lovade mer.",
         "  span 0–15 quote (indirect) by bo, not by ann | Hon lovade mer.",
         "  span 16–19 commitment by bo, not by ann | Ja.",
     ]
+
+
+def test_a_dispute_that_a_ground_truth_decides_is_no_longer_reported(capsys):
+    assert main(["agreement", str(SEEDS), "--annotations", str(ANNOTATIONS)]) == 0
+    out = capsys.readouterr().out
+    assert out.endswith("\nin dispute: 0 passages, 0 spans, the topics of 0 documents; left out: 5 documents with a ground truth\n")
+
+
+def test_check_and_agreement_answer_in_json_for_scripts(tmp_path, capsys):
+    assert main(["check", str(SEEDS), "--annotations", str(ANNOTATIONS), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["documents"], len(answer["annotations"]), answer["without_annotation"]) == (5, 15, [])
+    swedish = next(one for one in answer["annotations"] if one["name"].startswith("001") and one["ground_truth"])
+    assert (swedish["passages"], swedish["labels"]["quote"], swedish["none"]) == (20, 11, 6)
+    assert swedish["document"] == hashlib.sha256((SEEDS / swedish["name"]).read_bytes()).hexdigest()
+
+    undecided = [line for line in ANNOTATIONS.read_text(encoding="utf-8").splitlines() if not json.loads(line)["ground_truth"]]
+    annotations = write(tmp_path, "annotations.jsonl", "\n".join(undecided))
+    assert main(["agreement", str(SEEDS), "--annotations", str(annotations), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    (pair,) = answer["pairs"]
+    assert pair["annotators"] == ["reader-1", "reader-2"]
+    assert (pair["labels"]["commitment"]["first_count"], round(pair["labels"]["commitment"]["passage_kappa"], 2), pair["topic_f1"]) == (8, 0.88, 1)
+    assert (round(answer["alpha"]["quote"], 2), answer["topic_alpha"], answer["decided"]) == (0.89, 1, 0)
+    assert {key for dispute in answer["disputes"] for key in dispute} == {"document", "name", "task_url", "topics", "passages", "spans"}
+    assert all(set(span["marked_by"]) | set(span["not_by"]) == {"reader-1", "reader-2"} for one in answer["disputes"] for span in one["spans"])
+
+
+def test_a_score_that_is_not_a_number_is_null_in_json(tmp_path, capsys):
+    rows = [json.loads(line) | {"spans": []} for line in ANNOTATIONS.read_text(encoding="utf-8").splitlines()]
+    annotations = write(tmp_path, "annotations.jsonl", "\n".join(map(json.dumps, rows)))
+    assert main(["agreement", str(SEEDS), "--annotations", str(annotations), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["alpha"]["quote"] is None
 
 
 def test_the_documents_and_annotations_are_the_seeds_by_default(command):
@@ -129,7 +164,7 @@ def test_a_failure_is_one_line_and_exit_code_1(tmp_path, monkeypatch, capsys, ar
 
 
 @pytest.mark.parametrize("arguments", [[], ["splti"], ["split"], ["split", "seeds", "--colour"], ["check", "--annotations"]], ids=" ".join)
-def test_wrong_usage_is_told_with_exit_code_2(command, arguments):
+def test_wrong_usage_is_reported_with_exit_code_2(command, arguments):
     done = command("annotation", *arguments)
     assert done.returncode == 2
     assert done.stdout == ""

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from newsmark.annotation.agreement import disputed_spans, disputed_topics, measure_agreement, topic_alpha, topic_f1, topic_kappa
+from newsmark.annotation.agreement import krippendorff_alpha, measure_agreement, shared_documents, topic_alpha
 from newsmark.annotation.annotations import Annotation, Span, labels_of_passages, read_annotations, write_annotations
+from newsmark.annotation.disputes import compare_annotations
 from newsmark.annotation.documents import Document, read_documents
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.labels import load_labels
-from newsmark.annotation.splitting.passages import Passage
+from newsmark.annotation.splitting.passages import Passage, split_passages
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 SCHEME = load_labels()
@@ -42,6 +43,14 @@ def direct(start, end):
 
 def judge(annotator, *spans, document=DOCUMENT, topics=(), ground_truth=False):
     return Annotation(document.id, document.name, annotator, ground_truth, tuple(topics), spans)
+
+
+def agreement(*annotations, documents=(DOCUMENT,)):
+    return measure_agreement(shared_documents(documents, annotations, SCHEME), SCHEME)
+
+
+def disputes(*annotations, documents=(DOCUMENT, OTHER)):
+    return compare_annotations(shared_documents(documents, annotations, SCHEME), SCHEME)
 
 
 def test_each_seed_has_two_readers_and_one_ground_truth():
@@ -149,15 +158,15 @@ def test_a_passage_takes_the_label_of_a_span_that_covers_half_of_it_or_lies_half
     ids=["same", "half", "shorter", "one for two", "other kind", "one alone", "neighbours"],
 )
 def test_agreement_is_what_is_worked_out_by_hand(first, second, counts, measures):
-    table = measure_agreement([DOCUMENT], [judge("alice", *first), judge("bob", *second)], SCHEME)
-    quote = next(one for one in table["alice", "bob"] if one.label == "quote")
+    table = agreement(judge("alice", *first), judge("bob", *second))
+    quote = next(one for one in table["alice", "bob"].labels if one.label == "quote")
     assert (quote.first_count, quote.second_count) == counts
     assert (quote.passage_kappa, quote.passage_f1, quote.exact_f1, quote.overlap_f1) == pytest.approx(measures)
 
 
 def test_agreement_is_not_a_number_for_a_label_that_neither_uses():
-    table = measure_agreement([DOCUMENT], [judge("alice", direct(0, 3)), judge("bob", direct(0, 3))], SCHEME)
-    assert [one.label for one in table["alice", "bob"] if math.isnan(one.passage_kappa) and math.isnan(one.overlap_f1)] == [
+    table = agreement(judge("alice", direct(0, 3)), judge("bob", direct(0, 3)))
+    assert [one.label for one in table["alice", "bob"].labels if math.isnan(one.passage_kappa) and math.isnan(one.overlap_f1)] == [
         "commitment",
         "statistic",
         "boilerplate",
@@ -166,8 +175,8 @@ def test_agreement_is_not_a_number_for_a_label_that_neither_uses():
 
 @pytest.mark.filterwarnings("error")
 def test_agreement_on_a_label_that_both_give_to_every_passage_has_an_f1_but_no_kappa():
-    table = measure_agreement([DOCUMENT], [judge("alice", direct(0, 15)), judge("bob", direct(0, 15))], SCHEME)
-    quote = next(one for one in table["alice", "bob"] if one.label == "quote")
+    table = agreement(judge("alice", direct(0, 15)), judge("bob", direct(0, 15)))
+    quote = next(one for one in table["alice", "bob"].labels if one.label == "quote")
     assert quote.passage_f1 == 1
     assert math.isnan(quote.passage_kappa)
 
@@ -175,43 +184,80 @@ def test_agreement_on_a_label_that_both_give_to_every_passage_has_an_f1_but_no_k
 def test_agreement_leaves_out_the_ground_truth_and_documents_of_one_annotator():
     shared = [judge("alice", direct(0, 3)), judge("bob", direct(0, 3)), judge("carol", direct(0, 3), ground_truth=True)]
     alone = judge("alice", direct(0, 3), document=OTHER)
-    table = measure_agreement([DOCUMENT, OTHER], [*shared, alone], SCHEME)
-    assert {pair: agreements[2].first_count for pair, agreements in table.items()} == {("alice", "bob"): 1}
+    table = agreement(*shared, alone, documents=[DOCUMENT, OTHER])
+    assert {pair: one.labels[2].first_count for pair, one in table.items()} == {("alice", "bob"): 1}
 
 
 def test_agreement_leaves_out_the_ground_truth_of_someone_who_also_annotates():
     ordinary = [judge("alice", direct(0, 3)), judge("bob", direct(0, 3)), judge("bob", direct(0, 3), document=OTHER)]
     adjudicated = judge("alice", direct(0, 3), document=OTHER, ground_truth=True)
-    table = measure_agreement([DOCUMENT, OTHER], [*ordinary, adjudicated], SCHEME)
-    assert table["alice", "bob"][2].first_count == 1
+    table = agreement(*ordinary, adjudicated, documents=[DOCUMENT, OTHER])
+    assert table["alice", "bob"].labels[2].first_count == 1
 
 
-def test_the_f1_of_topics_counts_pairs_of_document_and_topic():
-    one, two = judge("alice", topics=["cybercrime", "other"]), judge("bob", topics=["cybercrime"])
-    assert topic_f1([one, two], "alice", "bob") == pytest.approx(2 / 3)
-    assert math.isnan(topic_f1([judge("alice"), judge("bob")], "alice", "bob"))
-
-
-def test_the_kappa_and_alpha_of_topics_are_what_is_worked_out_by_hand():
+def test_the_measures_of_topics_are_what_is_worked_out_by_hand():
     one, two = judge("alice", topics=["cybercrime", "other"]), judge("bob", topics=["cybercrime"])
     assert len(SCHEME.topics) == 7  # both: 1, alice alone: 1, neither: 5
-    assert topic_kappa([one, two], "alice", "bob", SCHEME) == pytest.approx(10 / 17)
-    assert topic_alpha([DOCUMENT], [one, two], SCHEME) == pytest.approx(20 / 33)
-    assert math.isnan(topic_alpha([DOCUMENT], [judge("alice"), judge("bob")], SCHEME))
+    pair = agreement(one, two)["alice", "bob"]
+    assert pair.topic_f1 == pytest.approx(2 / 3)
+    assert pair.topic_kappa == pytest.approx(10 / 17)
+    assert topic_alpha(shared_documents([DOCUMENT], [one, two], SCHEME), SCHEME) == pytest.approx(20 / 33)
+
+
+def test_the_measures_of_topics_are_not_numbers_where_nobody_gives_one():
+    annotations = [judge("alice"), judge("bob")]
+    pair = agreement(*annotations)["alice", "bob"]
+    assert math.isnan(pair.topic_f1)
+    assert math.isnan(pair.topic_kappa)
+    assert math.isnan(topic_alpha(shared_documents([DOCUMENT], annotations, SCHEME), SCHEME))
 
 
 def test_spans_that_not_all_mark_alike_are_in_dispute_the_most_divided_first():
     first, second, third, indirect = direct(0, 3), direct(4, 7), direct(8, 11), Span("x", 0, 3, "quote", "indirect")
-    truth = judge("eve", ground_truth=True)
-    annotations = [judge("alice", first, second, third), judge("bob", first, third), judge("carol", first), judge("dan", first), truth]
-    found = [(one.span, one.marked_by, one.not_by) for one in disputed_spans([DOCUMENT, OTHER], annotations)]
+    (dispute,) = disputes(judge("alice", first, second, third), judge("bob", first, third), judge("carol", first), judge("dan", first))
+    found = [(one.span, one.marked_by, one.not_by) for one in dispute.spans]
     assert found == [(third, ("alice", "bob"), ("carol", "dan")), (second, ("alice",), ("bob", "carol", "dan"))]
-    kinds = disputed_spans([DOCUMENT], [judge("alice", first), judge("bob", indirect)])
-    assert [(one.span.kind, one.marked_by, one.not_by) for one in kinds] == [("direct", ("alice",), ("bob",)), ("indirect", ("bob",), ("alice",))]
+    (kinds,) = disputes(judge("alice", first), judge("bob", indirect))
+    assert [(one.span.kind, one.marked_by, one.not_by) for one in kinds.spans] == [("direct", ("alice",), ("bob",)), ("indirect", ("bob",), ("alice",))]
+
+
+def test_a_document_with_a_ground_truth_is_not_in_dispute():
+    assert disputes(judge("alice", direct(0, 3)), judge("bob"), judge("eve", ground_truth=True)) == []
 
 
 def test_documents_with_other_topics_are_in_dispute_whatever_the_order():
     annotations = [judge("alice", topics=["other", "cybercrime"]), judge("bob", topics=["cybercrime", "other"])]
-    assert disputed_topics([DOCUMENT], annotations) == {}
+    assert [one.size for one in disputes(*annotations)] == [0]
     annotations += [judge("alice", document=OTHER, topics=["other"]), judge("bob", document=OTHER)]
-    assert disputed_topics([DOCUMENT, OTHER], annotations) == {OTHER.id: {"alice": ("other",), "bob": ()}}
+    assert [one.topics for one in disputes(*annotations)] == [{}, {"alice": ("other",), "bob": ()}]
+
+
+class Counted(list):
+    """A list that counts how many of its elements are looked at."""
+
+    looked_at = 0
+
+    def __iter__(self):
+        for one in super().__iter__():
+            Counted.looked_at += 1
+            yield one
+
+
+def many(count):
+    documents = [Document(f"Number {number} is here.\nIt rose.", f"{number}.txt", "en") for number in range(count)]
+    annotations = Counted(judge(name, direct(0, 5), document=one, topics=["other"]) for one in documents for name in ("alice", "bob"))
+    return documents, annotations
+
+
+def test_agreement_and_disputes_look_at_each_annotation_and_split_each_document_once(monkeypatch):
+    split = []
+    monkeypatch.setattr("newsmark.annotation.agreement.split_passages", lambda text, language: split.append(text) or split_passages(text, language))
+    documents, annotations = many(300)
+    Counted.looked_at = 0
+    shared = shared_documents(documents, annotations, SCHEME)
+    measure_agreement(shared, SCHEME)
+    krippendorff_alpha(shared, SCHEME)
+    topic_alpha(shared, SCHEME)
+    compare_annotations(shared, SCHEME)
+    assert Counted.looked_at == 600
+    assert len(split) == 300

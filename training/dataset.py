@@ -14,7 +14,7 @@ import datasets
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation.annotations import Annotation, labels_of_passages, read_annotations
+from ..annotation.annotations import Annotation, annotations_by_document, labels_of_passages, read_annotations
 from ..annotation.documents import Document, read_documents, text_files
 from ..annotation.errors import NewsmarkError, unknown_name
 from ..annotation.files import read_jsonl, text_of
@@ -100,8 +100,8 @@ class Passages(datasets.GeneratorBasedBuilder):
     def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
         scheme = load_labels(Path(self.config.labels))
         documents = list(read_documents(Path(path) for path in self.config.documents))
-        annotations = read_annotations(Path(self.config.annotations), documents, scheme)
-        rows = (row for document in documents for row in _rows(document, annotations, scheme))
+        annotations = annotations_by_document(read_annotations(Path(self.config.annotations), documents, scheme))
+        rows = (row for document in documents for row in _rows(document, annotations.get(document.id, []), scheme))
         yield from enumerate(rows)
 
 
@@ -237,7 +237,7 @@ def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str
 
 
 def _rows(document: Document, annotations: Sequence[Annotation], scheme: LabelScheme) -> Iterator[dict[str, Any]]:
-    own = [one for one in annotations if one.document_id == document.id and not one.skipped]
+    own = [one for one in annotations if not one.skipped]
     own = [one for one in own if one.ground_truth] or own
     if not own:
         return

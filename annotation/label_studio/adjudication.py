@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from ..annotations import Annotation, Span
+from ..agreement import shared_documents
+from ..annotations import Annotation
+from ..disputes import Dispute, compare_annotations
 from ..documents import Document
 from ..labels import LabelScheme
 from .client import Studio
@@ -17,40 +19,21 @@ AGREED = "agreed"
 """Annotator of a ground truth that nobody had to decide."""
 
 
-@dataclass(frozen=True)
-class Dispute:
-    """A document whose annotators differ.
-
-    Attributes:
-        document: the document.
-        versions: each annotator's annotation.
-        agreed: spans that all of them marked alike.
-    """
-
-    document: Document
-    versions: tuple[Annotation, ...]
-    agreed: tuple[Span, ...]
-
-
-def settle(documents: Sequence[Document], annotations: Sequence[Annotation]) -> tuple[list[Annotation], list[Dispute]]:
-    """Tell the documents whose annotators agree from the others.
+def settle(documents: Sequence[Document], annotations: Sequence[Annotation], scheme: LabelScheme) -> tuple[list[Annotation], list[Dispute]]:
+    """Separate the documents whose annotators agree from the others.
 
     Looked at are documents with two annotators or more and no ground truth yet; skipped annotations do not count.
 
     Returns:
-        Ground truths of the documents on whose spans and topics all agree, and the disputes.
+        Ground truths of the documents on whose passages and topics all agree, and the disputes.
     """
     agreements, disputes = [], []
-    for document in documents:
-        own = [one for one in annotations if one.document_id == document.id and not one.skipped]
-        if len(own) < 2 or any(one.ground_truth for one in own):
-            continue
-        common = set.intersection(*({_key(span) for span in one.spans} for one in own))
-        agreed = tuple(span for span in own[0].spans if _key(span) in common)
-        if all(len(one.spans) == len(common) and set(one.topics) == set(own[0].topics) for one in own):
-            agreements.append(replace(own[0], annotator=AGREED, ground_truth=True, spans=agreed, note=None, updated_at=None, task_url=None))
+    for one in compare_annotations(shared_documents(documents, annotations, scheme), scheme):
+        if one.size:
+            disputes.append(one)
         else:
-            disputes.append(Dispute(document, tuple(own), agreed))
+            document = one.shared.document
+            agreements.append(Annotation(document.id, document.name, AGREED, ground_truth=True, topics=one.agreed_topics, spans=one.agreed))
     return agreements, disputes
 
 
@@ -64,8 +47,8 @@ def push_disputes(studio: Studio, disputes: Sequence[Dispute]) -> int:
     Returns:
         Number of disputes that were not there before.
     """
-    present = studio.copies([dispute.document.id for dispute in disputes])
-    new = {dispute.document: dispute for dispute in disputes if not present[dispute.document.id]}
+    present = studio.copies([dispute.shared.document.id for dispute in disputes])
+    new = {dispute.shared.document: dispute for dispute in disputes if not present[dispute.shared.document.id]}
     count = sum(push_tasks(studio, list(new), lambda document: _task(new[document])))
     remove_copies(studio, [name for name, count in studio.copies([document.id for document in new]).items() if count > 1])
     return count
@@ -83,12 +66,8 @@ def decided(studio: Studio, scheme: LabelScheme) -> Iterator[Annotation]:
             yield replace(from_annotation(task, newest, name, scheme), ground_truth=True, task_url=studio.task_url(int(task["id"])))
 
 
-def _key(span: Span) -> tuple[int, int, str, str | None]:
-    return span.start, span.end, span.label, span.kind
-
-
 def _task(dispute: Dispute) -> dict[str, Any]:
-    document = dispute.document
-    versions = [{"model_version": one.annotator, "result": to_results(document, one.spans, one.topics)} for one in dispute.versions]
+    document = dispute.shared.document
+    versions = [{"model_version": name, "result": to_results(document, one.spans, one.topics)} for name, one in dispute.shared.annotations.items()]
     agreed = {"model_version": AGREED, "result": to_results(document, dispute.agreed)}
     return {"data": task_data(document), "predictions": [agreed, *versions]}

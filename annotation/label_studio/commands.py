@@ -172,7 +172,7 @@ def _adjudicate(arguments: argparse.Namespace) -> None:
         renewed = {(one.document_id, one.annotator) for one in truths}
         kept = [one for one in annotations if one.annotator != AGREED and (one.document_id, one.annotator) not in renewed]
         others = [replace(one, ground_truth=False) if one.document_id in answered else one for one in kept]
-        agreements, disputes = settle(documents, [*others, *truths])
+        agreements, disputes = settle(documents, [*others, *truths], scheme)
         if disputes:
             studio.ensure_project(scheme, None)
             push_disputes(studio, disputes)
