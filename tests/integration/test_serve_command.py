@@ -722,8 +722,8 @@ def is_pickle(content):
         return False
 
 
-def test_the_readmes_curl_line_and_python_snippet_work(server):
-    readme = Path("README.md").read_text()
+def test_the_manuals_curl_line_and_python_snippet_work(server):
+    readme = Path("models/README.md").read_text()
     address = str(server.http.base_url)
     curl = re.search(r"curl -s http://127\.0\.0\.1:5001.*?\}'$", readme, re.DOTALL | re.MULTILINE).group().replace("http://127.0.0.1:5001", address)
     answer = json.loads(subprocess.run(curl, shell=True, capture_output=True, text=True, check=True).stdout)
