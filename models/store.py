@@ -6,17 +6,21 @@ import atexit
 import os
 import re
 import shutil
-import sqlite3
+import ssl
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 from ..annotation.errors import NewsmarkError
 from ..annotation.folders import project_folder
 from .saved import is_model_folder
+from .sqlite_store import NEWEST, find_stored, mend_locations
 
 EXPERIMENT = "newsmark"
 ARTIFACT = "model"
@@ -25,11 +29,24 @@ ARTIFACT = "model"
 REGISTERED = "newsmark"
 """Name of the registered model."""
 
-_READY = 2
-"""MLflow's number for a logged model that is whole."""
-
 CHAMPION, PREVIOUS = "champion", "previous"
 """Its aliases: the version to use, and the one used before it."""
+
+_ANSWER_SECONDS = 10
+"""A server that does not answer within this time is taken to be away."""
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A model that was found.
+
+    Attributes:
+        folder: the model folder, which ``load_model`` reads.
+        what: how it was found, for people: "champion version 3", "the newest, of run …".
+    """
+
+    folder: Path
+    what: str
 
 
 def connect() -> None:
@@ -45,6 +62,7 @@ def connect() -> None:
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # seconds; MLflow's own 7 are over four minutes of silence
     import mlflow  # takes seconds
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -55,6 +73,10 @@ def connect() -> None:
         if database := _sqlite_file():
             database.parent.mkdir(parents=True, exist_ok=True)
             uri, location = f"sqlite:///{database}", (database.parent / "artifacts").as_uri()
+            if moved := mend_locations(database, EXPERIMENT):
+                print(f"{database}: the store was moved; it now names its artifacts in {moved[1]} instead of {moved[0]}", file=sys.stderr)
+        elif uri.startswith(("http://", "https://")):
+            _check_answers(uri)
         _quieten()
         mlflow.set_tracking_uri(uri)
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
@@ -65,10 +87,16 @@ def connect() -> None:
 
 
 def find_folder(name: str | None) -> Path:
-    """Find the folder of a model, which ``load_model`` reads.
+    """Find the folder of a model, which ``load_model`` reads (see ``find_model``)."""
+    return find_model(name).folder
+
+
+def find_model(name: str | None) -> FoundModel:
+    """Find a model.
 
     Args:
-        name: a folder, a run id, an MLflow URI (``models:/…``, ``runs:/…``), or None for the newest trained model.
+        name: a folder, a run id, an MLflow URI (``models:/…``, ``runs:/…``), or None for the champion or, where there is none yet, the newest
+            model of a finished training run.
 
     Raises:
         NewsmarkError: there is no such model.
@@ -76,33 +104,32 @@ def find_folder(name: str | None) -> Path:
     if name and Path(name).is_dir():
         folder = Path(name)
         nested = folder / "artifacts" / ARTIFACT  # the folder that MLflow wrote, rather than ours inside it
-        return nested if is_model_folder(nested) and not is_model_folder(folder) else folder
+        return FoundModel(nested if is_model_folder(nested) and not is_model_folder(folder) else folder, f"folder {name}")
     if name and not re.fullmatch(r"[0-9a-f]{32}|(models|runs):/.+", name):
         raise NewsmarkError(f"{name}: no such model folder, and neither a run id nor an MLflow URI such as models:/newsmark@champion")
-    return _newest_at_hand(name) or _download(name)
+    return _find_at_hand(name) or _download(name)
 
 
-def _newest_at_hand(run_id: str | None) -> Path | None:
-    """Find what ``uri_of_run`` finds where the store is an SQLite file at hand, without MLflow, whose import alone takes seconds.
+def _find_at_hand(name: str | None) -> FoundModel | None:
+    """Find what ``resolve`` finds where the store is an SQLite file at hand, without MLflow.
 
     Returns:
-        The model folder; None where this way does not lead to it.
+        None where this way does not lead to it.
+
+    Raises:
+        NewsmarkError: the model's folder is not where the store says.
     """
     database = _sqlite_file()
-    if database is None or not database.is_file() or (run_id and ":/" in run_id):
+    if database is None or (name and ":/" in name):
         return None
-    query = (
-        "SELECT model.artifact_location FROM logged_models AS model JOIN experiments AS experiment USING (experiment_id)"
-        " WHERE experiment.name = ? AND model.lifecycle_stage = 'active' AND model.status = ? AND (? IS NULL OR model.source_run_id = ?)"
-        " ORDER BY model.creation_timestamp_ms DESC LIMIT 1"
-    )
-    try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
-            found = connection.execute(query, (EXPERIMENT, _READY, run_id, run_id)).fetchone()
-    except sqlite3.Error:  # in use, or not the tables of this version of MLflow, which will tell
+    found = find_stored(database, EXPERIMENT, name, (REGISTERED, CHAMPION))
+    if found is None:
         return None
-    folder = Path(unquote(urlsplit(found[0]).path)) / "artifacts" / ARTIFACT if found and found[0].startswith("file:") else None
-    return folder if folder and is_model_folder(folder) else None
+    if not found.folder.exists():
+        beside = database.parent / "artifacts"
+        raise NewsmarkError(f"{found.what}: its folder {found.folder} is missing; was it moved? Move the folder of artifacts to {beside}, where it is found")
+    folder = found.folder / "artifacts" / ARTIFACT
+    return FoundModel(folder, found.what) if is_model_folder(folder) else None
 
 
 def _sqlite_file() -> Path | None:
@@ -128,13 +155,15 @@ def translate_errors() -> Iterator[None]:
 
 
 def resolve(name: str | None) -> tuple[str, str]:
-    """Find a model as MLflow serves it.
+    """Find a model's URI, and what identifies the model behind it.
 
     Args:
-        name: a folder that MLflow wrote, a run id or an MLflow URI; None for the champion.
+        name: a folder that MLflow wrote, a run id or an MLflow URI; None for the champion or, where there is none yet, the newest model of a
+            finished training run.
 
     Returns:
-        Its URI, and what it stands for at present (a version, where it is an alias).
+        MLflow's URI, and what it stands for at present. For an alias that is a version. For the newest model it is the same as long as there is no
+        champion, so that who follows it stays with the model that it has.
 
     Raises:
         NewsmarkError: there is no such model.
@@ -142,18 +171,35 @@ def resolve(name: str | None) -> tuple[str, str]:
     if name and (Path(name) / "MLmodel").is_file():
         return name, name
     connect()
-    import mlflow
-
-    name = name or f"models:/{REGISTERED}@{CHAMPION}"
     with translate_errors():
+        if name is None:
+            version = version_of(CHAMPION)
+            if version is None:
+                return uri_of_run(None), NEWEST
+            return f"models:/{version.name}/{version.version}", f"champion version {version.version}"
         if alias := re.fullmatch(r"models:/([^@/]+)@([^@/]+)", name):
-            found = mlflow.MlflowClient().get_model_version_by_alias(*alias.groups())
-            return f"models:/{found.name}/{found.version}", str(found.version)
+            import mlflow
+
+            version = mlflow.MlflowClient().get_model_version_by_alias(*alias.groups())
+            return f"models:/{version.name}/{version.version}", f"{alias[2]} version {version.version}"
         if re.fullmatch(r"[0-9a-f]{32}", name):
-            return uri_of_run(name), name
+            return uri_of_run(name), f"run {name}"
         if not re.fullmatch(r"(models|runs):/.+", name):
             raise NewsmarkError(f"{name}: no folder of a logged model, and neither a run id nor an MLflow URI such as models:/newsmark@champion")
         return name, name
+
+
+def version_of(alias: str) -> Any | None:
+    """Look up the version of the registered model that an alias stands for; None where there is none."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return mlflow.MlflowClient().get_model_version_by_alias(REGISTERED, alias)
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            return None
+        raise
 
 
 def load_served(uri: str) -> Any:
@@ -189,20 +235,17 @@ def _files(uri: str) -> Iterator[str]:
         raise
 
 
-def _download(name: str | None) -> Path:
-    connect()
-    from mlflow.exceptions import MlflowException
-
+def _download(name: str | None) -> FoundModel:
+    uri, what = resolve(name)
     try:
-        uri = name if name and ":/" in name else uri_of_run(name)
-        with _files(uri) as folder:
-            return Path(folder) / "artifacts" / ARTIFACT
-    except (MlflowException, OSError) as error:
-        raise NewsmarkError(f"model {name or '(newest)'}: {_first_line(error)}") from None
+        with translate_errors(), _files(uri) as folder:
+            return FoundModel(Path(folder) / "artifacts" / ARTIFACT, what)
+    except (NewsmarkError, OSError) as error:
+        raise NewsmarkError(f"model {name or what}: {_first_line(error)}") from None
 
 
 def uri_of_run(run_id: str | None) -> str:
-    """URI of the model that a run logged, or else of the newest model.
+    """URI of the model that a run logged, or else of the newest model of a finished run.
 
     Raises:
         NewsmarkError: there is none.
@@ -214,14 +257,33 @@ def uri_of_run(run_id: str | None) -> str:
         experiment_ids=[experiment.experiment_id],
         filter_string=f"source_run_id = '{run_id}'" if run_id else None,
         order_by=[{"field_name": "creation_time", "ascending": False}],
-        max_results=20,
+        max_results=100,
         output_format="list",
     )
-    ready = [model for model in models if str(model.status) == "READY"]
-    if not ready:
-        what = f"run {run_id} has no trained model" if run_id else "no model was trained yet"
-        raise NewsmarkError(f"{what}; run: train --config configs/baseline.yaml")
-    return str(ready[0].model_uri)
+    for model in models:
+        if str(model.status) == "READY" and (run_id or mlflow.get_run(model.source_run_id).info.status == "FINISHED"):
+            return str(model.model_uri)
+    what = f"run {run_id} has no trained model" if run_id else "no model was trained yet"
+    raise NewsmarkError(f"{what}; run: train --config configs/baseline.yaml")
+
+
+def _check_answers(uri: str) -> None:
+    """Ask a server whether it is there: MLflow would try again and again, in silence.
+
+    Raises:
+        NewsmarkError: nothing answers. A refusal is an answer, too.
+    """
+    address = re.sub(r"//[^/]*@", "//", uri).rstrip("/")
+    try:
+        urlopen(f"{address}/health", timeout=_ANSWER_SECONDS).close()
+    except HTTPError:
+        return
+    except OSError as failure:
+        reason = failure.reason if isinstance(failure, URLError) else failure
+        if isinstance(reason, ssl.SSLError):  # MLflow may know other certificates
+            return
+        said = getattr(reason, "strerror", None) or reason
+        raise NewsmarkError(f"the MLflow server {without_password(uri)} does not answer ({said}); start it, or check MLFLOW_TRACKING_URI") from None
 
 
 def without_password(uri: str) -> str:
