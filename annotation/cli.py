@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from .annotations import Annotation, read_annotations
-from .commandline import common_options, json_option, print_json, run_command
+from .commandline import common_options, json_option, open_closed_streams, print_json, run_command
 from .documents import Document, read_documents
 from .errors import NewsmarkError
 from .label_studio.commands import add_commands
@@ -18,6 +18,7 @@ from .splitting.passages import split_passages
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``annotate``; returns the exit code."""
+    open_closed_streams()
     arguments = _parser().parse_args(argv)
     return run_command("annotate", "debug" in arguments, lambda: arguments.run(arguments))
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from .errors import NewsmarkError, PartlyDoneError, UsageError
+from .errors import NewsmarkError, PartlyDoneError, UsageError, printable
 
 
 def common_options() -> argparse.ArgumentParser:
@@ -59,6 +59,19 @@ def whole_number(what: str, least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def open_closed_streams() -> None:
+    """Open the standard streams that were closed (``>&-``, as some schedulers do) on nothing; every ``main`` begins with this.
+
+    Their numbers are taken as well, so that no file that is opened later gets what a library writes to standard output.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
 def run_command(prog: str, debug: bool, run: Callable[[], None]) -> int:
     """Run a command and turn what goes wrong into one line on stderr and an exit code.
 
@@ -70,8 +83,9 @@ def run_command(prog: str, debug: bool, run: Callable[[], None]) -> int:
     Returns:
         0 for success, 1 for a failure, 2 for wrong usage, 3 where all was done but for what was reported, 130 after Ctrl-C.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # whatever the locale says: the texts are in every language
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # whatever the locale says: the texts are in every language
     try:
         run()
         sys.stdout.flush()
@@ -101,5 +115,5 @@ def _one_line(error: Exception) -> str:
         return f"{error.name} is not installed; in newsmark's folder run: pip install -c constraints.txt '.[annotate,train,transformer,serve]'"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
-    return " ".join(str(error).split())
+        return printable(f"{where}{error.strerror}")
+    return printable(" ".join(str(error).split()))

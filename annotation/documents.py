@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from .characters import is_blank
-from .errors import NewsmarkError
+from .errors import NewsmarkError, UsageError, printable
 from .files import read_jsonl, read_text, string_of, text_of
 
 _SOURCE_WORDS = "source|sources|källa|quelle|fuente|fonte|bron|kilde|lähde|źródło|zdroj|nguồn|sumber|kaynak|источник|джерело|المصدر|出典|来源|출처"
 _SOURCE_LINE = re.compile(rf"^[^\S\n]*(?:{_SOURCE_WORDS})[^\S\n]*[:：][^\S\n]*(https?://\S+)[^\S\n]*$", re.IGNORECASE | re.MULTILINE)
 _LANGUAGE_SAMPLE = 1000
+_NAMED = 10
 _OF_PASSAGES = ("labels", "document", "page", "start", "before", "after")
 _OF_ARTICLES = ("name", "title", "url", "source", "date")
 
@@ -27,7 +29,7 @@ class Document:
 
     Attributes:
         text: the exact text as it was read; never normalised, so offsets (Unicode code points) stay valid.
-        name: file name, or the row's name, for people.
+        name: file name, or the row's name, for people; always printable.
         language: ISO 639-1 code, given or identified from the text.
     """
 
@@ -109,27 +111,50 @@ def read_documents(paths: Iterable[Path]) -> Iterator[Document]:
 
 def _read_each(paths: Iterable[Path]) -> Iterator[Document]:
     for path in text_files(paths):
-        if path.suffix == ".jsonl":
-            for where, row in read_jsonl(path):
+        if path.suffix.lower() == ".jsonl":
+            for where, row in read_jsonl(path, printable(str(path))):
                 if row_is_passage(row):
                     field = next(key for key in _OF_PASSAGES if row.get(key) is not None)
                     raise NewsmarkError(f"{where}: this row is a passage (it has {field!r}), and an article is needed; give whole articles, one per row")
                 yield make_document(text_of(row, where), string_of(row, "name", where) or where, string_of(row, "lang", where))
         else:
-            yield make_document(read_text(path), path.name)
+            yield make_document(read_text(path), printable(path.name))
 
 
 def text_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Replace each folder by its ``.txt`` files, sorted by name.
+    """Replace each folder by its ``.txt`` files (``.TXT``, too), sorted by name.
+
+    Hidden files, sub-folders and all other files of a folder are passed over; one line on standard error counts and names them.
 
     Raises:
+        UsageError: one of the paths does not exist.
         NewsmarkError: a folder without ``.txt`` files.
     """
+    paths = list(paths)
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder")
     for path in paths:
         if not path.is_dir():
             yield path
             continue
-        files = sorted(path.glob("*.txt"))
+        entries = sorted(path.iterdir())
+        files = [entry for entry in entries if entry.suffix.lower() == ".txt" and not entry.name.startswith(".") and entry.is_file()]
+        others = [entry.name + "/" * entry.is_dir() for entry in entries if entry not in files]
         if not files:
-            raise NewsmarkError(f"{path}: no .txt files in this folder; name the files themselves if they are called otherwise")
+            found = f" (there are: {_some(others)})" if others else ""
+            raise NewsmarkError(f"{path}: no .txt files in this folder{found}; name the files themselves if they are called otherwise")
+        if others:
+            _note(f"{path}: read {len(files)} .txt files, passed over {len(others)} other entries: {_some(others)}")
         yield from files
+
+
+@cache
+def _note(line: str) -> None:
+    """Print a line on standard error, once in a process: a folder may be looked at more than once."""
+    print(printable(line), file=sys.stderr)
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""The exceptions that users see."""
+"""The exceptions that users see, and how what they say is printed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,18 @@ class UsageError(NewsmarkError):
 
 class PartlyDoneError(NewsmarkError):
     """The work is done and its results are written, but for some parts, which were reported one by one (exit code 3)."""
+
+
+def printable(text: str) -> str:
+    r"""Make text that can be printed and stored wherever a file's name may be part of it.
+
+    A name that is not UTF-8, or that a locale without UTF-8 could not decode, holds surrogates, which no file takes.
+
+    Returns:
+        The text as UTF-8 reads its bytes; a byte that is not UTF-8 is written as ``\xe9``.
+    """
+    raw = b"".join(one.encode("utf-8", "surrogateescape" if "\udc80" <= one <= "\udcff" else "backslashreplace") for one in text)
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> str:

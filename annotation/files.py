@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from .characters import is_blank
-from .errors import NewsmarkError
+from .errors import NewsmarkError, UsageError
 
 MAX_TEXT_BYTES = 20_000_000
 """The largest article, in bytes; rows of a JSONL file may be as many as you like, each up to this size."""
@@ -53,7 +53,7 @@ def read_text(path: Path) -> str:
             raise NewsmarkError(_too_large(str(path), size))
         return decode(path.read_bytes(), str(path))
     except FileNotFoundError:
-        raise NewsmarkError(f"{path}: no such file or folder") from None
+        raise UsageError(f"{path}: no such file or folder") from None
 
 
 def read_jsonl(source: Path | BinaryIO, name: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -74,7 +74,7 @@ def read_jsonl(source: Path | BinaryIO, name: str | None = None) -> Iterator[tup
             with source.open("rb") as stream:
                 yield from read_jsonl(stream, name or str(source))
         except FileNotFoundError:
-            raise NewsmarkError(f"{source}: no such file") from None
+            raise UsageError(f"{source}: no such file") from None
         return
     for number, raw in enumerate(source, start=1):
         where = f"{name}, line {number}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..annotation.commandline import common_options, run_command, whole_number
+from ..annotation.commandline import common_options, open_closed_streams, run_command, whole_number
 from ..annotation.errors import NewsmarkError, UsageError
 from .prediction.rows import Output, Row, as_line, count_rows, read_rows, with_neighbours
 
@@ -30,6 +30,7 @@ with which enough of them have one length. Memory does not grow with the input."
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``predict``; returns the exit code."""
+    open_closed_streams()
     argv = sys.argv[1:] if argv is None else argv
     serving = argv[:1] == ["serve"]
     arguments = _serve_parser().parse_args(argv[1:]) if serving else _parser().parse_args(argv)

@@ -136,12 +136,10 @@ def test_the_documents_and_annotations_are_the_seeds_by_default(command):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["split", "absent.txt"], "absent.txt: no such file or folder"),
         (["split", "empty.txt"], "empty.txt: the file is empty"),
         (["split", "latin.txt"], "latin.txt: not UTF-8 at byte 0"),
         (["split", "rows.jsonl"], "rows.jsonl, line 1: broken JSON"),
         (["split", "folder"], "folder: no .txt files in this folder"),
-        (["check", "good.txt", "--annotations", "absent.jsonl"], "absent.jsonl: no such file"),
         (["check", "good.txt", "--annotations", "folder"], "folder: Is a directory"),
         (["check", "good.txt", "--annotations", str(ANNOTATIONS)], "line 1: unknown document"),
         (["check", "good.txt", "--labels", "labels.yaml"], "labels.yaml: broken YAML"),
@@ -161,6 +159,21 @@ def test_a_failure_is_one_line_and_exit_code_1(tmp_path, monkeypatch, capsys, ar
     assert output.err.startswith("annotate: error: ")
     assert output.err.count("\n") == 1
     assert problem in output.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["split", str(SEEDS), "absent.txt"], "absent.txt: no such file or folder"),
+        (["check", "--annotations", "absent.jsonl"], "absent.jsonl: no such file"),
+        (["agreement", "--labels", "absent.yaml"], "absent.yaml: no such file or folder"),
+    ],
+)
+def test_a_path_that_does_not_exist_is_wrong_usage_with_exit_code_2(capsys, arguments, problem):
+    assert main(arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.endswith(f"annotate: error: {problem}\n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["splti"], ["split"], ["split", "seeds", "--colour"], ["check", "--annotations"]], ids=" ".join)
@@ -189,6 +202,38 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path):
 
 def test_a_terminal_that_is_not_utf_8_gets_no_traceback(command):
     done = command("annotation", "split", SEEDS, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("locale", [{}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}])
+def test_file_names_in_any_encoding_are_read_in_any_locale(tmp_path, locale):
+    folder = os.fsencode(tmp_path)
+    for name, content in ((b"caf\xe9.txt", "Hon kom."), ("été.txt".encode(), "Il parle."), (b"absent\xe9", None)):
+        if content:
+            Path(os.fsdecode(folder + b"/" + name)).write_text(content, encoding="utf-8")
+    run = [sys.executable, "-m", "annotation", "split"]
+    done = subprocess.run([*run, folder], capture_output=True, check=False, timeout=120, env={**os.environ, **locale})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [json.loads(line)["name"] for line in done.stdout.splitlines()] == ["caf\\xe9.txt", "été.txt"]
+    done = subprocess.run([*run, folder + b"/absent\xe9"], capture_output=True, check=False, timeout=120, env={**os.environ, **locale})
+    assert done.returncode == 2
+    assert done.stderr == f"annotate: error: {tmp_path}/absent\\xe9: no such file or folder\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        *((f"annotation split seeds {closed}", 0) for closed in (">&-", "<&-", "2>&-", "<&- >&- 2>&-")),
+        ("annotation splti <&- >&- 2>&-", 2),
+        ("training --config absent.yaml <&- >&- 2>&-", 2),
+        ("training --help <&- >&- 2>&-", 0),
+        ("models absent.txt <&- >&- 2>&-", 2),
+        ("models --help >&-", 0),
+    ],
+)
+def test_closed_standard_streams_are_no_failure(line, code):
+    done = subprocess.run(["bash", "-c", f"{sys.executable} -m {line}"], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == code
     assert "Traceback" not in done.stderr
 
 

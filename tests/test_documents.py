@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 from newsmark.annotation.documents import Document, identify_language, make_document, read_documents, row_is_passage
-from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.errors import NewsmarkError, printable
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 TEXT = "Le ministre a parlé à Paris. La conférence a commencé hier."
@@ -80,6 +81,47 @@ def test_a_folder_gives_its_txt_files_by_name(tmp_path):
     assert [document.name for document in read(tmp_path)] == ["a.txt", "b.txt"]
 
 
+def test_what_a_folder_holds_beside_txt_files_is_counted_and_named(tmp_path, capsys):
+    for name in ("b.TXT", "a.txt", ".hidden.txt", "notes.md", "page.html", "rows.jsonl"):
+        write(tmp_path, name, f"{TEXT} {name}")
+    (tmp_path / "more.txt").mkdir()
+    write(tmp_path / "more.txt", "c.txt", f"{TEXT} c")
+    assert [document.name for document in read(tmp_path)] == ["a.txt", "b.TXT"]
+    assert [document.name for document in read(tmp_path)] == ["a.txt", "b.TXT"]
+    others = ".hidden.txt, more.txt/, notes.md, page.html, rows.jsonl"
+    assert capsys.readouterr().err == f"{tmp_path}: read 2 .txt files, passed over 5 other entries: {others}\n"
+
+
+def test_of_many_other_entries_the_first_ten_are_named(tmp_path, capsys):
+    write(tmp_path, "a.txt", TEXT)
+    for number in range(12):
+        write(tmp_path, f"{number:02}.md", TEXT)
+    read(tmp_path)
+    assert capsys.readouterr().err.endswith("passed over 12 other entries: " + ", ".join(f"{number:02}.md" for number in range(10)) + " and 2 more\n")
+
+
+def test_a_folder_of_txt_files_alone_is_read_without_a_word(tmp_path, capsys):
+    write(tmp_path, "a.txt", TEXT)
+    read(tmp_path)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_name_that_is_not_utf_8_is_stored_with_its_bytes(tmp_path):
+    for name, content in ((b"caf\xe9.txt", TEXT), (b"caf\xe9.jsonl", json.dumps({"text": f"{TEXT} Oui."}))):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text(content, encoding="utf-8")
+    (text,) = read(tmp_path)
+    (row,) = read(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jsonl")))
+    assert text.name == "caf\\xe9.txt"
+    assert row.name == f"{tmp_path}/caf\\xe9.jsonl, line 1"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("été 😀\n", "été 😀\n"), ("caf\udce9", "caf\\xe9"), ("\udcc3\udca9té", "été"), ("a\ud800b", "a\\ud800b"), ("", "")]
+)
+def test_names_become_printable(text, shown):
+    assert printable(text) == shown
+
+
 def test_jsonl_rows_are_documents_with_their_own_name_and_language(tmp_path):
     rows = [{"text": "Un 😀 jour.", "name": "one", "lang": "fr"}, {"text": TEXT}]
     path = write(tmp_path, "a.jsonl", "\n\n".join(json.dumps(row) for row in rows))
@@ -121,7 +163,7 @@ def test_a_missing_file_is_named(tmp_path, name):
 
 def test_a_folder_without_articles_is_refused(tmp_path):
     write(tmp_path, "notes.md", TEXT)
-    with pytest.raises(NewsmarkError, match=r"no \.txt files"):
+    with pytest.raises(NewsmarkError, match=r"no \.txt files in this folder \(there are: notes\.md\)"):
         read(tmp_path)
 
 

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from ..annotation.commandline import common_options, run_command, whole_number
+from ..annotation.commandline import common_options, open_closed_streams, run_command, whole_number
 from ..annotation.errors import NewsmarkError, UsageError
 from ..annotation.labels import DEFAULT_LABELS, load_labels
 from .config import Config, all_fields, load_config
@@ -15,6 +15,7 @@ from .config import Config, all_fields, load_config
 
 def main(argv: list[str] | None = None) -> int:
     """Run ``train``; returns the exit code."""
+    open_closed_streams()
     arguments = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job leaves its run KILLED, as after Ctrl-C
     return run_command("train", "debug" in arguments, lambda: arguments.run(arguments))

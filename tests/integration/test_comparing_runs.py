@@ -143,7 +143,7 @@ def test_suspects_takes_the_tasks_from_the_annotations_it_is_given(command, stor
     given = command("training", "suspects", run_id, "--limit", "3", "--annotations", client.get_run(other_id).data.params["annotations"], env=store)
     assert given.stdout.count("http://studio/00") == 3
     missing = command("training", "suspects", run_id, "--annotations", "nosuch.jsonl", env=store)
-    assert (missing.returncode, missing.stderr) == (1, "train: error: nosuch.jsonl: no such file\n")
+    assert (missing.returncode, missing.stderr) == (2, "train: error: nosuch.jsonl: no such file\n")
 
 
 def test_suspects_of_a_run_without_out_of_fold_predictions_are_refused(command, store, tested_id):
