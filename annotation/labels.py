@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-import yaml
+from pydantic import AfterValidator, Field
+from pydantic.dataclasses import dataclass as checked_dataclass
 
-from .errors import NewsmarkError, unknown_name
-from .files import read_text
+from .errors import UsageError
+from .yaml_files import CHECKED, build, read_mapping
 
 DEFAULT_LABELS = Path(__file__).resolve().parent.parent / "configs" / "labels.yaml"
 
+T = TypeVar("T")
 
-@dataclass(frozen=True)
+
+def _color(text: str) -> str:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        raise ValueError("of the form '#rrggbb'")
+    return text
+
+
+Color = Annotated[str, AfterValidator(_color)]
+
+
+@checked_dataclass(frozen=True, config=CHECKED)
 class Topic:
     """A topic of a whole document."""
 
     name: str
     definition: str
-    color: str
+    color: Color
     hotkey: str
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, config=CHECKED)
 class Label:
     """A label of a span or passage.
 
@@ -36,9 +49,9 @@ class Label:
 
     name: str
     definition: str
-    color: str
+    color: Color
     hotkey: str
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = Field((), title="names")
     exclusive: bool = False
 
 
@@ -83,53 +96,28 @@ def load_labels(path: Path = DEFAULT_LABELS) -> LabelScheme:
         The labels and topics.
 
     Raises:
-        NewsmarkError: the file is missing or not as it must be; the message names the file and the key.
+        UsageError: the file is missing or not as it must be; the message names the file and the key.
     """
-    try:
-        content = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise NewsmarkError(f"{path}: broken YAML: {error}") from None
-    if not isinstance(content, dict) or set(content) != {"labels", "topics"}:
-        raise NewsmarkError(f"{path}: needs exactly the keys 'labels' and 'topics'")
-    labels = tuple(_entry(Label, path, "labels", item) for item in _items(content, "labels", path))
-    topics = tuple(_entry(Topic, path, "topics", item) for item in _items(content, "topics", path))
+    content = read_mapping(path, "labels")
+    if set(content) != {"labels", "topics"}:
+        raise UsageError(f"{path}: needs exactly the keys 'labels' and 'topics'")
+    labels, topics = _entries(Label, content["labels"], f"{path}: labels"), _entries(Topic, content["topics"], f"{path}: topics")
     hotkeys = [entry.hotkey for entry in (*labels, *topics)]
     twice = next((key for key in hotkeys if hotkeys.count(key) > 1), None)
     if twice is not None:
-        raise NewsmarkError(f"{path}: hotkey {twice!r} is given twice; each label and topic needs its own")
+        raise UsageError(f"{path}: hotkey {twice!r} is given twice; each label and topic needs its own")
     return LabelScheme(labels, topics)
 
 
-def _items(content: dict[str, Any], key: str, path: Path) -> list[tuple[str, dict[str, Any]]]:
-    section = content[key]
-    if not isinstance(section, dict) or not section:
-        raise NewsmarkError(f"{path}: {key}: must map at least one name to its settings")
-    return list(section.items())
+def _entries(cls: type[T], section: object, where: str) -> tuple[T, ...]:
+    if not isinstance(section, Mapping) or not section:
+        raise UsageError(f"{where}: must map at least one name to its settings")
+    return tuple(_entry(cls, name, settings, f"{where}.{name}") for name, settings in section.items())
 
 
-def _entry(cls: type, path: Path, section: str, item: tuple[str, dict[str, Any]]) -> Any:
-    name, settings = item
-    where = f"{path}: {section}.{name}"
+def _entry(cls: type[T], name: object, settings: Any, where: str) -> T:
     if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
-        raise NewsmarkError(f"{where}: a name is made of a-z, 0-9, '-' and '_', and starts with a letter")
+        raise UsageError(f"{where}: a name is made of a-z, 0-9, '-' and '_', and starts with a letter")
     if not isinstance(settings, dict):
-        raise NewsmarkError(f"{where}: must map settings such as 'definition' to their values")
-    required = ("definition", "color", "hotkey")
-    known = (*required, "kinds", "exclusive") if cls is Label else required
-    for key in settings:
-        if key not in known:
-            raise NewsmarkError(f"{where}: {unknown_name('key', key, known)}")
-    for key in required:
-        if not isinstance(settings.get(key), str):
-            raise NewsmarkError(f"{where}.{key}: must be a string (in quotation marks if it looks like a number)")
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", settings["color"]):
-        raise NewsmarkError(f"{where}.color: must be of the form '#rrggbb', got {settings['color']!r}")
-    values = dict(settings)
-    if cls is Label:
-        kinds = values.get("kinds", [])
-        if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
-            raise NewsmarkError(f"{where}.kinds: must be a list of names")
-        if not isinstance(values.get("exclusive", False), bool):
-            raise NewsmarkError(f"{where}.exclusive: must be true or false")
-        values["kinds"] = tuple(kinds)
-    return cls(name=name, **values)
+        raise UsageError(f"{where}: must map settings such as 'definition' to their values")
+    return build(cls, settings, lambda key: f"{where}.{key}", where, name=name)

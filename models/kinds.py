@@ -10,9 +10,6 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .baseline.settings import BaselineSettings
-from .transformer.settings import TransformerSettings
-
 if TYPE_CHECKING:
     from .classifier import Classifier, Finish, SavedClassifier
 
@@ -25,8 +22,8 @@ class Kind:
 
     Attributes:
         name: what a configuration's ``model`` and a saved model's card call it.
-        settings: frozen dataclass of its settings.
-        trainer: ``module:class`` of the ``Classifier``, relative to ``models``.
+        settings: ``module:class`` of its settings, a frozen dataclass; relative to ``models``.
+        trainer: ``module:class`` of the ``Classifier``.
         reader: ``module:class`` of the ``SavedClassifier``.
         format: number of the format that the trainer saves and the reader reads.
         requirements: packages that a logged model needs.
@@ -35,12 +32,17 @@ class Kind:
     """
 
     name: str
-    settings: type[Any]
+    settings: str
     trainer: str
     reader: str
     format: int
     requirements: tuple[str, ...]
     finish: str | None = None
+
+    def load_settings(self) -> type[Any]:
+        """Load the class of its settings; light, but for pydantic, which predicting has no need of."""
+        found: type[Any] = _load(self.settings)
+        return found
 
     def load_trainer(self) -> type[Classifier]:
         """Load the class that trains; this imports its library."""
@@ -68,7 +70,7 @@ KINDS = {
     for kind in (
         Kind(
             name="baseline",
-            settings=BaselineSettings,
+            settings="baseline.settings:BaselineSettings",
             trainer="baseline.trainer:Baseline",
             reader="baseline.reader:SavedBaseline",
             format=6,
@@ -76,7 +78,7 @@ KINDS = {
         ),
         Kind(
             name="transformer",
-            settings=TransformerSettings,
+            settings="transformer.settings:TransformerSettings",
             trainer="transformer.trainer:Transformer",
             reader="transformer.reader:SavedTransformer",
             format=5,

@@ -6,11 +6,13 @@ import argparse
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from ..annotation.commandline import common_options, open_closed_streams, run_command, whole_number
 from ..annotation.errors import NewsmarkError, UsageError
 from ..annotation.labels import DEFAULT_LABELS, load_labels
-from .config import Config, all_fields, load_config
+from ..annotation.yaml_files import fields_of, is_list
+from .config import Config, all_fields, flag_of, load_config, parts
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -69,9 +71,23 @@ def _parser() -> argparse.ArgumentParser:
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="configs/baseline.yaml, configs/transformer.yaml or your own")
     parser.add_argument("--fast", action="store_true", help="train a cheaper model, with the keys under 'fast' in the configuration")
-    keys = parser.add_argument_group("keys of the configuration", "each beats the file's value; documents and languages are separated by commas")
-    for name in all_fields():
-        keys.add_argument(f"--{name.replace('_', '-')}", dest=f"key_{name}", metavar="VALUE")
+    for kind, part in parts().items():
+        title = f"keys of the {kind}" if kind else "keys of the configuration"
+        group = parser.add_argument_group(title, "" if kind else "each beats the file's value; a list is given with commas, or by repeating the flag")
+        for key, field in fields_of(part).items():
+            shown = "" if field.is_required() or field.default in {"", ()} or key == "labels" else f" (default: {_written(field.default)})"
+            metavar = (field.title or {int: "N", float: "NUMBER"}.get(field.annotation, "name")).upper().replace(" ", "_")
+            group.add_argument(
+                flag_of(key),
+                dest=f"key_{key}",
+                action="append" if is_list(field) else "store",
+                metavar=metavar if field.annotation is not bool else "true|false",
+                help=f"{field.description}{shown}".replace("%", "%%"),
+            )
+
+
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _configuration(arguments: argparse.Namespace) -> Config:
@@ -93,7 +109,7 @@ def _train(arguments: argparse.Namespace) -> None:
     if result is None:  # another process tells
         return
     where = f"on {arguments.test}" if arguments.test else "cross-validated"
-    print(f"{config.data.model}, {where}\n\n{result.table}\n")
+    print(f"{config.data.kind}, {where}\n\n{result.table}\n")
     print(f"run {result.run_id}, model {result.model_uri}", file=sys.stderr)
     if arguments.register:
         from ..models.store import REGISTERED, connect
@@ -178,7 +194,7 @@ def _curve(arguments: argparse.Namespace) -> None:
 
     curve = learning_curve(config)
     if curve is not None:
-        print(f"{config.data.model}, learning curve\n\n{curve.table}")
+        print(f"{config.data.kind}, learning curve\n\n{curve.table}")
 
 
 def _suspects(arguments: argparse.Namespace) -> None:

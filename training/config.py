@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-import types
-import typing
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, fields
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked_dataclass
+from pydantic.fields import FieldInfo
 
 from ..annotation.errors import UsageError, unknown_name
-from ..annotation.files import read_text
 from ..annotation.labels import DEFAULT_LABELS
+from ..annotation.yaml_files import CHECKED, Language, RelativePath, build, fields_of, is_list, parse_yaml, read_mapping
 from ..models.kinds import KINDS
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, config=CHECKED)
 class DataConfig:
-    """What is trained on, and how it is judged.
+    """What is trained on, and how it is judged."""
 
-    Attributes:
-        model: kind of classifier, ``baseline`` or ``transformer``.
-        documents: .txt files, folders of them, or .jsonl files with one article a row.
-        annotations: annotation file of these documents.
-        bootstrap: cold-start corpus, labelled passages (.jsonl) or a folder of them: trained on before the annotated
-            passages, never scored; "" for none.
-        leave_out_languages: languages that are scored, but not trained on.
-        labels: labels file; by default the project's own.
-        max_folds: leave one group out, or with more groups than this, so many folds of whole groups.
-        seed: fixes everything random.
-    """
-
-    model: str
-    documents: tuple[str, ...]
-    annotations: str
-    bootstrap: str = ""
-    leave_out_languages: tuple[str, ...] = ()
-    labels: str = str(DEFAULT_LABELS)
-    max_folds: int = 10
-    seed: int = 13
+    kind: str = Field(alias="model", title="kind", description=f"kind of classifier: {', '.join(KINDS)}")
+    documents: Annotated[tuple[str, ...], RelativePath()] = Field(
+        min_length=1, title="paths", description=".txt files, folders of them, or .jsonl files with one article per row"
+    )
+    annotations: Annotated[str, RelativePath()] = Field(title="file", description="annotation file of these documents")
+    bootstrap: Annotated[str, RelativePath()] = Field(
+        "",
+        title="path",
+        description="cold-start corpus, labelled passages (.jsonl) or a folder of them: trained on before the annotated passages, never scored; '' for none",
+    )
+    leave_out_languages: tuple[Language, ...] = Field((), title="language codes", description="languages that are scored, but not trained on")
+    labels: Annotated[str, RelativePath()] = Field(str(DEFAULT_LABELS), title="file", description="labels file; by default the project's own")
+    max_folds: int = Field(10, ge=2, description="leave one group out; with more groups than this, make this number of folds of whole groups")
+    seed: int = Field(13, ge=0, le=2**32 - 1, description="fixes everything random")
 
 
 @dataclass(frozen=True)
@@ -54,103 +47,96 @@ class Config:
 
     def flat(self) -> dict[str, Any]:
         """All keys and values as in the YAML file."""
-        return {**asdict(self.data), **asdict(self.settings)}
+        return {key: getattr(part, name) for part in (self.data, self.settings) for name, key in _keys(type(part)).items()}
 
 
-_PARTS: tuple[type[Any], ...] = (DataConfig, *(kind.settings for kind in KINDS.values()))
+def _keys(cls: type[Any]) -> dict[str, str]:
+    """The key of each attribute."""
+    return dict(zip(cls.__pydantic_fields__, fields_of(cls), strict=True))
 
 
-def all_fields() -> dict[str, Field[Any]]:
-    """Every key that a configuration of some kind may have, for the command line's flags."""
-    return {field.name: field for part in _PARTS for field in fields(part)}
+def parts() -> dict[str, type[Any]]:
+    """What a configuration is made of: the data's part, and the settings of each kind of model by its name."""
+    return {"": DataConfig, **{name: kind.load_settings() for name, kind in KINDS.items()}}
 
 
-def load_config(path: Path, overrides: Mapping[str, str], fast: bool = False) -> Config:
+def all_fields() -> dict[str, FieldInfo]:
+    """Every key that a configuration of some kind may have, with its type, bounds and description: what the command line's flags are made of."""
+    return {key: field for part in parts().values() for key, field in fields_of(part).items()}
+
+
+def flag_of(key: str) -> str:
+    """The flag that gives a key."""
+    return f"--{key.replace('_', '-')}"
+
+
+def load_config(path: Path, overrides: Mapping[str, str | Sequence[str]], fast: bool = False) -> Config:
     """Read a configuration; a flag beats the file, the file beats the default.
+
+    Relative paths of the file begin at its project: the folder that holds ``configs``, where the file is in a folder of that name, else the
+    file's own folder. Those of flags begin at the current folder.
 
     Args:
         path: YAML file.
-        overrides: keys given as flags, with their values as written.
+        overrides: keys given as flags, with their values as written; of a list, one value with commas or several values.
         fast: let the keys under the file's ``fast`` replace the others of the file.
 
     Raises:
         UsageError: the file, a key or a value is not right; the message says which and what would be.
     """
-    try:
-        content = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: broken YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise UsageError(f"{path}: must map keys such as 'model' to values")
+    content = read_mapping(path, "model")
     cheaper = content.pop("fast", {})
     if not isinstance(cheaper, dict) or (fast and not cheaper):
         raise UsageError(f"{path}: fast: must map keys to the values that --fast puts in their place")
-    given = {key: (value, f"{path}: {key}") for key, value in content.items()}
-    given |= {key: (value, f"{path}: fast: {key}") for key, value in cheaper.items() if fast}
-    given |= {key: (_parse_flag(key, text), f"--{key.replace('_', '-')}") for key, text in overrides.items()}
+    fields = all_fields()
+    given = {str(key): (_of_file(value, fields.get(str(key)), path), f"{path}: {key}") for key, value in content.items()}
+    if fast:
+        given |= {str(key): (_of_file(value, fields.get(str(key)), path), f"{path}: fast: {key}") for key, value in cheaper.items()}
+    for key, value in overrides.items():
+        where = flag_of(key)
+        given[key] = (_of_flag(value, fields.get(key), where), where)
     kind, where = given.get("model", (None, f"{path}: model"))
     if not isinstance(kind, str) or kind not in KINDS:
         raise UsageError(f"{where}: {unknown_name('model', kind, KINDS)}")
-    settings = KINDS[kind].settings
-    known = {field.name: field for part in (DataConfig, settings) for field in fields(part)}
+    settings = KINDS[kind].load_settings()
+    own = {**fields_of(DataConfig), **fields_of(settings)}
     for key, (_, where) in given.items():
-        if key not in known:
-            other = " (a key of another kind of model)" if key in all_fields() else ""
-            raise UsageError(f"{where}: {unknown_name('key', key, known)}{other}")
-    for name, field in known.items():
-        if name not in given and field.default is MISSING:
-            raise UsageError(f"{path}: key {name!r} is missing")
-    values = {key: _checked(value, known[key], where) for key, (value, where) in given.items()}
-    return Config(_build(DataConfig, values), _build(settings, values))
+        if key not in own:
+            other = " (a key of another kind of model)" if key in fields else ""
+            raise UsageError(f"{where}: {unknown_name('key', key, own)}{other}")
+
+    def make(part: type[Any]) -> Any:
+        values = {key: given[key][0] for key in fields_of(part) if key in given}
+        return build(part, values, lambda key: given[key][1], str(path))
+
+    return Config(make(DataConfig), make(settings))
 
 
-def _build(part: type, values: Mapping[str, Any]) -> Any:
-    return part(**{field.name: values[field.name] for field in fields(part) if field.name in values})
+def _of_flag(value: str | Sequence[str], field: FieldInfo | None, where: str) -> Any:
+    """Read what a flag gives: a list's values are separated by commas, where they are not together the name of a path."""
+    written = [value] if isinstance(value, str) else list(value)
+    if field is not None and is_list(field):
+        whole = _path_mark(field) is not None
+        parts = [[one] if whole and Path(one).exists() else one.split(",") for one in written]
+        return [name.strip() for some in parts for name in some if name.strip()]
+    return written[-1] if field is None or field.annotation is str else parse_yaml(written[-1], where)
 
 
-def _parse_flag(key: str, text: str) -> Any:
-    if key in {"documents", "leave_out_languages"}:
-        return text.split(",")
-    field = all_fields().get(key)
-    if field is None or _type(field) is str:
-        return text
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text  # refused below, by its type
+def _of_file(value: Any, field: FieldInfo | None, path: Path) -> Any:
+    """Read what the file gives: its relative paths begin at its project, and are shown from the current folder where they are in it."""
+    mark = _path_mark(field)
+    if mark is None:
+        return value
+    if isinstance(value, list):
+        return [_of_file(one, field, path) for one in value]
+    if not isinstance(value, str) or not value or Path(value).is_absolute():
+        return value
+    folder = path.absolute().parent
+    place = Path(os.path.normpath((folder.parent if folder.name == "configs" else folder) / value))
+    if mark.may_be_name and not place.exists():
+        return value
+    return str(place.relative_to(Path.cwd())) if place.is_relative_to(Path.cwd()) else str(place)
 
 
-def _type(field: Field[Any]) -> Any:
-    owner = next(part for part in _PARTS if field in fields(part))
-    return typing.get_type_hints(owner)[field.name]
-
-
-_LONGEST = 512  # tokens that the usual encoders read at most
-_POSITIVE = {"word_ngrams", "char_ngrams", "C", "epochs", "further_epochs", "batch_size", "learning_rate", "max_tokens"}
-
-
-def _checked(value: Any, field: Field[Any], where: str) -> Any:
-    wanted = _type(field)
-    if isinstance(wanted, types.GenericAlias):
-        items = "paths" if field.name == "documents" else "language codes"
-        if not isinstance(value, list) or (not value and items == "paths") or not all(isinstance(item, str) for item in value):
-            raise UsageError(f"{where}: must be a list of {items}, got {value!r}")
-        return tuple(value)
-    if wanted is float and isinstance(value, str):  # YAML 1.1 takes 2e-4, without a point, for a string
-        with contextlib.suppress(ValueError):
-            value = float(value)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-        raise UsageError(f"{where}: must be of type {wanted.__name__}, got {value!r}")
-    if field.name in _POSITIVE and not 0 < value < math.inf:
-        raise UsageError(f"{where}: must be a finite number greater than 0, got {value!r}")
-    if field.name == "max_tokens" and not 8 <= value <= _LONGEST:
-        raise UsageError(f"{where}: must lie between 8 and {_LONGEST}, got {value!r}")
-    if field.name == "frozen_layers" and value < 0:
-        raise UsageError(f"{where}: must be 0 or more, got {value!r}")
-    if field.name == "max_folds" and value < 2:
-        raise UsageError(f"{where}: must be 2 or more, got {value!r}")
-    if field.name == "seed" and not 0 <= value < 2**32:
-        raise UsageError(f"{where}: must lie between 0 and 4294967295, got {value!r}")
-    return value
+def _path_mark(field: FieldInfo | None) -> RelativePath | None:
+    return next((one for one in field.metadata if isinstance(one, RelativePath)), None) if field is not None else None

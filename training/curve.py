@@ -50,7 +50,7 @@ def learning_curve(config: Config, say: Say = tell) -> Curve | None:
     log = Recorder(logs=leads())
     trainer = Trainer(log, config, len(sizes) * len(folds), material.bootstrap is not None, say)
     found = {}
-    with log.run(f"learning curve of the {config.data.model}"):
+    with log.run(f"learning curve of the {config.data.kind}"):
         log_inputs(log, config, material, "learning curve")
         start = trainer.begin(material.bootstrap)
         for size in sizes:

@@ -80,10 +80,10 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = tell) ->
         connect()
     log = Recorder(logs=leads())
     trainer = Trainer(log, config, len(folds) + 1, material.bootstrap is not None, say)
-    with ExitStack() as files, log.run(config.data.model) as run:
+    with ExitStack() as files, log.run(config.data.kind) as run:
         scored_on = f"test file {test.name}, digest {held_out.digest[:12]}" if test and held_out else "cross-validation"
         log_inputs(log, config, material, scored_on)
-        log.set_tags({"kind": config.data.model})  # by which train compare finds it
+        log.set_tags({"kind": config.data.kind})  # by which train compare finds it
         start = trainer.begin(material.bootstrap)
         found = trainer.cross_validate(data, folds, start, scheme.exclusive_names)
         trainer.say(f"final fit on all {len(data.texts)} passages")
@@ -96,7 +96,7 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = tell) ->
             return start.learn_calibrations(found.odds[found.rows], data.targets[found.rows], tuning_odds)
 
         ready: Classifier | SavedClassifier = final
-        if finish := KINDS[config.data.model].load_finish():
+        if finish := KINDS[config.data.kind].load_finish():
             folder = Path(files.enter_context(tempfile.TemporaryDirectory()))
             learn = learn_calibrations if start.tuning else lambda _: learn_calibrations(None)
             finished = finish(final, folder, start.tuning or data, learn, scheme.exclusive_names)
@@ -104,7 +104,7 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = tell) ->
             log.log_text(finished.report + "\n", "export.txt")
             ready = finished.classifier
         calibrations = learn_calibrations(start.tuning_odds(ready))
-        model = TrainedModel(config.data.model, data.labels, scheme.exclusive_names, calibrations, ready, tuple(data.targets.mean(axis=0).tolist()))
+        model = TrainedModel(config.data.kind, data.labels, scheme.exclusive_names, calibrations, ready, tuple(data.targets.mean(axis=0).tolist()))
         judged, odds, probabilities, decisions, commonest = data, found.odds, found.probabilities, found.decisions, found.majority
         if held_out:
             judged, odds, commonest = held_out, read_odds(ready, held_out.contexts), majority(data.targets, len(held_out.texts))

@@ -170,7 +170,7 @@ class Trainer:
         settings, seed = self.config.settings, self.config.data.seed
         self.epochs = getattr(settings, "epochs" if start.classifier is None else "further_epochs", 1)
         done = self.bar.n + self.epochs
-        classifier = KINDS[self.config.data.model].load_trainer().fit(data.texts, data.targets, settings, seed, self._report, start.classifier)
+        classifier = KINDS[self.config.data.kind].load_trainer().fit(data.texts, data.targets, settings, seed, self._report, start.classifier)
         self.bar.update(done - self.bar.n)
         return classifier
 

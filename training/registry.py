@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import redirect_stderr
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from string import Template
 from typing import Any
 
-import yaml
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked_dataclass
 from tabulate import tabulate
 
-from ..annotation.errors import NewsmarkError, UsageError, unknown_name
-from ..annotation.files import read_text
+from ..annotation.errors import NewsmarkError
 from ..annotation.labels import DEFAULT_LABELS
+from ..annotation.yaml_files import CHECKED, build, read_mapping
 from ..models.bundle import MODEL_SIZE
 from ..models.store import CHAMPION, PREVIOUS, REGISTERED, translate_errors, uri_of_run
 from .comparison import compare
@@ -27,23 +28,15 @@ _CARD = DEFAULT_LABELS.parent / "model_card.md"
 _GATE_TABLE = "promotion.txt"
 
 
-@dataclass(frozen=True)
+@checked_dataclass(frozen=True, config=CHECKED)
 class Gate:
-    """What a model must hold to become champion; losses are in F1, against the present champion.
+    """What a model must hold to become champion; losses are in F1, against the present champion."""
 
-    Attributes:
-        margin: the 95 % interval of the difference in macro F1 may not reach a loss larger than this.
-        label_loss: no label may lose more.
-        language_loss: no language may lose more macro F1.
-        calibration_error: expected calibration error at most.
-        megabytes: size of the model's files at most.
-    """
-
-    margin: float
-    label_loss: float
-    language_loss: float
-    calibration_error: float
-    megabytes: float
+    margin: float = Field(ge=0, description="the 95 % interval of the difference in macro F1 may not reach a loss larger than this")
+    label_loss: float = Field(ge=0, description="no label may lose more")
+    language_loss: float = Field(ge=0, description="no language may lose more macro F1")
+    calibration_error: float = Field(ge=0, description="expected calibration error at most")
+    megabytes: float = Field(ge=0, description="size of the model's files at most")
 
 
 @dataclass(frozen=True)
@@ -84,19 +77,7 @@ def load_gate(path: Path) -> Gate:
     Raises:
         UsageError: a key is missing or unknown, or a value is not a number of 0 or more.
     """
-    try:
-        content = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: broken YAML: {error}") from None
-    names = [field.name for field in fields(Gate)]
-    if not isinstance(content, dict) or set(names) - set(content):
-        raise UsageError(f"{path}: must give a number to each of {', '.join(names)}")
-    for name, value in content.items():
-        if name not in names:
-            raise UsageError(f"{path}: {unknown_name('key', name, names)}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            raise UsageError(f"{path}: {name}: must be a number of 0 or more, got {value!r}")
-    return Gate(**content)
+    return build(Gate, read_mapping(path, "margin"), lambda key: f"{path}: {key}", str(path))
 
 
 def register(run_id: str) -> str:

@@ -1,20 +1,17 @@
-"""The settings of the TF-IDF baseline; light, so that a command line can read them without loading a library."""
+"""The settings of the TF-IDF baseline; light, so that a command line can read them without loading scikit-learn."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from ...annotation.yaml_files import CHECKED
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
 class BaselineSettings:
-    """Settings of the TF-IDF baseline.
+    """Settings of the TF-IDF baseline."""
 
-    Attributes:
-        word_ngrams: longest word n-gram.
-        char_ngrams: longest character n-gram, within word boundaries.
-        C: inverse strength of the logistic regression's regularisation.
-    """
-
-    word_ngrams: int = 2
-    char_ngrams: int = 4
-    C: float = 10.0
+    word_ngrams: int = Field(2, ge=1, description="longest word n-gram")
+    char_ngrams: int = Field(4, ge=1, description="longest character n-gram, within word boundaries")
+    C: float = Field(10.0, gt=0, description="inverse strength of the logistic regression's regularisation")

@@ -1,32 +1,29 @@
-"""The settings of the transformer; light, so that a command line can read them without loading a library."""
+"""The settings of the transformer; light, so that a command line can read them without loading torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from ...annotation.yaml_files import CHECKED, Language, RelativePath
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
 class TransformerSettings:
-    """Settings of the fine-tuned transformer.
+    """Settings of the fine-tuned transformer."""
 
-    Attributes:
-        encoder: ``multilingual-e5-small`` (packaged, offline), a Hugging Face id, or a folder in that format.
-        epochs: passes over the training passages; where there is a cold-start corpus, over that.
-        further_epochs: passes over the annotated passages after it.
-        batch_size: passages a step.
-        learning_rate: peak rate of AdamW, after warm-up over a tenth of the steps, before linear decay to zero.
-        languages: those whose common words the vocabulary keeps (ISO 639-1); of others more words fall into pieces. None keeps it whole.
-        max_tokens: a passage's tokens beyond this number are cut off.
-        freeze_embeddings: leave the word embeddings as they are; faster, and nothing is lost on little data.
-        frozen_layers: so many of the encoder's lowest layers stay as they are, too; faster still.
-    """
-
-    encoder: str = "multilingual-e5-small"
-    languages: tuple[str, ...] = ()
-    epochs: int = 2
-    further_epochs: int = 2
-    batch_size: int = 16
-    learning_rate: float = 1e-4
-    max_tokens: int = 192
-    freeze_embeddings: bool = True
-    frozen_layers: int = 0
+    encoder: Annotated[str, RelativePath(may_be_name=True)] = Field(
+        "multilingual-e5-small", description="multilingual-e5-small (packaged, works offline), a Hugging Face id, or a folder in that format"
+    )
+    languages: tuple[Language, ...] = Field(
+        (), title="language codes", description="languages whose common words the vocabulary keeps (ISO 639-1); none keeps all words of the encoder"
+    )
+    epochs: int = Field(2, ge=1, description="passes over the training passages; where there is a cold-start corpus, over that")
+    further_epochs: int = Field(2, ge=1, description="passes over the annotated passages after the cold-start corpus")
+    batch_size: int = Field(16, ge=1, description="passages per training step")
+    learning_rate: float = Field(1e-4, gt=0, description="peak rate of AdamW, after warm-up over a tenth of the steps, before linear decay to zero")
+    max_tokens: int = Field(192, ge=8, le=512, description="tokens of a passage that are read; the rest is cut off")
+    freeze_embeddings: bool = Field(True, description="leave the word embeddings as they are; faster, and nothing is lost on little data")
+    frozen_layers: int = Field(0, ge=0, description="number of the encoder's lowest layers that stay as they are, too; faster still")

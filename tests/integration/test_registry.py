@@ -140,12 +140,12 @@ def test_a_run_that_is_not_there_is_one_clear_line(command, own_store):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "must give a number to each of margin"),
-        ("margin: 0.1", "must give a number to each of margin"),
+        ("", "must map keys such as 'margin' to values"),
+        ("margin: 0.1", "the key 'label_loss' is missing"),
         ("{margin: 0.1", "broken YAML"),
-        ("{margin: -1, label_loss: 0, language_loss: 0, calibration_error: 0, megabytes: 1}", "margin: must be a number of 0 or more, got -1"),
-        ("{margin: yes, label_loss: 0, language_loss: 0, calibration_error: 0, megabytes: 1}", "margin: must be a number"),
-        ("{margin: .inf, label_loss: 0, language_loss: 0, calibration_error: 0, megabytes: 1}", "margin: must be a number"),
+        ("{margin: -1, label_loss: 0, language_loss: 0, calibration_error: 0, megabytes: 1}", "margin: must be 0 or more, got -1"),
+        ("{margin: yes, label_loss: 0, language_loss: 0, calibration_error: 0, megabytes: 1}", "margin: must be a number, got True"),
+        ("{margin: .inf, label_loss: 0, language_loss: 0, calibration_error: 0, megabytes: 1}", "margin: must be a finite number"),
         ("{margin: 1, label_loss: 0, language_loss: 0, calibration_error: 0, megabytes: 1, labels: 2}", "unknown key 'labels'"),
     ],
 )
