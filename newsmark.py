@@ -283,7 +283,7 @@ def train(config: str | Path, *, test: str | Path | None = None, fast: bool = Fa
     from newsmark.training.config import load_config
     from newsmark.training.experiment import run_experiment
 
-    written = {key: str(value) if isinstance(value, str | int | float) else ",".join(map(str, value)) for key, value in keys.items()}
+    written = {key: str(value) if isinstance(value, str | int | float | Path) else [str(one) for one in value] for key, value in keys.items()}
     result = run_experiment(load_config(Path(config), written, fast), Path(test) if test else None)
     if result is None:
         raise NewsmarkError("this process only helps another one to train; in several processes use the command train")

@@ -16,8 +16,6 @@ from .yaml_files import CHECKED, build, read_mapping
 
 DEFAULT_LABELS = Path(__file__).resolve().parent.parent / "configs" / "labels.yaml"
 
-T = TypeVar("T")
-
 
 def _color(text: str) -> str:
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
@@ -84,6 +82,9 @@ class LabelScheme:
             KeyError: there is none of that name.
         """
         return {label.name: label for label in self.labels}[name]
+
+
+T = TypeVar("T", Label, Topic)
 
 
 def load_labels(path: Path = DEFAULT_LABELS) -> LabelScheme:

@@ -15,6 +15,9 @@ from ..annotation.yaml_files import fields_of, is_list
 from .config import Config, all_fields, flag_of, load_config, parts
 
 
+_METAVARS: dict[Any, str] = {int: "N", float: "NUMBER", bool: "true|false"}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run ``train``; returns the exit code."""
     open_closed_streams()
@@ -76,12 +79,12 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
         group = parser.add_argument_group(title, "" if kind else "each beats the file's value; a list is given with commas, or by repeating the flag")
         for key, field in fields_of(part).items():
             shown = "" if field.is_required() or field.default in {"", ()} or key == "labels" else f" (default: {_written(field.default)})"
-            metavar = (field.title or {int: "N", float: "NUMBER"}.get(field.annotation, "name")).upper().replace(" ", "_")
+            metavar = field.title.upper().replace(" ", "_") if field.title else _METAVARS.get(field.annotation, "NAME")
             group.add_argument(
                 flag_of(key),
                 dest=f"key_{key}",
                 action="append" if is_list(field) else "store",
-                metavar=metavar if field.annotation is not bool else "true|false",
+                metavar=metavar,
                 help=f"{field.description}{shown}".replace("%", "%%"),
             )
 
