@@ -14,7 +14,6 @@ from ..annotation.labels import DEFAULT_LABELS, load_labels
 from ..annotation.yaml_files import fields_of, is_list
 from .config import Config, all_fields, flag_of, load_config, parts
 
-
 _METAVARS: dict[Any, str] = {int: "N", float: "NUMBER", bool: "true|false"}
 
 
