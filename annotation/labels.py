@@ -103,7 +103,8 @@ def load_labels(path: Path = DEFAULT_LABELS) -> LabelScheme:
     if set(content) != {"labels", "topics"}:
         raise UsageError(f"{path}: needs exactly the keys 'labels' and 'topics'")
     labels, topics = _entries(Label, content["labels"], f"{path}: labels"), _entries(Topic, content["topics"], f"{path}: topics")
-    hotkeys = [entry.hotkey for entry in (*labels, *topics)]
+    entries: list[Label | Topic] = [*labels, *topics]
+    hotkeys = [entry.hotkey for entry in entries]
     twice = next((key for key in hotkeys if hotkeys.count(key) > 1), None)
     if twice is not None:
         raise UsageError(f"{path}: hotkey {twice!r} is given twice; each label and topic needs its own")
