@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from newsmark.annotation.errors import NewsmarkError
     from newsmark.annotation.labels import Label, LabelScheme, Topic
     from newsmark.annotation.splitting.passages import Passage
+    from newsmark.annotation.suggestions import Suggester
     from newsmark.models.model import TrainedModel
     from newsmark.models.prediction.predict import Prediction
     from newsmark.training.metrics import Scores
@@ -288,3 +289,23 @@ def train(config: str | Path, *, test: str | Path | None = None, fast: bool = Fa
     if result is None:
         raise NewsmarkError("this process only helps another one to train; in several processes use the command train")
     return TrainingResult(result.run_id, Model(result.model), result.scores, result.table)
+
+
+def annotate(argv: list[str] | None = None) -> int:
+    """Run the command ``annotate`` with trained models at hand (``annotate push --model``); internal, as the other commands are.
+
+    Args:
+        argv: arguments; by default those of the process.
+
+    Returns:
+        The exit code.
+    """
+    from newsmark.annotation.cli import main
+
+    return main(argv, _load_suggester)
+
+
+def _load_suggester(name: str, scheme: LabelScheme) -> Suggester:
+    from newsmark.models.prediction.suggest import ModelSuggester  # loads no model library before it is needed
+
+    return ModelSuggester.load(name, scheme)

@@ -2,6 +2,6 @@
 
 import sys
 
-from newsmark.annotation.cli import main
+from newsmark import annotate
 
-sys.exit(main())
+sys.exit(annotate())

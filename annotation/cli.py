@@ -14,16 +14,25 @@ from .errors import NewsmarkError
 from .label_studio.commands import add_commands
 from .labels import DEFAULT_LABELS, LabelScheme, load_labels
 from .splitting.passages import split_passages
+from .suggestions import LoadSuggester
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run ``annotate``; returns the exit code."""
+def main(argv: list[str] | None = None, load_suggester: LoadSuggester | None = None) -> int:
+    """Run ``annotate``.
+
+    Args:
+        argv: arguments; by default those of the process.
+        load_suggester: loads the model of ``annotate push --model`` (see ``newsmark.annotate``); None where no models are at hand.
+
+    Returns:
+        The exit code.
+    """
     open_closed_streams()
-    arguments = _parser().parse_args(argv)
+    arguments = _parser(load_suggester).parse_args(argv)
     return run_command("annotate", "debug" in arguments, lambda: arguments.run(arguments))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(load_suggester: LoadSuggester | None = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="annotate",
         parents=[common_options()],
@@ -46,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--labels", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="labels and topics (default: configs/labels.yaml)")
         command.set_defaults(run=run)
-    add_commands(commands)
+    add_commands(commands, load_suggester)
     return parser
 
 

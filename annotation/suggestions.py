@@ -1,15 +1,19 @@
-"""Suggestions for annotators: pre-annotations from simple rules or from a trained model."""
+"""Suggestions for annotators: what simple rules find, or what a model's labels come to; the models themselves are not known here."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 from .annotations import Span
 from .documents import Document
+from .errors import NewsmarkError, unknown_name
+from .files import read_jsonl, string_of
 from .labels import LabelScheme
-from .splitting.passages import Passage, split_passages
+from .splitting.passages import split_passages
 
 RULES_VERSION = "rules-1"
 _NUMBER = r"\d+(?:[ \u00a0\u202f.,]\d{3})*(?:[.,]\d+)?"
@@ -42,41 +46,143 @@ class Suggestion:
     scores: dict[str, float]
 
 
-Suggest = Callable[[Document], Suggestion]
+class Suggester(Protocol):
+    """What makes suggestions: rules, a trained model, or a file of its predictions."""
+
+    @property
+    def version(self) -> str:
+        """Version of the rules or model."""
+
+    def suggest(self, document: Document) -> Suggestion:
+        """Suggest spans of a document."""
 
 
-def suggest_by_rules(document: Document, scheme: LabelScheme) -> Suggestion:
-    """Suggest what three rules find: quantities with a unit, long quotations, and lines of page furniture.
+LoadSuggester = Callable[[str, LabelScheme], Suggester]
+"""Loads a trained model by its name (folder, run id, MLflow URI, "newest"), for labels of a scheme."""
 
-    Only labels of the scheme are suggested, so the rules for a label that was removed fall silent.
+
+@dataclass(frozen=True)
+class LabelledPassage:
+    """A passage with the labels that a model gives it.
+
+    Attributes:
+        start: offset of its first character in the document.
+        end: offset after its last.
+        labels: probability of each label given.
     """
-    found: list[tuple[int, int, str, str | None, float]] = []
-    for passage in split_passages(document.text, document.language):
-        if _FURNITURE.match(passage.text):
-            found.append((passage.start, passage.end, "boilerplate", None, 0.9))
-            continue
-        found += [(passage.start + one.start(), passage.start + one.end(), "statistic", None, 0.6) for one in _STATISTIC.finditer(passage.text)]
-        if "quote" in scheme.label_names and "direct" in scheme.label("quote").kinds and _QUOTATION.search(passage.text):
-            found.append((passage.start, passage.end, "quote", "direct", 0.7))
-    return _suggestion(RULES_VERSION, [one for one in found if one[2] in scheme.label_names])
+
+    start: int
+    end: int
+    labels: Mapping[str, float]
 
 
-def suggest_by_model(document: Document, version: str, classify: Callable[[list[Passage]], list[dict[str, float]]], scheme: LabelScheme) -> Suggestion:
-    """Suggest a model's labels: one span a passage and label given, of the first kind where a label has kinds.
+@dataclass(frozen=True)
+class RuleSuggester:
+    """Suggests what three rules find: quantities with a unit, long quotations, and lines of page furniture.
+
+    Attributes:
+        scheme: only its labels are suggested, so the rules for a label that was removed find nothing.
+    """
+
+    scheme: LabelScheme
+    version: str = RULES_VERSION
+
+    def suggest(self, document: Document) -> Suggestion:
+        """Suggest spans of a document."""
+        found: list[tuple[int, int, str, str | None, float]] = []
+        for passage in split_passages(document.text, document.language):
+            if _FURNITURE.match(passage.text):
+                found.append((passage.start, passage.end, "boilerplate", None, 0.9))
+                continue
+            found += [(passage.start + one.start(), passage.start + one.end(), "statistic", None, 0.6) for one in _STATISTIC.finditer(passage.text)]
+            if "quote" in self.scheme.label_names and "direct" in self.scheme.label("quote").kinds and _QUOTATION.search(passage.text):
+                found.append((passage.start, passage.end, "quote", "direct", 0.7))
+        return _suggestion(self.version, [one for one in found if one[2] in self.scheme.label_names])
+
+
+@dataclass(frozen=True)
+class FileSuggester:
+    """Suggests what ``predict`` wrote for articles.
+
+    Attributes:
+        version: of the model that labelled them.
+        scheme: labels and topics.
+        passages: labelled passages of each document, by its id; one that is not there gets no suggestions.
+        others: names of documents in the file that are not among those read.
+    """
+
+    version: str
+    scheme: LabelScheme
+    passages: Mapping[str, Sequence[LabelledPassage]]
+    others: tuple[str, ...]
+
+    def suggest(self, document: Document) -> Suggestion:
+        """Suggest spans of a document."""
+        return suggest_labels(document, self.version, self.passages.get(document.id, ()), self.scheme)
+
+
+def read_suggestions(path: Path, documents: Iterable[Document], scheme: LabelScheme) -> FileSuggester:
+    """Read the rows that ``predict`` writes for articles (JSONL, one passage per row).
 
     Args:
-        document: what to label.
+        path: the file; its rows have ``document`` (the SHA-256 of the text), ``start``, ``end``, ``labels``, ``scores``, ``model_version``.
+        documents: the documents to suggest for.
+        scheme: labels and topics.
+
+    Raises:
+        NewsmarkError: a row is not as it must be, is not of the document's text, or two models made the rows. The message
+            names file and line.
+    """
+    by_id = {document.id: document for document in documents}
+    passages: dict[str, list[LabelledPassage]] = {}
+    others: dict[str, str] = {}
+    versions: dict[str, None] = {}
+    for where, row in read_jsonl(path):
+        document_id, version = string_of(row, "document", where), string_of(row, "model_version", where)
+        if document_id is None or version is None:
+            raise NewsmarkError(f"{where}: no 'document' or no 'model_version'; give the rows that predict writes for articles")
+        versions[version] = None
+        if document := by_id.get(document_id):
+            passages.setdefault(document_id, []).append(_labelled_passage(row, document, scheme, where))
+        else:
+            others[document_id] = string_of(row, "name", where) or document_id[:12]
+    if len(versions) != 1:
+        raise NewsmarkError(f"{path}: rows of {' and '.join(versions) or 'no model'}; give the rows of one model")
+    return FileSuggester(next(iter(versions)), scheme, passages, tuple(others.values()))
+
+
+def _labelled_passage(row: Mapping[str, Any], document: Document, scheme: LabelScheme, where: str) -> LabelledPassage:
+    start, end, labels, scores = (row.get(key) for key in ("start", "end", "labels", "scores"))
+    if not (isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(document.text)):
+        raise NewsmarkError(f"{where}: {start!r}–{end!r} are no offsets in {document.name}, which has {len(document.text)} characters")
+    if row.get("text", document.text[start:end]) != document.text[start:end]:
+        raise NewsmarkError(f"{where}: 'text' is not what {document.name} has at {start}–{end}; label the text anew with predict")
+    if not isinstance(labels, list) or not isinstance(scores, dict):
+        raise NewsmarkError(f"{where}: no list 'labels' or no object 'scores'; give the rows that predict writes for articles")
+    for label in labels:
+        if label not in scheme.label_names:
+            raise NewsmarkError(f"{where}: {unknown_name('label', label, scheme.label_names)}")
+        score = scores.get(label)
+        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+            raise NewsmarkError(f"{where}: the score of {label!r} is {score!r}; it must be a number from 0 to 1")
+    return LabelledPassage(start, end, {label: float(scores[label]) for label in labels})
+
+
+def suggest_labels(document: Document, version: str, passages: Iterable[LabelledPassage], scheme: LabelScheme) -> Suggestion:
+    """Turn a model's labels into suggestions: one span per passage and label, of the first kind where a label has kinds.
+
+    Args:
+        document: what was labelled.
         version: of the model.
-        classify: gives each passage the labels that the model gives it, with their probabilities.
+        passages: its passages with the labels given.
         scheme: labels and topics.
     """
-    passages = split_passages(document.text, document.language)
     found = []
-    for passage, given in zip(passages, classify(passages), strict=True):
-        for label, score in given.items():
+    for passage in passages:
+        for label, score in passage.labels.items():
             kinds = scheme.label(label).kinds
             kind = next(iter(kinds), None)
-            if label == "quote" and not _QUOTATION.search(passage.text) and "indirect" in kinds:
+            if label == "quote" and not _QUOTATION.search(document.text[passage.start : passage.end]) and "indirect" in kinds:
                 kind = "indirect"
             found.append((passage.start, passage.end, label, kind, score))
     return _suggestion(version, found)

@@ -10,9 +10,11 @@ from newsmark.annotation.annotations import Span, read_annotations
 from newsmark.annotation.documents import Document, read_documents
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.label_studio.interface import SPAN, TOPICS, instructions_html, interface_xml, offered_in
-from newsmark.annotation.label_studio.tasks import from_annotation, task_data, to_results
+from newsmark.annotation.label_studio.reading import read_annotation
+from newsmark.annotation.label_studio.records import read_task
+from newsmark.annotation.label_studio.writing import prediction_row, task_data, to_results
 from newsmark.annotation.labels import Label, LabelScheme, load_labels
-from newsmark.annotation.suggestions import RULES_VERSION, suggest_by_model, suggest_by_rules
+from newsmark.annotation.suggestions import RULES_VERSION, LabelledPassage, RuleSuggester, suggest_labels
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 SCHEME = load_labels()
@@ -21,14 +23,11 @@ XML = interface_xml(SCHEME)
 DOCUMENT = Document("Ett.\r\n  😀 »Två« sade hon.\u00a0\nTre %", "a.txt", "sv")
 
 
-def export(document, results, **fields):
-    """A task and its one annotation, as Label Studio exports them."""
-    annotation = {"result": results, "ground_truth": False, "was_cancelled": False, "updated_at": "2026-11-21T10:00:00Z", **fields}
-    return {"id": 7, "data": task_data(document)}, annotation
-
-
-def back(document, results, **fields):
-    return from_annotation(*export(document, results, **fields), "reader-1", SCHEME)
+def back(document, results, scheme=SCHEME, **fields):
+    """Read the one annotation of a task as Label Studio exports it; all of it can be read."""
+    annotation = {"id": 1, "result": results, "ground_truth": False, "was_cancelled": False, "updated_at": "2026-11-21T10:00:00Z", **fields}
+    task = read_task({"id": 7, "data": task_data(document), "annotations": [annotation]})
+    return read_annotation(task, task.annotations[0], "reader-1", scheme).whole()
 
 
 def quote(start, end, span_id="s1", **changes):
@@ -56,7 +55,7 @@ def test_two_labels_may_have_kinds():
     LabelInterface(interface_xml(more)).validate()  # refuses two controls of one name
     spans = (quote(0, 3, "s1"), Span("s2", 4, 6, "stance", "against"))
     document = Document("Aaa bb", "a.txt", "en")
-    assert from_annotation(*export(document, to_results(document, spans)), "reader-1", more).spans == spans
+    assert back(document, to_results(document, spans), more).spans == spans
 
 
 def test_the_interface_escapes_what_a_definition_holds():
@@ -87,8 +86,8 @@ def test_every_seed_annotation_survives_the_way_there_and_back():
     assert len(annotations) > len(DOCUMENTS)
     for one in annotations:
         results = to_results(documents[one.document_id], one.spans, one.topics, one.note)
-        task, annotation = export(documents[one.document_id], results, ground_truth=one.ground_truth, was_cancelled=one.skipped)
-        assert replace(from_annotation(task, annotation, one.annotator, SCHEME), updated_at=None) == replace(one, updated_at=None)
+        again = back(documents[one.document_id], results, ground_truth=one.ground_truth, was_cancelled=one.skipped)
+        assert replace(again, annotator=one.annotator, updated_at=None) == replace(one, updated_at=None)
 
 
 def test_topics_note_and_accepted_spans_survive_and_topics_take_the_order_of_the_file():
@@ -146,18 +145,17 @@ def test_what_does_not_fit_the_labels_file_or_the_text_is_refused(control, value
     results = to_results(DOCUMENT, [quote(0, 4)], ["other"])
     changed = [{**one, "value": one["value"] | value} if one["from_name"].startswith(control) else one for one in results]
     assert changed != results
-    with pytest.raises(NewsmarkError, match=rf"^task 7 \(a\.txt\): {problem}"):
+    with pytest.raises(NewsmarkError, match=rf"^task 7 \(a\.txt\), reader-1: {problem}"):
         back(DOCUMENT, changed)
 
 
 def test_every_prediction_of_the_seeds_is_valid():
     interface = LabelInterface(XML)
     for document in DOCUMENTS:
-        suggestion = suggest_by_rules(document, SCHEME)
-        prediction = {"model_version": suggestion.version, "score": 0.5, "result": to_results(document, suggestion.spans, scores=suggestion.scores)}
+        suggestion = RuleSuggester(SCHEME).suggest(document)
         assert suggestion.spans
         assert interface.validate_task({"data": task_data(document)})
-        assert interface.validate_prediction(prediction, return_errors=True) == []
+        assert interface.validate_prediction(prediction_row(document, suggestion), return_errors=True) == []
 
 
 @pytest.mark.parametrize(
@@ -174,7 +172,7 @@ def test_every_prediction_of_the_seeds_is_valid():
 )
 def test_the_rules_find_quantities_quotations_and_furniture(text, expected):
     document = Document(text, "a.txt", "fr")
-    suggestion = suggest_by_rules(document, SCHEME)
+    suggestion = RuleSuggester(SCHEME).suggest(document)
     assert marked(document, suggestion) == expected
     assert suggestion.version == RULES_VERSION
     assert set(suggestion.scores) == {span.id for span in suggestion.spans}
@@ -183,11 +181,12 @@ def test_the_rules_find_quantities_quotations_and_furniture(text, expected):
 def test_rules_fall_silent_for_a_label_that_was_removed():
     scheme = replace(SCHEME, labels=tuple(label for label in SCHEME.labels if label.name != "statistic"))
     document = Document("100 pays.\nComment (0)", "a.txt", "fr")
-    assert marked(document, suggest_by_rules(document, scheme)) == [("boilerplate", "Comment (0)")]
+    assert marked(document, RuleSuggester(scheme).suggest(document)) == [("boilerplate", "Comment (0)")]
 
 
 def test_a_models_labels_become_spans_with_a_kind_where_one_is_needed():
     document = Document("Hon lovar mer.\n”Vi ska göra det i morgon bitti”, sade hon.", "a.txt", "sv")
-    suggestion = suggest_by_model(document, "baseline-1", lambda passages: [{"quote": 0.61} for _ in passages], SCHEME)
+    passages = [LabelledPassage(0, 14, {"quote": 0.61}), LabelledPassage(15, len(document.text), {"quote": 0.61})]
+    suggestion = suggest_labels(document, "baseline-1", passages, SCHEME)
     assert [(span.id, span.kind, suggestion.scores[span.id]) for span in suggestion.spans] == [("p1", "indirect", 0.61), ("p2", "direct", 0.61)]
     assert [document.text[span.start : span.end] for span in suggestion.spans] == document.text.split("\n")

@@ -11,9 +11,10 @@ from ..annotations import Annotation
 from ..disputes import Dispute, compare_annotations
 from ..documents import Document
 from ..labels import LabelScheme
-from .client import Studio
+from .project import Project
 from .push import push_tasks, remove_copies
-from .tasks import from_annotation, task_data, to_results
+from .reading import read_annotation
+from .writing import task_data, to_results
 
 AGREED = "agreed"
 """Annotator of a ground truth that nobody had to decide."""
@@ -37,33 +38,33 @@ def settle(documents: Sequence[Document], annotations: Sequence[Annotation], sch
     return agreements, disputes
 
 
-def push_disputes(studio: Studio, disputes: Sequence[Dispute]) -> int:
+def push_disputes(project: Project, disputes: Sequence[Dispute]) -> int:
     """Push each dispute once to the project of adjudications: every version, and the agreed spans, are shown as pre-annotations.
 
     Args:
-        studio: the project of adjudications; it exists.
+        project: the project of adjudications; it exists.
         disputes: what to decide.
 
     Returns:
         Number of disputes that were not there before.
     """
-    present = studio.copies([dispute.shared.document.id for dispute in disputes])
+    present = project.tasks.copies([dispute.shared.document.id for dispute in disputes])
     new = {dispute.shared.document: dispute for dispute in disputes if not present[dispute.shared.document.id]}
-    count = sum(push_tasks(studio, list(new), lambda document: _task(new[document])))
-    remove_copies(studio, [name for name, count in studio.copies([document.id for document in new]).items() if count > 1])
+    count = sum(push_tasks(project, list(new), lambda document: _task(new[document])))
+    remove_copies(project, [name for name, count in project.tasks.copies([document.id for document in new]).items() if count > 1])
     return count
 
 
-def decided(studio: Studio, scheme: LabelScheme) -> Iterator[Annotation]:
+def decided(project: Project, scheme: LabelScheme) -> Iterator[Annotation]:
     """Read the answers of the project of adjudications, and mark them as ground truth, there too; skipped ones stay open."""
-    for task in studio.export(only_annotated=True):
-        answers = [one for one in task["annotations"] if not one.get("was_cancelled")]
-        if answers:
-            newest = max(answers, key=lambda one: str(one["updated_at"]))
-            if not newest.get("ground_truth"):
-                studio.mark_ground_truth(int(newest["id"]))
-            name = f"{studio.annotator_name(newest)} (adjudicating)"
-            yield replace(from_annotation(task, newest, name, scheme), ground_truth=True, task_url=studio.task_url(int(task["id"])))
+    for task in project.tasks.export(only_annotated=True):
+        answers = [one for one in task.annotations if not one.skipped]
+        if answers and task.pushed:
+            newest = max(answers, key=lambda one: one.updated_at or "")
+            if not newest.ground_truth:
+                project.tasks.mark_ground_truth(newest.id)
+            name = f"{project.annotators.name_of(newest.user) or 'deleted user'} (adjudicating)"
+            yield replace(read_annotation(task, newest, name, scheme).whole(), ground_truth=True, task_url=project.task_url(task.id))
 
 
 def _task(dispute: Dispute) -> dict[str, Any]:

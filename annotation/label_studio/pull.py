@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from ..annotations import Annotation
 from ..errors import NewsmarkError
 from ..labels import LabelScheme
-from .client import Studio
-from .tasks import from_annotation
+from .project import Project
+from .reading import LeftOut, Reading, read_tasks
+from .records import Task
 
 _OVERLAP = timedelta(hours=1)  # an edit made while the last pull ran is older than the newest that it saw
+
+Key = tuple[str, str]
+"""What an annotation is known by: document and annotator."""
 
 
 @dataclass(frozen=True)
@@ -26,68 +29,107 @@ class Pulled:
         changed: how many replaced an older version.
         missing: local ones that came from the server and are there no longer; they are kept. (After an incremental pull: of tasks that
             are still there; a deletion is a change of the task.)
+        left_out: what could not be read.
+        foreign: tasks with annotations that newsmark did not push.
     """
 
     annotations: tuple[Annotation, ...]
     new: int
     changed: int
     missing: tuple[Annotation, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    foreign: tuple[Task, ...] = ()
 
 
-def pull_annotations(studio: Studio, local: Sequence[Annotation], scheme: LabelScheme, everything: bool) -> Pulled:
+def pull_annotations(project: Project, local: Sequence[Annotation], scheme: LabelScheme, everything: bool, strict: bool = False) -> Pulled:
     """Pull annotations and merge them with the local ones.
 
     An annotation is known by its document and annotator. Incremental: only tasks changed since an hour before the newest local
     annotation are asked for.
 
     Args:
-        studio: the server.
+        project: the project.
         local: annotations present.
         scheme: labels and topics.
         everything: pull all tasks, and report also what was lost with a whole task.
+        strict: refuse all where a part can't be read.
 
     Raises:
-        NewsmarkError: the server fails, an annotation does not fit the labels file, or a document has two ground truths.
+        NewsmarkError: the server fails, or a part of an annotation can't be read and ``strict`` is set.
     """
-    ours = f"{studio.project_url}/"  # local annotations of other projects, adjudications say, tell nothing about this one
-    newest = max((one.updated_at for one in local if one.updated_at and (one.task_url or "").startswith(ours)), default=None)
+    ours = [one for one in local if (one.task_url or "").startswith(f"{project.url}/")]  # those of other projects mean nothing here
+    newest = max((moment for one in ours if (moment := _moment(one.updated_at))), default=None)
     incremental = newest is not None and not everything
-    tasks = studio.updated_since(_before(str(newest))) if incremental else studio.export(only_annotated=True)
-    remote = {(one.document_id, one.annotator): one for task in tasks for one in _of_task(studio, task, scheme)}
+    tasks = project.tasks.updated_since(_before(newest)) if newest and incremental else project.tasks.export(only_annotated=True)
+    tasks += _other_tasks(project, tasks, ours) if incremental else []
+    readings = _recognised(read_tasks(project, tasks, scheme), ours)
     merged = {(one.document_id, one.annotator): one for one in local}
+    remote, doubtful = _with_one_truth(readings, merged)
+    left_out = [*(one for reading in readings for one in reading.left_out), *doubtful]
+    if strict and left_out:
+        raise NewsmarkError(str(left_out[0]))
     new = [key for key in remote if key not in merged]
     changed = [key for key, one in remote.items() if key in merged and not _same(merged[key], one)]
-    seen = {studio.task_url(int(task["id"])) for task in tasks}
-    gone = [one for key, one in merged.items() if (one.task_url or "").startswith(ours) and key not in remote]
-    missing = tuple(one for one in gone if not incremental or one.task_url in seen)
+    seen, present = {project.task_url(task.id) for task in tasks}, {(reading.task.sha256, reading.annotator) for reading in readings}
+    missing = tuple(one for one in ours if (one.document_id, one.annotator) not in present and (not incremental or one.task_url in seen))
     merged |= {key: remote[key] for key in (*new, *changed)}
-    _refuse_two_truths(list(merged.values()))
-    return Pulled(tuple(merged.values()), len(new), len(changed), missing)
+    foreign = tuple(task for task in tasks if not task.pushed and task.annotations)
+    return Pulled(tuple(merged.values()), len(new), len(changed), missing, tuple(left_out), foreign)
 
 
-def _refuse_two_truths(annotations: Sequence[Annotation]) -> None:
-    truths: dict[str, Annotation] = {}
-    for one in annotations:
-        if one.ground_truth and truths.setdefault(one.document_id, one) is not one:
-            both = f"{truths[one.document_id].annotator} and {one.annotator}"
-            raise NewsmarkError(f"{one.name}: the annotations of {both} are both marked as ground truth; unmark one, then pull again")
+def _other_tasks(project: Project, tasks: Sequence[Task], ours: Iterable[Annotation]) -> list[Task]:
+    """Fetch unchanged copies of the changed tasks: an annotator's annotations of one document are told apart by their order in all of them."""
+    hashes, seen = {task.sha256 for task in tasks}, {project.task_url(task.id) for task in tasks}
+    copied = {one.document_id for one in ours if one.document_id in hashes and one.task_url not in seen}
+    return [task for task in project.tasks.find_whole(sorted(copied)) if project.task_url(task.id) not in seen]
 
 
-def _of_task(studio: Studio, task: dict[str, Any], scheme: LabelScheme) -> list[Annotation]:
-    annotations = sorted(task["annotations"], key=lambda one: str(one["updated_at"]))
-    url = studio.task_url(int(task["id"]))
-    return [replace(from_annotation(task, one, studio.annotator_name(one), scheme), task_url=url) for one in annotations]
+def _recognised(readings: Sequence[Reading], ours: Iterable[Annotation]) -> list[Reading]:
+    """Give annotations of deleted users back the names that earlier pulls wrote, by their time or by what they say."""
+    present = {(reading.task.sha256, reading.annotator) for reading in readings}
+    orphans: dict[str, list[Annotation]] = {}
+    for one in ours:
+        if (one.document_id, one.annotator) not in present:
+            orphans.setdefault(one.document_id, []).append(one)
+
+    def recognise(reading: Reading) -> Reading:
+        found = reading.annotation
+        own = orphans.get(found.document_id, []) if found and reading.deleted else []
+        for one in own:
+            if found and one.task_url == found.task_url and (one.updated_at == found.updated_at or _same(replace(one, annotator=found.annotator), found)):
+                own.remove(one)
+                return replace(reading, annotator=one.annotator, annotation=replace(found, annotator=one.annotator))
+        return reading
+
+    return list(map(recognise, readings))
+
+
+def _with_one_truth(readings: Iterable[Reading], local: dict[Key, Annotation]) -> tuple[dict[Key, Annotation], list[LeftOut]]:
+    """Take one mark as ground truth per document: where the server has another one too, that of the local file, or else the first."""
+    tasks = {(one.annotation.document_id, one.annotator): (one.task, one.annotation) for one in readings if one.annotation}
+    remote = {key: annotation for key, (_, annotation) in tasks.items()}
+    truths = {key[0]: key for key, one in local.items() if remote.get(key, one).ground_truth and one.ground_truth}
+    left_out = []
+    for key, (task, annotation) in tasks.items():
+        if annotation.ground_truth and truths.setdefault(key[0], key) != key:
+            reason = f"marked as ground truth, and so is that of {truths[key[0]][1]}, which stays the ground truth; unmark one of them in Label Studio"
+            left_out.append(LeftOut(task.id, task.name, key[1], reason))
+            remote[key] = replace(annotation, ground_truth=False)
+    return remote, left_out
 
 
 def _same(local: Annotation, remote: Annotation) -> bool:
-    """Whether what the annotator said is the same, whenever and wherever it was said."""
+    """Whether the annotator said the same, at whatever time and in whatever task."""
     return replace(local, name="", updated_at=None, task_url=None) == replace(remote, name="", updated_at=None, task_url=None)
 
 
-def _before(moment: str) -> str:
+def _moment(text: str | None) -> datetime | None:
     try:
-        time = datetime.fromisoformat(moment)
+        time = datetime.fromisoformat(text or "")
     except ValueError:
-        raise NewsmarkError(f"updated_at {moment!r} of a local annotation is no time as ISO 8601 writes it; remove it from the file") from None
-    time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    return (time - _OVERLAP).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # the only form that Label Studio reads; it answers 500 to others
+        return None
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _before(moment: datetime) -> str:
+    return (moment - _OVERLAP).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # the only form that Label Studio reads; it answers 500 to others

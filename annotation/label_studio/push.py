@@ -16,9 +16,11 @@ from ..annotations import Annotation
 from ..documents import Document
 from ..errors import NewsmarkError
 from ..folders import cache_folder
-from ..suggestions import Suggest, Suggestion
-from .client import BATCH, Studio
-from .tasks import Result, task_data, to_results
+from ..suggestions import Suggester
+from .project import Project
+from .reading import with_annotators
+from .tasks import BATCH
+from .writing import Row, annotation_row, prediction_row, task_row
 
 _BATCH_CHARACTERS = 20_000_000
 _SETTLE_SECONDS = 60
@@ -40,25 +42,35 @@ class Plan:
     changed: tuple[Document, ...]
     copied: tuple[str, ...] = ()
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many documents are new, unchanged, changed."""
+        return {"new": len(self.new), "unchanged": len(self.unchanged), "changed": len(self.changed)}
 
-def plan_push(studio: Studio, documents: Sequence[Document]) -> Plan:
+    def __str__(self) -> str:
+        """Describe the plan in one line."""
+        return f"{len(self.new)} new, {len(self.unchanged)} unchanged, {len(self.changed)} of the new ones changed (their old tasks stay)"
+
+
+def plan_push(project: Project, documents: Sequence[Document]) -> Plan:
     """Look up which documents the project has.
 
     Raises:
         NewsmarkError: the server can't be asked.
     """
-    if studio.project_id is None:
+    if project.id is None:
         return Plan(tuple(documents), (), ())
-    copies = studio.copies([document.id for document in documents])
+    tasks = project.tasks
+    copies = tasks.copies([document.id for document in documents])
     new = tuple(document for document in documents if not copies[document.id])
-    names = {task.name for task in studio.find("name", [document.name for document in new])}
+    names = {task.name for task in tasks.find("name", [document.name for document in new])}
     unchanged = tuple(document for document in documents if copies[document.id])
     copied = tuple(document_id for document_id, count in copies.items() if count > 1)
     return Plan(new, unchanged, tuple(document for document in new if document.name in names), copied)
 
 
 @contextmanager
-def push_lock(studio: Studio) -> Iterator[None]:
+def push_lock(project: Project) -> Iterator[None]:
     """Keep a second push from this machine to the same project out.
 
     Raises:
@@ -66,23 +78,24 @@ def push_lock(studio: Studio) -> Iterator[None]:
     """
     folder = cache_folder() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / sha256(f"{studio.url} {studio.title}".encode()).hexdigest()[:16]).open("w") as handle:
+    with (folder / sha256(f"{project.connection.url} {project.title}".encode()).hexdigest()[:16]).open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise NewsmarkError(f"another push to {studio.url}, project {studio.title!r}, is running; wait for it, then run the command again") from None
+            where = f"{project.connection.url}, project {project.title!r}"
+            raise NewsmarkError(f"another push to {where}, is running; wait for it, then run the command again") from None
         yield
 
 
-def push_documents(studio: Studio, documents: Sequence[Document], suggest: Suggest, annotations: Sequence[Annotation]) -> Iterator[int]:
+def push_documents(project: Project, documents: Sequence[Document], suggester: Suggester, annotations: Sequence[Annotation]) -> Iterator[int]:
     """Import documents with suggestions, and with annotations where there are any.
 
     A document that arrived already, because a former push was cut off or timed out, is found by its hash and not sent again.
 
     Args:
-        studio: the server; its project exists.
+        project: a project that exists.
         documents: documents that the project does not have.
-        suggest: makes the pre-annotations.
+        suggester: makes the suggestions.
         annotations: existing annotations; those of these documents are pushed under their annotators.
 
     Yields:
@@ -94,14 +107,18 @@ def push_documents(studio: Studio, documents: Sequence[Document], suggest: Sugge
     by_document: dict[str, list[Annotation]] = {}
     for annotation in annotations:
         by_document.setdefault(annotation.document_id, []).append(annotation)
-    yield from push_tasks(studio, documents, lambda document: _import_row(studio, document, suggest(document), by_document.get(document.id, [])))
+
+    def make(document: Document) -> Row:
+        return task_row(document, suggester.suggest(document), by_document.get(document.id, []), project.annotators)
+
+    yield from push_tasks(project, documents, make)
 
 
-def push_tasks(studio: Studio, documents: Sequence[Document], make: Callable[[Document], dict[str, Any]]) -> Iterator[int]:
-    """Import a task a document, in batches (see ``push_documents``).
+def push_tasks(project: Project, documents: Sequence[Document], make: Callable[[Document], Row]) -> Iterator[int]:
+    """Import one task per document, in batches (see ``push_documents``).
 
     Args:
-        studio: the server; its project exists.
+        project: a project that exists.
         documents: documents that the project does not have.
         make: makes the row that is imported for a document.
 
@@ -114,22 +131,22 @@ def push_tasks(studio: Studio, documents: Sequence[Document], make: Callable[[Do
     batches = list(_batches(documents))
     with ThreadPoolExecutor(1) as worker:  # makes the next batch while the server stores this one
 
-        def prepare(batch: list[Document]) -> Future[list[dict[str, Any]]]:
+        def prepare(batch: list[Document]) -> Future[list[Row]]:
             return worker.submit(lambda: [make(document) for document in batch])
 
         prepared = prepare(batches[0]) if batches else None
         for batch, following in zip_longest(batches, batches[1:]):
             rows = prepared.result() if prepared else []
             prepared = prepare(following) if following else None
-            _import(studio, batch, rows)
+            _import(project, batch, rows)
             yield len(batch)
 
 
-def push_annotations(studio: Studio, documents: Sequence[Document], annotations: Sequence[Annotation]) -> int:
+def push_annotations(project: Project, documents: Sequence[Document], annotations: Sequence[Annotation]) -> int:
     """Give documents that the server has the annotations of annotators who have none there; what is there stays as it is.
 
     Args:
-        studio: the server.
+        project: the project.
         documents: documents that it has.
         annotations: existing annotations; those of other documents are passed over.
 
@@ -138,33 +155,32 @@ def push_annotations(studio: Studio, documents: Sequence[Document], annotations:
     """
     by_id = {document.id: document for document in documents}
     wanted = [one for one in annotations if one.document_id in by_id]
-    tasks = studio.find_whole(list({one.document_id: None for one in wanted}))
-    task_of = {task["data"]["sha256"]: int(task["id"]) for task in tasks}
-    present = {(task["data"]["sha256"], studio.annotator_name(one)) for task in tasks for one in task["annotations"]}
+    tasks = project.tasks.find_whole(list({one.document_id: None for one in wanted}))
+    task_of = {task.sha256: task.id for task in tasks}
+    present = {(task.sha256, annotator) for task, _, annotator in with_annotators(project, tasks)}
     lacking = [one for one in wanted if one.document_id in task_of and (one.document_id, one.annotator) not in present]
     for one in lacking:
-        studio.add_annotation(task_of[one.document_id], _annotation_row(studio, by_id[one.document_id], one))
+        project.tasks.add_annotation(task_of[one.document_id], annotation_row(by_id[one.document_id], one, project.annotators))
     return len(lacking)
 
 
-def refresh_suggestions(studio: Studio, documents: Sequence[Document], version: str, suggest: Suggest) -> int:
+def refresh_suggestions(project: Project, documents: Sequence[Document], suggester: Suggester) -> int:
     """Give the tasks of documents the suggestions of a newer rule set or model; annotations stay untouched.
 
     Args:
-        studio: the server; it has the documents.
-        documents: whose tasks to look at; those that have suggestions of this version are passed over.
-        version: of the rules or model.
-        suggest: makes the pre-annotations.
+        project: the project; it has the documents.
+        documents: whose tasks to look at; those that have suggestions of the suggester's version are passed over.
+        suggester: makes the suggestions.
 
     Returns:
         Number of tasks that got one.
     """
     by_id = {document.id: document for document in documents}
-    fresh = {prediction["task"] for prediction in studio.predictions() if str(prediction["model_version"]) == version}
-    stale = [task for task in studio.find("sha256", list(by_id)) if task.id not in fresh]
+    fresh = {prediction.task for prediction in project.tasks.predictions() if prediction.version == suggester.version}
+    stale = [(task.id, by_id[task.sha256]) for task in project.tasks.find("sha256", list(by_id)) if task.sha256 and task.id not in fresh]
     for start in range(0, len(stale), BATCH):
-        batch = [(task.id, by_id[task.sha256]) for task in stale[start : start + BATCH]]
-        studio.import_predictions([{"task": task, **_prediction(document, suggest(document))} for task, document in batch])
+        rows = [{"task": task, **prediction_row(document, suggester.suggest(document))} for task, document in stale[start : start + BATCH]]
+        project.tasks.import_predictions(rows)
     return len(stale)
 
 
@@ -179,41 +195,19 @@ def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
         yield batch
 
 
-def _import_row(studio: Studio, document: Document, suggestion: Suggestion, annotations: Sequence[Annotation]) -> dict[str, Any]:
-    row: dict[str, Any] = {"data": task_data(document), "predictions": [_prediction(document, suggestion)]}
-    if annotations:
-        row["annotations"] = [_annotation_row(studio, document, one) for one in annotations]
-    return row
-
-
-def _annotation_row(studio: Studio, document: Document, annotation: Annotation) -> dict[str, Any]:
-    return {
-        "result": to_results(document, annotation.spans, annotation.topics, annotation.note),
-        "completed_by": studio.annotator_id(annotation.annotator),
-        "ground_truth": annotation.ground_truth,
-        "was_cancelled": annotation.skipped,
-    }
-
-
-def _prediction(document: Document, suggestion: Suggestion) -> dict[str, Any]:
-    results: list[Result] = to_results(document, suggestion.spans, scores=suggestion.scores)
-    mean = sum(suggestion.scores.values()) / len(suggestion.scores) if suggestion.scores else 0.0
-    return {"model_version": suggestion.version, "score": round(mean, 4), "result": results}
-
-
-def _import(studio: Studio, batch: list[Document], tasks: list[dict[str, Any]]) -> None:
+def _import(project: Project, batch: list[Document], rows: list[Row]) -> None:
     import httpx  # comes with the SDK
 
     try:
-        studio.import_tasks(tasks)
-    except httpx.TimeoutException:  # the server goes on by itself: wait until it has settled, then say what is there
-        missing = _wait_until_settled(studio, batch)
+        project.tasks.import_rows(rows)
+    except httpx.TimeoutException:  # the server continues by itself: wait until it has settled, then report what is there
+        missing = _wait_until_settled(project, batch)
         if missing:
             arrived = f"{len(batch) - missing} of {len(batch)} documents"
-            raise NewsmarkError(f"{studio.url} did not answer in time and stored {arrived}; run the command again") from None
+            raise NewsmarkError(f"{project.connection.url} did not answer in time and stored {arrived}; run the command again") from None
 
 
-def _wait_until_settled(studio: Studio, batch: list[Document]) -> int:
+def _wait_until_settled(project: Project, batch: list[Document]) -> int:
     """Wait until no more documents of a batch arrive.
 
     Returns:
@@ -222,7 +216,7 @@ def _wait_until_settled(studio: Studio, batch: list[Document]) -> int:
     hashes = [document.id for document in batch]
     seen, until = -1, time.monotonic() + _SETTLE_SECONDS
     while time.monotonic() < until:
-        count = sum(copies > 0 for copies in studio.copies(hashes).values())
+        count = sum(copies > 0 for copies in project.tasks.copies(hashes).values())
         if count == len(batch) or (count == seen and count):
             return len(batch) - count
         seen = count
@@ -230,18 +224,18 @@ def _wait_until_settled(studio: Studio, batch: list[Document]) -> int:
     return len(batch) - max(seen, 0)
 
 
-def remove_copies(studio: Studio, hashes: Sequence[str]) -> None:
+def remove_copies(project: Project, hashes: Sequence[str]) -> None:
     """Delete copies of documents, which two crossed requests can leave; one that holds an annotation or draft of its own stays.
 
     Args:
-        studio: the server.
+        project: the project.
         hashes: of the documents that it has more than once.
     """
-    kept: dict[str, list[Any]] = {}
+    kept: dict[str | None, list[Any]] = {}
     copies = []
-    for task in sorted(studio.find_whole(hashes), key=lambda one: (-len(one["annotations"]), one["id"])):
-        said = [(one["completed_by"], one["was_cancelled"], one["result"]) for one in task["annotations"]]
-        first = kept.setdefault(task["data"]["sha256"], said)
-        if first is not said and not task.get("drafts") and all(one in first for one in said):
-            copies.append(int(task["id"]))
-    studio.delete_tasks(copies)
+    for task in sorted(project.tasks.find_whole(hashes), key=lambda one: (-len(one.annotations), one.id)):
+        content = [(one.user, one.skipped, one.results) for one in task.annotations]
+        first = kept.setdefault(task.sha256, content)
+        if first is not content and not task.has_drafts and all(one in first for one in content):
+            copies.append(task.id)
+    project.tasks.delete(copies)

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import http.client
-import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -21,20 +18,15 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import NewsmarkError
-from ..folders import cache_folder
+from .credentials import CREDENTIALS, Credentials, ensure_credentials, read_credentials, write_url
+from .install import install_label_studio, own_environment
 
-LABEL_STUDIO_VERSION = "1.23.2"
 HOST = "127.0.0.1"
-CREDENTIALS = "credentials.json"
-"""File in the data folder that holds what to log in with."""
-
-_CONSTRAINTS = Path(__file__).resolve().with_name("constraints.txt")
 _LOG = "server.log"
-_URL = "url"
 _START_SECONDS = 120  # a first start takes some 40 s, for the migrations
 _STOP_SECONDS = 15
 _SETTINGS = {
@@ -49,16 +41,6 @@ _SETTINGS = {
     "PYTHONUNBUFFERED": "1",  # the log is whole when the server dies
     "PYTHONUTF8": "1",
 }
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """The administrator's account and the key that signs sessions; only the user name may be shown."""
-
-    username: str
-    password: str = field(repr=False)
-    token: str = field(repr=False)
-    secret_key: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -91,66 +73,6 @@ class Server(AbstractContextManager["Server"]):
         self.stop()
 
 
-def read_credentials(data: Path) -> Credentials | None:
-    """Read what to log in with.
-
-    Args:
-        data: data folder of the server.
-
-    Returns:
-        None where no server was ever started with this folder.
-
-    Raises:
-        NewsmarkError: the file is damaged.
-    """
-    path = data / CREDENTIALS
-    try:
-        row = json.loads(path.read_text(encoding="utf-8"))
-        values = {one.name: row[one.name] for one in fields(Credentials)}
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        values = {}
-    if not values or not all(isinstance(value, str) and value for value in values.values()):
-        raise NewsmarkError(f"{path}: not the credentials of a Label Studio that newsmark started; restore the file or use another data folder")
-    return Credentials(**values)
-
-
-def read_url(data: Path) -> str | None:
-    """Address of the server that was last started with a data folder; None where none was."""
-    path = data / _URL
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
-
-
-def install_label_studio() -> Path:
-    """Install Label Studio into its own virtual environment in the cache folder, where it is not there yet.
-
-    A virtual environment can't be renamed into place, so a marker written last says that it is whole, and a lock keeps two
-    processes from installing at once.
-
-    Returns:
-        The program ``label-studio``.
-
-    Raises:
-        NewsmarkError: the installation failed.
-    """
-    digest = hashlib.sha256(_CONSTRAINTS.read_bytes()).hexdigest()[:8]
-    folder = cache_folder().resolve() / f"label-studio-{LABEL_STUDIO_VERSION}-{digest}"
-    ready, program = folder / "ready", folder / "bin" / "label-studio"
-    if ready.is_file():
-        return program
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not ready.is_file():  # the holder of the lock may have finished it
-            print(f"installing Label Studio {LABEL_STUDIO_VERSION} into {folder} (1 GB, some minutes; only this once)", file=sys.stderr)
-            _install_step([sys.executable, "-m", "venv", "--clear", str(folder)])
-            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            _install_step([*pip, f"label-studio=={LABEL_STUDIO_VERSION}", "-c", str(_CONSTRAINTS)])
-            ready.touch()
-    return program
-
-
 def start_server(data: Path, port: int | None = None) -> Server:
     """Start Label Studio on 127.0.0.1 and wait until it answers.
 
@@ -171,7 +93,7 @@ def start_server(data: Path, port: int | None = None) -> Server:
     """
     port = _free_port(port or 0)
     data = data.resolve()
-    known = _prepare(data)
+    known = ensure_credentials(data)
     url = f"http://{HOST}:{port}"
     command = [str(install_label_studio()), "start", "--no-browser", "--internal-host", HOST, "--port", str(port)]
     log = os.open(data / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -184,8 +106,7 @@ def start_server(data: Path, port: int | None = None) -> Server:
         os.close(log)
     try:
         _wait(process, url, data, known)
-        (data / _URL).touch(mode=0o600)
-        (data / _URL).write_text(url + "\n", encoding="utf-8")
+        write_url(data, url)
     except BaseException:  # Ctrl-C too must leave nothing behind
         _stop(process)
         raise
@@ -215,22 +136,9 @@ def serve(data: Path, port: int) -> None:
         print("stopping Label Studio", file=sys.stderr)
 
 
-def _install_step(command: list[str]) -> None:
-    done = subprocess.run(command, env=_own_environment(), capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode:
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        reason = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else f"code {done.returncode}")
-        raise NewsmarkError(f"Label Studio can't be installed: {reason}")
-
-
-def _own_environment() -> dict[str, str]:
-    # modules of the caller must not shadow those of the other virtual environment
-    return {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "DJANGO_SETTINGS_MODULE"}}
-
-
 def _environment(data: Path, known: Credentials) -> dict[str, str]:
     account = {f"LABEL_STUDIO_{key}": value for key, value in (("USERNAME", known.username), ("PASSWORD", known.password), ("USER_TOKEN", known.token))}
-    return {**_own_environment(), **_SETTINGS, **account, "SECRET_KEY": known.secret_key, "LABEL_STUDIO_BASE_DATA_DIR": str(data)}
+    return {**own_environment(), **_SETTINGS, **account, "SECRET_KEY": known.secret_key, "LABEL_STUDIO_BASE_DATA_DIR": str(data)}
 
 
 def _free_port(port: int) -> int:
@@ -245,21 +153,6 @@ def _free_port(port: int) -> int:
             reason = error.strerror if isinstance(error, OSError) else "no port number"
             raise NewsmarkError(f"port {port} of {HOST} can't be used ({reason}); stop what uses it or choose another with --port") from None
         return int(probe.getsockname()[1])
-
-
-def _prepare(data: Path) -> Credentials:
-    if data.exists() and not data.is_dir():
-        raise NewsmarkError(f"{data}: not a folder; name a new or empty folder for Label Studio's data")
-    known = read_credentials(data)
-    if known is None:
-        if data.is_dir() and any(data.iterdir()):
-            raise NewsmarkError(f"{data}: not empty and without {CREDENTIALS}; name a new or empty folder for Label Studio's data, or restore that file")
-        data.mkdir(parents=True, exist_ok=True)
-        known = Credentials("admin@example.org", secrets.token_urlsafe(24), secrets.token_hex(20), secrets.token_urlsafe(50))
-        with os.fdopen(os.open(data / CREDENTIALS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
-            stream.write(json.dumps(asdict(known), indent=2) + "\n")
-    data.chmod(0o700)  # articles and annotations lie here
-    return known
 
 
 def _claim(log: int, data: Path) -> None:

@@ -1,115 +1,139 @@
-"""Between newsmark's annotations and Label Studio's results."""
+"""The tasks of a project in Label Studio: found by document, listed, exported, imported, deleted."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+from urllib.parse import quote
 
-from ..annotations import Annotation, Span
-from ..documents import Document
-from ..errors import NewsmarkError
-from ..labels import LabelScheme
-from .interface import NOTE, SPAN, TEXT, TOPICS, kind_control
+from .connection import Connection
+from .records import Prediction, Task, read_prediction, read_task
 
-Result = dict[str, Any]
-
-
-def task_data(document: Document) -> dict[str, str]:
-    """Make the ``data`` of a document's task; ``sha256`` is what it is found by."""
-    return {"text": document.text, "sha256": document.id, "name": document.name, "lang": document.language}
+BATCH = 500
+"""Documents imported, or tasks deleted, in one request."""
+_LOOKUP = 800  # hashes in one look-up; at 1,200 its URL is too long
+_LOOKUP_CHARACTERS = 64_000
 
 
-def to_results(
-    document: Document, spans: Iterable[Span], topics: Iterable[str] = (), note: str | None = None, scores: Mapping[str, float] | None = None
-) -> list[Result]:
-    """Turn spans, topics and a note into the results of an annotation or prediction.
+class Tasks:
+    """The tasks of a project.
 
     Args:
-        document: the spans' document.
-        spans: what is marked.
-        topics: topics of the document.
-        note: a remark.
-        scores: probability of each span, by its id.
-
-    Raises:
-        NewsmarkError: a span lies outside the text, or two have one id; Label Studio would not notice.
+        connection: the server.
+        project_id: id of the project.
     """
-    spans = list(spans)
-    twice = [span_id for span_id, count in Counter(span.id for span in spans).items() if count > 1]
-    if twice:
-        raise NewsmarkError(f"{document.name}: two spans have the id {twice[0]!r}; Label Studio would lose one")
-    results = []
-    for span in spans:
-        if not 0 <= span.start < span.end <= len(document.text):
-            raise NewsmarkError(f"{document.name}: span {span.id!r} at {span.start}–{span.end} lies outside the text of {len(document.text)} characters")
-        where = {"start": span.start, "end": span.end, "text": document.text[span.start : span.end]}
-        score = {"score": scores[span.id]} if scores else {}
-        common = {"id": span.id, "to_name": TEXT, **({"origin": "prediction"} if span.accepted else {})}
-        results.append({**common, "from_name": SPAN, "type": "labels", "value": {**where, "labels": [span.label]}, **score})
-        if span.kind:
-            results.append({**common, "from_name": kind_control(span.label), "type": "choices", "value": {**where, "choices": [span.kind]}})
-    if topics:
-        results.append({"id": "topics", "from_name": TOPICS, "to_name": TEXT, "type": "choices", "value": {"choices": list(topics)}})
-    if note:
-        results.append({"id": "note", "from_name": NOTE, "to_name": TEXT, "type": "textarea", "value": {"text": [note]}})
-    return results
+
+    def __init__(self, connection: Connection, project_id: int) -> None:
+        self._connection, self._project_id = connection, project_id
+
+    @property
+    def count(self) -> int:
+        """Number of the project's tasks."""
+        return int(self._connection.sdk.projects.get(id=self._project_id).task_number or 0)
+
+    def copies(self, hashes: Sequence[str]) -> Counter[str]:
+        """Count the tasks of each document, by its hash.
+
+        The server counts faster than it lists: what it has as often as was asked for is not listed. (Copies of one document
+        would hide the lack of another only if somebody deleted, among the same 800, as many tasks as a crossed import left.)
+        """
+        counts: Counter[str] = Counter()
+        odd: list[str] = []
+        for part in _parts(hashes):
+            if self._page(_among("sha256", part), fields="task_only", include="id", page_size="1")["total"] == len(part):
+                counts.update(part)
+            else:
+                odd += part
+        counts.update(task.sha256 for task in self.find("sha256", odd) if task.sha256)
+        return counts
+
+    def find(self, field: str, values: Sequence[str]) -> list[Task]:
+        """Find tasks, without their annotations, by a field of their data: ``sha256`` or ``name``.
+
+        A look-up reads every task on the server, so where many are asked for, listing all of them once is faster.
+        """
+        narrow = {"fields": "task_only", "include": "id,data", "page_size": "5000"}  # a quarter of the time of whole tasks
+        if len(values) > _LOOKUP and 3 * len(values) >= self.count:
+            wanted = set(values)
+            return [task for task in self._list("{}", **narrow) if getattr(task, field) in wanted]
+        return self._find(field, values, **narrow)
+
+    def find_whole(self, hashes: Sequence[str]) -> list[Task]:
+        """Find tasks by ``sha256``, with their annotations and drafts."""
+        return self._find("sha256", hashes, fields="all")
+
+    def updated_since(self, moment: str) -> list[Task]:
+        """Tasks, whole, that changed after a moment (ISO 8601)."""
+        since = {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": moment}
+        return self._list(json.dumps({"filters": {"conjunction": "and", "items": [since]}}), fields="all")
+
+    def export(self, only_annotated: bool) -> list[Task]:
+        """Export tasks with their annotations."""
+        parameters = {"exportType": "JSON", "download_all_tasks": "false" if only_annotated else "true"}
+        return [read_task(row) for row in self._connection.get(f"api/projects/{self._project_id}/export", parameters)]
+
+    def import_rows(self, rows: list[dict[str, Any]]) -> None:
+        """Import tasks with their predictions and annotations; never repeated, because a repeated import stores them twice."""
+        self._connection.sdk.projects.import_tasks(id=self._project_id, request=cast("Any", rows), request_options=self._connection.options)
+
+    def import_predictions(self, rows: list[dict[str, Any]]) -> None:
+        """Import predictions of tasks (``task``, ``model_version``, ``score``, ``result``)."""
+        self._connection.sdk.projects.import_predictions(id=self._project_id, request=cast("Any", rows), request_options=self._connection.options)
+
+    def predictions(self) -> list[Prediction]:
+        """All predictions of the project."""
+        return [read_prediction(row) for row in self._connection.get("api/predictions/", {"project": self._project_id})]
+
+    def add_annotation(self, task: int, row: dict[str, Any]) -> None:
+        """Add an annotation (``result``, ``completed_by``, ``ground_truth``, ``was_cancelled``) to a task that is there."""
+        self._connection.sdk.annotations.create(id=task, **row, request_options=self._connection.options)
+
+    def mark_ground_truth(self, annotation: int) -> None:
+        """Mark an annotation as its task's ground truth; another one that was marked no longer is."""
+        self._connection.sdk.annotations.update(id=annotation, ground_truth=True, request_options=self._connection.options)
+
+    def delete(self, tasks: Sequence[int]) -> None:
+        """Delete tasks with what hangs on them."""
+        for start in range(0, len(tasks), BATCH):
+            chosen: Any = {"all": False, "included": list(tasks[start : start + BATCH])}
+            actions, options = self._connection.sdk.actions, self._connection.options
+            actions.create(id="delete_tasks", project=self._project_id, selected_items=chosen, request_options=options)
+
+    def _find(self, field: str, values: Sequence[str], **chosen: str) -> list[Task]:
+        return [task for part in _parts(values) for task in self._list(_among(field, part), **chosen)]
+
+    def _list(self, query: str, **chosen: str) -> list[Task]:
+        tasks: list[Task] = []
+        page = 1
+        while True:
+            answer = self._page(query, page=str(page), **chosen)
+            tasks += map(read_task, answer["tasks"])
+            if len(tasks) >= answer["total"] or not answer["tasks"]:
+                return tasks
+            page += 1
+
+    def _page(self, query: str, **chosen: str) -> Any:
+        return self._connection.get("api/tasks/", {"project": self._project_id, "query": query, "page_size": _LOOKUP, **chosen})
 
 
-def from_annotation(task: Mapping[str, Any], annotation: Mapping[str, Any], annotator: str, scheme: LabelScheme) -> Annotation:
-    """Read one exported annotation.
-
-    Spans are trimmed of white space and rebuilt from their offsets (what Label Studio repeats of the text is not to be
-    trusted); one that holds only white space is left out.
-
-    Args:
-        task: the exported task.
-        annotation: one of its annotations.
-        annotator: who made it.
-        scheme: labels and topics.
-
-    Raises:
-        NewsmarkError: a label, topic or offset that the labels file or the text does not have.
-    """
-    data = task["data"]
-    text, name = data["text"], str(data.get("name") or f"task {task['id']}")
-    where = f"task {task['id']} ({name})"
-    skipped = bool(annotation.get("was_cancelled"))
-    results = [] if skipped else annotation["result"]
-    kinds = {(one["id"], one.get("from_name")): one["value"]["choices"][0] for one in results if one["type"] == "choices"}
-    spans = [span for one in results if one.get("from_name") == SPAN and (span := _span(one, text, kinds, scheme, where))]
-    topics = [topic for one in results if one.get("from_name") == TOPICS for topic in one["value"]["choices"]]
-    for topic in topics:
-        if topic not in scheme.topic_names:
-            raise NewsmarkError(f"{where}: topic {topic!r} is not in the labels file; add it there, or change the annotation")
-    notes = [line for one in results if one.get("from_name") == NOTE for line in one["value"]["text"]]
-    return Annotation(
-        str(data["sha256"]),
-        name,
-        annotator,
-        bool(annotation.get("ground_truth")),
-        tuple(sorted(topics, key=scheme.topic_names.index)),
-        tuple(sorted(spans, key=lambda span: (span.start, span.end, span.label))),
-        skipped=skipped,
-        note="\n".join(notes) or None,
-        updated_at=str(annotation["updated_at"]),
-    )
+def _parts(values: Sequence[str]) -> Iterator[list[str]]:
+    """Cut a list into parts that fit into a URL, where a letter beyond ASCII takes up to 12 characters."""
+    part: list[str] = []
+    size = 0
+    for value in values:
+        length = len(quote(value)) + 10
+        if part and (len(part) == _LOOKUP or size + length > _LOOKUP_CHARACTERS):
+            yield part
+            part, size = [], 0
+        part.append(value)
+        size += length
+    if part:
+        yield part
 
 
-def _span(result: Mapping[str, Any], text: str, kinds: Mapping[tuple[str, str], str], scheme: LabelScheme, where: str) -> Span | None:
-    value = result["value"]
-    start, end = int(value["start"]), int(value["end"])
-    (label,) = value["labels"]
-    if label not in scheme.label_names:
-        raise NewsmarkError(f"{where}: label {label!r} is not in the labels file; add it there, or change the annotation")
-    if not 0 <= start <= end <= len(text):
-        raise NewsmarkError(f"{where}: a {label} span at {start}–{end} lies outside the text of {len(text)} characters")
-    marked = text[start:end]
-    start, end = start + len(marked) - len(marked.lstrip()), end - (len(marked) - len(marked.rstrip()))
-    if start >= end:
-        return None
-    allowed = scheme.label(label).kinds
-    kind = kinds.get((result["id"], kind_control(label)))
-    if allowed and kind not in allowed:
-        raise NewsmarkError(f"{where}: the {label} “{text[start:end][:40]}” has no kind; choose {' or '.join(allowed)} in Label Studio")
-    return Span(str(result["id"]), start, end, label, kind if allowed else None, accepted=result.get("origin") == "prediction")
+def _among(field: str, values: Sequence[str]) -> str:
+    """Query for the tasks whose data has one of the values."""
+    wanted = {"filter": f"filter:tasks:data.{field}", "operator": "in_list", "type": "String", "value": list(values)}
+    return json.dumps({"filters": {"conjunction": "and", "items": [wanted]}}, ensure_ascii=False)

@@ -11,16 +11,19 @@ import time
 from pathlib import Path
 
 from newsmark.annotation.documents import Document
-from newsmark.annotation.label_studio.client import BATCH, Studio
+from newsmark.annotation.label_studio.connection import Connection
+from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.pull import pull_annotations
 from newsmark.annotation.label_studio.push import plan_push, push_documents, refresh_suggestions
 from newsmark.annotation.label_studio.server import start_server
-from newsmark.annotation.label_studio.tasks import task_data, to_results
+from newsmark.annotation.label_studio.tasks import BATCH
+from newsmark.annotation.label_studio.writing import prediction_row, task_data, to_results
 from newsmark.annotation.labels import load_labels
-from newsmark.annotation.suggestions import RULES_VERSION, suggest_by_rules
+from newsmark.annotation.suggestions import RuleSuggester
 
 COUNT = 10_000
 SCHEME = load_labels()
+RULES = RuleSuggester(SCHEME)
 
 
 def documents(count):
@@ -39,26 +42,20 @@ def timed(what, work):
     return seconds
 
 
-def suggest(document):
-    """Suggest by calibrations, as ``annotate push`` does."""
-    return suggest_by_rules(document, SCHEME)
-
-
 def row(document):
     """Make the row that a bare import sends: the same predictions."""
-    found = suggest(document)
-    return {"data": task_data(document), "predictions": [{"model_version": found.version, "result": to_results(document, found.spans, scores=found.scores)}]}
+    return {"data": task_data(document), "predictions": [prediction_row(document, RULES.suggest(document))]}
 
 
-def push(studio, some):
+def push(project, some):
     """Do what ``annotate push`` does."""
-    plan = plan_push(studio, some)
-    studio.ensure_project(SCHEME, None)
-    for _ in push_documents(studio, plan.new, suggest, []):
+    plan = plan_push(project, some)
+    project.ensure(SCHEME, None)
+    for _ in push_documents(project, plan.new, RULES, []):
         pass
-    if studio.suggestion_version != RULES_VERSION:
-        refresh_suggestions(studio, plan.unchanged, RULES_VERSION, suggest)
-        studio.suggestion_version = RULES_VERSION
+    if project.suggestion_version != RULES.version:
+        refresh_suggestions(project, plan.unchanged, RULES)
+        project.suggestion_version = RULES.version
 
 
 def memory_of(url, token, count):
@@ -69,9 +66,9 @@ def memory_of(url, token, count):
 
 def child(url, token, count):
     """Push and pull in a process of its own, and print its peak memory."""
-    studio = Studio(url, token, f"memory {count}")
-    push(studio, documents(count))
-    pull_annotations(studio, [], SCHEME, everything=True)
+    project = Project(Connection(url, token), f"memory {count}")
+    push(project, documents(count))
+    pull_annotations(project, [], SCHEME, everything=True)
     peak = next(line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
     print(int(peak.split()[1]) / 1024)
 
@@ -81,29 +78,29 @@ def main():
     some = documents(COUNT)
     print(f"{COUNT:,} documents of {sum(len(one.text) for one in some) / COUNT:.0f} characters, batches of {BATCH}")
     with tempfile.TemporaryDirectory() as folder, start_server(Path(folder) / "data") as server:
-        bare, ours = Studio(server.url, server.token, "bare"), Studio(server.url, server.token, "newsmark")
-        bare.ensure_project(SCHEME, None)
+        bare, ours = Project(Connection(server.url, server.token), "bare"), Project(Connection(server.url, server.token), "newsmark")
+        bare.ensure(SCHEME, None)
         rows = [row(one) for one in some]
-        imports = timed("bare import_tasks", lambda: [bare.import_tasks(rows[start : start + BATCH]) for start in range(0, COUNT, BATCH)])
+        imports = timed("bare import", lambda: [bare.tasks.import_rows(rows[start : start + BATCH]) for start in range(0, COUNT, BATCH)])
         first = timed("annotate push", lambda: push(ours, some))
         second = timed("annotate push again", lambda: push(ours, some))
         print(f"push: {imports / first:.0%} of the bare rate; second push: {second / first:.0%} of the first one's time")
         annotate(ours, some)
-        export = timed("bare export", lambda: ours.export(only_annotated=True))
+        export = timed("bare export", lambda: ours.tasks.export(only_annotated=True))
         pull = timed("annotate pull --all", lambda: pull_annotations(ours, [], SCHEME, everything=True))
         print(f"pull: {pull / export:.2f} times the bare export")
         small, large = memory_of(server.url, server.token, 1000), memory_of(server.url, server.token, COUNT)
         print(f"peak memory: {small:.0f} MB for 1,000 documents, {large:.0f} MB for {COUNT:,}")
 
 
-def annotate(studio, some):
+def annotate(project, some):
     """Give every task an annotation, through a second import of the same documents into a fresh project."""
-    studio.client.projects.delete(id=studio.require_project())
-    studio.__dict__.pop("project_id")
-    studio.ensure_project(SCHEME, None)
-    rows = [{"data": task_data(one), "annotations": [{"result": to_results(one, suggest(one).spans, ("other",))}]} for one in some]
+    project.connection.sdk.projects.delete(id=project.required_id())
+    project.__dict__.pop("id")
+    project.ensure(SCHEME, None)
+    rows = [{"data": task_data(one), "annotations": [{"result": to_results(one, RULES.suggest(one).spans, ("other",))}]} for one in some]
     for start in range(0, len(rows), BATCH):
-        studio.import_tasks(rows[start : start + BATCH])
+        project.tasks.import_rows(rows[start : start + BATCH])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the integration tests share: one real Label Studio, and PostgreSQL."""
 
+import hashlib
 import os
 import shutil
 import socket
@@ -8,6 +9,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from newsmark.annotation.label_studio.connection import Connection
+from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.server import start_server
 
 
@@ -25,6 +28,20 @@ def label_studio(_not_the_users_database, tmp_path_factory):
     """A running ``Server`` with fresh data; one for all tests, because the first start takes 40 s: make projects of your own."""
     with start_server(tmp_path_factory.mktemp("label-studio") / "data", port=None) as server:
         yield server
+
+
+@pytest.fixture
+def project(label_studio, request):
+    """A project of the test's own, which does not exist yet."""
+    name = request.node.name.removeprefix("test_")
+    title = f"{name[:40]} {hashlib.sha256(name.encode()).hexdigest()[:8]}"  # 50 characters at most, and the parameters count
+    return Project(Connection(label_studio.url, label_studio.token), title)
+
+
+@pytest.fixture
+def predictions(project):
+    """Read all predictions of the test's project, as the server writes them."""
+    return lambda: project.connection.get("api/predictions/", {"project": project.required_id()})
 
 
 def _postgres_programs():

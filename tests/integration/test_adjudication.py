@@ -6,7 +6,8 @@ import re
 import pytest
 from newsmark.annotation.annotations import read_annotations
 from newsmark.annotation.documents import read_documents
-from newsmark.annotation.label_studio.client import Studio
+from newsmark.annotation.label_studio.connection import Connection
+from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.labels import load_labels
 
 TITLE = "adjudicated seeds"
@@ -29,20 +30,22 @@ def test_agreed_documents_pass_and_disputes_are_decided_in_label_studio(command,
 
     assert adjudicate() == (1, 4)
     assert adjudicate() == (1, 4)
-    studio = Studio(label_studio.url, label_studio.token, f"{TITLE} adjudication")
-    tasks = studio.export(only_annotated=False)
+    project = Project(Connection(label_studio.url, label_studio.token), f"{TITLE} adjudication")
+    tasks = project.tasks.export(only_annotated=False)
     assert len(tasks) == 4
     first = tasks[0]
-    versions = {one["model_version"]: one["result"] for one in studio.predictions() if one["task"] == first["id"]}
+    versions = {
+        one["model_version"]: one["result"] for one in project.connection.get("api/predictions/", {"project": project.required_id()}) if one["task"] == first.id
+    }
     assert set(versions) == {"agreed", "reader-1", "reader-2"}
-    studio.client.annotations.create(id=first["id"], result=versions["reader-2"])
+    project.connection.sdk.annotations.create(id=first.id, result=versions["reader-2"])
 
     assert adjudicate() == (2, 3)
-    (marked,) = studio.export(only_annotated=True)
-    assert [one["ground_truth"] for one in marked["annotations"]] == [True]
+    (marked,) = project.tasks.export(only_annotated=True)
+    assert [one.ground_truth for one in marked.annotations] == [True]
     documents = list(read_documents([pytestconfig.rootpath / "seeds"]))
     merged = read_annotations(path, documents, load_labels())
-    (truth,) = [one for one in merged if one.ground_truth and one.document_id == first["data"]["sha256"]]
+    (truth,) = [one for one in merged if one.ground_truth and one.document_id == first.sha256]
     (reader,) = [one for one in merged if one.annotator == "reader-2" and one.document_id == truth.document_id]
     assert [(span.start, span.end, span.label, span.kind) for span in truth.spans] == [(span.start, span.end, span.label, span.kind) for span in reader.spans]
     assert truth.task_url.startswith(label_studio.url)
@@ -50,7 +53,9 @@ def test_agreed_documents_pass_and_disputes_are_decided_in_label_studio(command,
 
     pushed = command("annotation", "push", "seeds", "--project", TITLE, env=environment)
     assert pushed.returncode == 0, pushed.stderr
-    (task,) = [one for one in Studio(label_studio.url, label_studio.token, TITLE).export(only_annotated=False) if one["data"]["sha256"] == truth.document_id]
-    studio.client.annotations.create(id=task["id"], result=[])
+    (task,) = [
+        one for one in Project(Connection(label_studio.url, label_studio.token), TITLE).tasks.export(only_annotated=False) if one.sha256 == truth.document_id
+    ]
+    project.connection.sdk.annotations.create(id=task.id, result=[])
     pulled = command("annotation", "pull", "--annotations", path, "--project", TITLE, env=environment)
     assert f"{path}: 1 new, 0 changed, 13 in all" in pulled.stderr

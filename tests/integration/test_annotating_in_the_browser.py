@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from newsmark.annotation.label_studio.client import Studio
 from selenium import webdriver
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.by import By
@@ -44,16 +43,10 @@ return null;
 
 
 @pytest.fixture
-def studio(label_studio, request):
-    """A project of the test's own, which does not exist yet."""
-    return Studio(label_studio.url, label_studio.token, request.node.name.removeprefix("test_")[:50])
-
-
-@pytest.fixture
-def annotate(label_studio, command, studio):
+def annotate(label_studio, command, project):
     def run(name, *arguments):
         env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
-        done = command("annotation", name, "--project", studio.title, *arguments, env=env)
+        done = command("annotation", name, "--project", project.title, *arguments, env=env)
         assert done.returncode == 0, done.stderr
 
     return run
@@ -115,13 +108,13 @@ def _choose(browser, name):
     found[-1].click()
 
 
-def test_marked_words_come_back_exactly(studio, annotate, browser, tmp_path):
+def test_marked_words_come_back_exactly(project, annotate, browser, tmp_path):
     row = {"text": TEXT, "name": "hard.txt", "lang": "sv"}
     (tmp_path / "hard.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     annotate("push", tmp_path / "hard.jsonl")
-    (task,) = studio.export(only_annotated=False)
-    assert task["data"]["text"] == TEXT
-    _open(browser, studio.task_url(task["id"]), "100 pays")
+    (task,) = project.tasks.export(only_annotated=False)
+    assert task.text == TEXT
+    _open(browser, project.task_url(task.id), "100 pays")
     browser.find_element(By.TAG_NAME, "body").send_keys("1")
     _mark(browser, "vi bygger\u00a0mer")
     _choose(browser, "boilerplate")
@@ -136,17 +129,17 @@ def test_marked_words_come_back_exactly(studio, annotate, browser, tmp_path):
     assert pulled["topics"] == ["drug-control"]
 
 
-def test_picture_of_the_interface(studio, annotate, browser, tmp_path):
+def test_picture_of_the_interface(project, annotate, browser, tmp_path):
     """The README's picture; NEWSMARK_SCREENSHOT=annotation/interface.png makes it anew."""
     annotate("push", "seeds/003_351322b492e975e1.txt")
-    (task,) = studio.export(only_annotated=False)
+    (task,) = project.tasks.export(only_annotated=False)
     # drawn on a larger page, so that labels, text and topics fit into 1400×900
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 1750, "height": 1125, "deviceScaleFactor": 0.8, "mobile": False})
-    _open(browser, studio.task_url(task["id"]), "100 pays")
+    _open(browser, project.task_url(task.id), "100 pays")
     picture = base64.b64decode(browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"])
     Path(os.environ.get("NEWSMARK_SCREENSHOT") or tmp_path / "interface.png").write_bytes(picture)
     assert picture.startswith(b"\x89PNG")
     fetched = browser.execute_script("return performance.getEntriesByType('resource').map(one => one.name).filter(name => name.startsWith('http'))")
-    assert {urlsplit(name).netloc for name in fetched} == {urlsplit(studio.url).netloc}  # nobody else hears of the article
+    assert {urlsplit(name).netloc for name in fetched} == {urlsplit(project.connection.url).netloc}  # nobody else hears of the article
     marked = browser.execute_script("return document.body.innerText")
-    assert all(name in marked for name in ("commitment", "statistic", "quote", "boilerplate", "online-fraud", "calibrations-1"))
+    assert all(name in marked for name in ("commitment", "statistic", "quote", "boilerplate", "online-fraud", "rules-1"))

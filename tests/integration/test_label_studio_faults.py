@@ -18,34 +18,33 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import httpx
 import pytest
 import yaml
 from newsmark.annotation.documents import read_documents
 from newsmark.annotation.errors import NewsmarkError
-from newsmark.annotation.label_studio.client import Studio
+from newsmark.annotation.label_studio import push as push_module
+from newsmark.annotation.label_studio.connection import Connection
+from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.push import plan_push, push_documents, push_lock
 from newsmark.annotation.label_studio.server import start_server
+from newsmark.annotation.label_studio.tasks import Tasks
 from newsmark.annotation.labels import DEFAULT_LABELS, load_labels
-from newsmark.annotation.suggestions import suggest_by_rules
+from newsmark.annotation.suggestions import RuleSuggester
 
 SCHEME = load_labels()
+RULES = RuleSuggester(SCHEME)
 DATABASE = "label_studio.sqlite3"
 
 
 @pytest.fixture
-def studio(label_studio, request):
-    """A project of the test's own, which does not exist yet."""
-    return Studio(label_studio.url, label_studio.token, request.node.name.removeprefix("test_")[:50])
-
-
-@pytest.fixture
-def annotate(label_studio, command, studio):
+def annotate(label_studio, command, project):
     """Run ``annotate`` on the test's project; ``env`` replaces variables, None takes one out."""
 
     def run(*arguments, env=None):
         known = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token, **(env or {})}
         known = {key: value for key, value in known.items() if value is not None}
-        return command("annotation", arguments[0], "--project", studio.title, *arguments[1:], env=known)
+        return command("annotation", arguments[0], "--project", project.title, *arguments[1:], env=known)
 
     return run
 
@@ -65,8 +64,8 @@ def _articles(path, count):
     return path
 
 
-def _hashes(studio):
-    return sorted(task["data"]["sha256"] for task in studio.export(only_annotated=False))
+def _hashes(project):
+    return sorted(task.sha256 for task in project.tasks.export(only_annotated=False))
 
 
 def _free_port():
@@ -100,12 +99,12 @@ def test_a_server_killed_during_a_push_has_every_document_once_after_the_next(ow
             output, errors = process.communicate()
         assert "can't be reached" in _error(subprocess.CompletedProcess(push, process.returncode, output, errors), server.token)
     with start_server(own_data, int(server.url.rsplit(":", 1)[1])):
-        studio = Studio(server.url, server.token, "killed")
-        assert 0 < len(_hashes(studio)) < 2000
+        project = Project(Connection(server.url, server.token), "killed")
+        assert 0 < len(_hashes(project)) < 2000
         again = command("annotation", *push, env=env)
         assert again.returncode == 0, again.stderr
-        assert _hashes(studio) == sorted(document.id for document in read_documents([articles]))
-        assert len(studio.predictions()) == 2000
+        assert _hashes(project) == sorted(document.id for document in read_documents([articles]))
+        assert len(project.tasks.predictions()) == 2000
         assert ": 0 new, 2000 unchanged" in command("annotation", *push, env=env).stderr
 
 
@@ -153,13 +152,13 @@ def test_another_web_server_is_told_from_label_studio(annotate, label_studio, tm
     assert _error(done, label_studio.token) == f"{url} does not answer as Label Studio does; check LABEL_STUDIO_URL"
 
 
-def test_a_project_deleted_between_commands_is_made_anew(annotate, studio, tmp_path):
+def test_a_project_deleted_between_commands_is_made_anew(annotate, project, tmp_path):
     assert annotate("push", "seeds").returncode == 0
-    studio.client.projects.delete(id=studio.require_project())
-    message = f"{studio.url} has no project {studio.title!r}; annotate push makes it"
+    project.connection.sdk.projects.delete(id=project.required_id())
+    message = f"{project.connection.url} has no project {project.title!r}; annotate push makes it"
     assert _error(annotate("pull", "--annotations", tmp_path / "own.jsonl")) == message
-    with pytest.raises(NewsmarkError, match=r"the project is not there \(deleted\?\)"), studio.told():
-        studio.export(only_annotated=False)
+    with pytest.raises(NewsmarkError, match=r"the project is not there \(deleted\?\)"), project.connection.clear_errors():
+        project.tasks.export(only_annotated=False)
     assert ": 5 new, 0 unchanged" in annotate("push", "seeds").stderr
 
 
@@ -175,74 +174,79 @@ def test_what_label_studio_would_refuse_is_refused_before(command, label_studio,
     assert "Traceback" not in done.stderr
 
 
-class _Hasty(Studio):
-    """Gives up an import long before the server has finished it, and waits ``patience`` seconds for answers after it."""
+class _Hasty(Tasks):
+    """Gives up an import as soon as it is sent: the server continues with it."""
 
-    patience = 60.0
-
-    def import_tasks(self, tasks):
-        self.options = {**self.options, "timeout_in_seconds": 0.02}
-        try:
-            super().import_tasks(tasks)
-        finally:
-            self.options = {**self.options, "timeout_in_seconds": self.patience}
+    def import_rows(self, rows):
+        threading.Thread(target=super().import_rows, args=(rows,)).start()
+        raise httpx.ReadTimeout("the read operation timed out")
 
 
-def test_an_import_that_timed_out_is_waited_for(studio, label_studio, tmp_path):
+@pytest.fixture
+def hasty(label_studio, project):
+    """The test's project, seen by a client that does not wait for imports."""
+
+    class Hasty(Project):
+        @property
+        def tasks(self):
+            return _Hasty(self.connection, self.required_id())
+
+    return Hasty(Connection(label_studio.url, label_studio.token), project.title)
+
+
+def test_an_import_that_timed_out_is_waited_for(project, hasty, tmp_path):
     documents = list(read_documents([_articles(tmp_path / "articles.jsonl", 500)]))
-    hasty = _Hasty(studio.url, label_studio.token, studio.title)
-    hasty.ensure_project(SCHEME, None)
-    assert list(push_documents(hasty, documents, lambda one: suggest_by_rules(one, SCHEME), [])) == [500]
-    assert _hashes(studio) == sorted(one.id for one in documents)
+    hasty.ensure(SCHEME, None)
+    assert list(push_documents(hasty, documents, RULES, [])) == [500]
+    assert _hashes(project) == sorted(one.id for one in documents)
 
 
-def test_a_push_that_timed_out_and_one_that_crossed_it_leave_no_copies(studio, annotate, label_studio, tmp_path):
+def test_a_push_that_timed_out_and_one_that_crossed_it_leave_no_copies(project, annotate, hasty, monkeypatch, tmp_path):
     articles = _articles(tmp_path / "articles.jsonl", 500)
     documents = list(read_documents([articles]))
-    hasty = _Hasty(studio.url, label_studio.token, studio.title)
-    hasty.ensure_project(SCHEME, None)
-    hasty.patience = 1e-6  # no server is as quick: what became of the import can't be asked either
-    with pytest.raises(NewsmarkError, match="did not answer in time; what was sent may still arrive: run the command again"), hasty.told():
-        list(push_documents(hasty, documents, lambda one: suggest_by_rules(one, SCHEME), []))
-    crossing = plan_push(studio, documents).new  # what a second push would send at this moment
-    list(push_documents(studio, crossing, lambda one: suggest_by_rules(one, SCHEME), []))
+    hasty.ensure(SCHEME, None)
+    monkeypatch.setattr(push_module, "_wait_until_settled", lambda *_: len(documents))  # what became of the import is not waited for
+    with pytest.raises(NewsmarkError, match="did not answer in time and stored 0 of 500 documents; run the command again"):
+        list(push_documents(hasty, documents, RULES, []))
+    crossing = plan_push(project, documents).new  # what a second push would send at this moment
+    list(push_documents(project, crossing, RULES, []))
     assert annotate("push", articles).returncode == 0
-    assert _hashes(studio) == sorted(one.id for one in documents)
+    assert _hashes(project) == sorted(one.id for one in documents)
 
 
-def test_a_second_push_is_kept_out_while_one_runs(annotate, studio):
-    with push_lock(studio):
-        message = f"another push to {studio.url}, project {studio.title!r}, is running; wait for it, then run the command again"
+def test_a_second_push_is_kept_out_while_one_runs(annotate, project):
+    with push_lock(project):
+        message = f"another push to {project.connection.url}, project {project.title!r}, is running; wait for it, then run the command again"
         assert _error(annotate("push", "seeds")) == message
-    assert studio.project_id is None
+    assert project.id is None
     assert annotate("push", "seeds").returncode == 0
 
 
-def test_two_pushes_at_once_store_each_document_once(annotate, studio, tmp_path):
+def test_two_pushes_at_once_store_each_document_once(annotate, project, tmp_path):
     articles = _articles(tmp_path / "articles.jsonl", 1500)
     with ThreadPoolExecutor(2) as both:
         done = list(both.map(lambda _: annotate("push", articles), range(2)))
     assert any(one.returncode == 0 for one in done), done
     for one in done:
         assert one.returncode == 0 or "is running; wait for it" in _error(one)
-    assert _hashes(studio) == sorted(one.id for one in read_documents([articles]))
+    assert _hashes(project) == sorted(one.id for one in read_documents([articles]))
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
-def test_a_text_with_a_nul_is_refused_before_anything_is_sent(annotate, studio, tmp_path, name):
+def test_a_text_with_a_nul_is_refused_before_anything_is_sent(annotate, project, tmp_path, name):
     (tmp_path / name).write_text({"a.txt": "Hej\0 hej", "a.jsonl": '{"text": "Hej\\u0000 hej"}\n'}[name], encoding="utf-8")
     assert re.search(r"a\.(txt|jsonl, line 1): .*NUL", _error(annotate("push", tmp_path / name)))
-    assert studio.project_id is None
+    assert project.id is None
 
 
-def test_an_annotation_with_a_label_of_another_file_is_named_and_nothing_is_written(annotate, studio, tmp_path):
+def test_an_annotation_with_a_label_of_another_file_is_named_and_nothing_is_written(annotate, project, tmp_path):
     content = yaml.safe_load(DEFAULT_LABELS.read_text(encoding="utf-8"))
     content["labels"]["rumour"] = {"definition": "Says what is not known.", "color": "#123456", "hotkey": "9"}
     (tmp_path / "labels.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     annotate("push", _articles(tmp_path / "articles.jsonl", 1), "--labels", tmp_path / "labels.yaml")
-    (task,) = studio.export(only_annotated=False)
+    (task,) = project.tasks.export(only_annotated=False)
     mark = {"id": "s1", "from_name": "span", "to_name": "text", "type": "labels", "value": {"start": 0, "end": 5, "labels": ["rumour"]}}
-    studio.client.annotations.create(id=task["id"], result=[mark])
+    project.connection.sdk.annotations.create(id=task.id, result=[mark])
     message = f"task {task['id']} (0.txt): label 'rumour' is not in the labels file; add it there, or change the annotation"
     assert _error(annotate("pull", "--annotations", tmp_path / "own.jsonl")) == message
     assert _error(annotate("status")) == message

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pytest
 from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.label_studio import install as install_module
 from newsmark.annotation.label_studio import server as server_module
-from newsmark.annotation.label_studio.server import CREDENTIALS, read_credentials, read_url, start_server
+from newsmark.annotation.label_studio.credentials import CREDENTIALS, read_credentials, read_url
+from newsmark.annotation.label_studio.server import start_server
 
 DATABASE = "label_studio.sqlite3"
 SERVE = """
@@ -215,11 +217,11 @@ def test_a_server_that_dies_is_one_line_without_secrets(tmp_path, monkeypatch):
 def test_a_failed_installation_is_one_line_and_tried_again(tmp_path, monkeypatch):
     constraints = tmp_path / "constraints.txt"
     constraints.write_text("label-studio==0.0.1\n")  # contradicts the version, so that pip fails at once
-    monkeypatch.setattr(server_module, "_CONSTRAINTS", constraints)
+    monkeypatch.setattr(install_module, "_CONSTRAINTS", constraints)
     monkeypatch.setenv("NEWSMARK_CACHE", str(tmp_path / "cache"))
     for _ in range(2):
         with pytest.raises(NewsmarkError, match=r"^Label Studio can't be installed: ERROR: "):
-            server_module.install_label_studio()
+            install_module.install_label_studio()
     assert not list((tmp_path / "cache").glob("*/ready"))
 
 

@@ -1,0 +1,140 @@
+"""A project of a Label Studio server: its interface, its settings and the way to its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from ..errors import NewsmarkError
+from ..labels import LabelScheme
+from .annotators import Annotators
+from .connection import Connection
+from .interface import instructions_html, interface_xml, offered_in
+from .tasks import Tasks
+
+
+class Project:
+    """The project of a title, which need not exist yet.
+
+    Args:
+        connection: the server.
+        title: title of the project.
+
+    Attributes:
+        annotators: the server's users.
+
+    Raises:
+        NewsmarkError: Label Studio takes no such title.
+    """
+
+    def __init__(self, connection: Connection, title: str) -> None:
+        if not 3 <= len(title) <= 50:
+            raise NewsmarkError(f"project title {title!r}: Label Studio wants 3 to 50 characters; choose another with --project")
+        self.connection, self.title = connection, title
+        self.annotators = Annotators(connection)
+
+    @cached_property
+    def id(self) -> int | None:
+        """Id of the project with our title; None where there is none.
+
+        Raises:
+            NewsmarkError: what answers is no Label Studio.
+        """
+        from label_studio_sdk.core.api_error import ApiError
+
+        try:
+            projects: Any = self.connection.sdk.projects.list(page_size=100)
+            return next((int(project.id) for project in projects if project.title == self.title), None)
+        except (ApiError, ValueError) as error:
+            if isinstance(error, ApiError) and error.status_code not in {200, 404}:
+                raise
+            raise NewsmarkError(f"{self.connection.url} does not answer as Label Studio does; check LABEL_STUDIO_URL") from None
+
+    def required_id(self) -> int:
+        """Id of the project.
+
+        Raises:
+            NewsmarkError: there is none of our title.
+        """
+        if self.id is None:
+            raise NewsmarkError(f"{self.connection.url} has no project {self.title!r}; annotate push makes it")
+        return self.id
+
+    def ensure(self, scheme: LabelScheme, overlap: int | None) -> None:
+        """Make the project, or update its interface to the labels file.
+
+        Args:
+            scheme: labels and topics.
+            overlap: number of annotators per document; None leaves it as it is.
+
+        Raises:
+            NewsmarkError: a label, kind or topic that annotations use is no longer in the labels file; the tasks are listed.
+        """
+        settings: dict[str, Any] = {
+            "label_config": interface_xml(scheme),
+            "expert_instruction": instructions_html(scheme),
+            "show_instruction": True,
+            "show_collab_predictions": True,
+        }
+        if overlap:
+            settings["maximum_annotations"] = overlap
+        if self.id is None:
+            created = self.connection.sdk.projects.create(title=self.title, **settings, request_options=self.connection.options)
+            self.__dict__["id"] = int(created.id)
+            return
+        removed = offered_in(str(self._settings().label_config)) - offered_in(settings["label_config"])
+        if removed:
+            self._refuse_used(removed)
+        self._update(**settings)
+
+    def _refuse_used(self, removed: Iterable[tuple[str, str]]) -> None:
+        using = [
+            f"{name!r} in task {task.id} ({task.name}), annotation {annotation.id}"
+            for task in self.tasks.export(only_annotated=True)
+            for annotation in task.annotations
+            for result in annotation.results or ()
+            for name in result.values
+            if (result.control, name) in removed
+        ]
+        if using:
+            shown = "; ".join(dict.fromkeys(using))
+            raise NewsmarkError(f"the labels file no longer has what annotations use: {shown}; change these annotations first, or put the names back")
+
+    @property
+    def tasks(self) -> Tasks:
+        """The project's tasks.
+
+        Raises:
+            NewsmarkError: there is no project of our title.
+        """
+        return Tasks(self.connection, self.required_id())
+
+    @property
+    def overlap(self) -> int:
+        """Number of annotators that each document is for."""
+        return int(self._settings().maximum_annotations or 1)
+
+    @property
+    def suggestion_version(self) -> str:
+        """Version of the suggestions that all tasks have; annotators are shown these."""
+        return str(self._settings().model_version or "")
+
+    @suggestion_version.setter
+    def suggestion_version(self, version: str) -> None:
+        self._update(model_version=version)
+
+    @property
+    def url(self) -> str:
+        """Address of the project's page."""
+        return f"{self.connection.url}/projects/{self.required_id()}"
+
+    def task_url(self, task: int) -> str:
+        """Address of a task's page."""
+        return f"{self.url}/data?task={task}"
+
+    def _settings(self) -> Any:
+        return self.connection.sdk.projects.get(id=self.required_id())
+
+    def _update(self, **settings: Any) -> None:
+        self.connection.sdk.projects.update(id=self.required_id(), **settings, request_options=self.connection.options)

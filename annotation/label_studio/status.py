@@ -1,0 +1,94 @@
+"""What a project in Label Studio holds and what is left to annotate."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from ..labels import LabelScheme
+from .project import Project
+from .reading import EDITED, LeftOut, Reading, read_tasks
+from .records import Task
+
+
+@dataclass(frozen=True)
+class TaskStatus:
+    """A document on the server.
+
+    Attributes:
+        task: number of its task.
+        document: its id.
+        name: its name.
+        annotators: who annotated it; a remark follows the name where it was skipped or is the ground truth.
+        spans: number of spans per label, all annotators together.
+        left: number of annotators who are still to annotate it.
+    """
+
+    task: int
+    document: str
+    name: str
+    annotators: tuple[str, ...]
+    spans: Counter[str]
+    left: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """A project.
+
+    Attributes:
+        overlap: number of annotators that each document is for.
+        tasks: its documents.
+        left_out: what could not be read.
+        foreign: tasks that newsmark did not push.
+    """
+
+    overlap: int
+    tasks: tuple[TaskStatus, ...]
+    left_out: tuple[LeftOut, ...]
+    foreign: tuple[Task, ...]
+
+    @property
+    def untouched(self) -> int:
+        """Number of documents without any annotation."""
+        return sum(not task.annotators for task in self.tasks)
+
+    @property
+    def left(self) -> int:
+        """Number of annotations that are still to be made."""
+        return sum(task.left for task in self.tasks)
+
+
+def read_status(project: Project, scheme: LabelScheme) -> Status:
+    """Read a project's tasks and annotations from the server.
+
+    Args:
+        project: the project.
+        scheme: labels and topics.
+
+    Raises:
+        NewsmarkError: there is no such project.
+    """
+    overlap, tasks = project.overlap, project.tasks.export(only_annotated=False)
+    readings: dict[int, list[Reading]] = {}
+    for reading in read_tasks(project, tasks, scheme):
+        readings.setdefault(reading.task.id, []).append(reading)
+    pushed = [task for task in tasks if task.pushed]
+    left_out = [one for some in readings.values() for reading in some for one in reading.left_out]
+    left_out += [LeftOut(task.id, task.name, "nobody yet", EDITED) for task in pushed if task.edited and not task.annotations]
+    rows = tuple(_status(task, readings.get(task.id, []), overlap) for task in pushed)
+    return Status(overlap, rows, tuple(left_out), tuple(task for task in tasks if not task.pushed))
+
+
+def _status(task: Task, readings: list[Reading], overlap: int) -> TaskStatus:
+    done = [reading for reading in readings if not (reading.annotation and reading.annotation.skipped)]  # Label Studio asks others for a skipped one
+    spans = Counter(span.label for reading in done if reading.annotation for span in reading.annotation.spans)
+    left = max(0, overlap - len({reading.user for reading in done}))
+    return TaskStatus(task.id, str(task.sha256), task.name, tuple(map(_annotator, readings)), spans, left)
+
+
+def _annotator(reading: Reading) -> str:
+    one = reading.annotation
+    if one is None:
+        return f"{reading.annotator} (not readable)"
+    return reading.annotator + (" (skipped)" if one.skipped else "") + (" (truth)" if one.ground_truth else "")

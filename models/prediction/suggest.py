@@ -1,0 +1,61 @@
+"""A trained model's labels as suggestions for annotators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...annotation.documents import Document
+from ...annotation.errors import NewsmarkError
+from ...annotation.labels import LabelScheme
+from ...annotation.splitting.passages import split_passages
+from ...annotation.suggestions import LabelledPassage, Suggestion, suggest_labels
+from ..context import in_reading_order
+from ..model import TrainedModel
+from ..saved import load_model
+from ..store import find_folder
+from .predict import predict_passages
+
+
+@dataclass(frozen=True)
+class ModelSuggester:
+    """Suggests the labels that a trained model gives (a ``Suggester``).
+
+    Attributes:
+        model: the model.
+        scheme: labels and topics.
+    """
+
+    model: TrainedModel
+    scheme: LabelScheme
+
+    @classmethod
+    def load(cls, name: str, scheme: LabelScheme) -> ModelSuggester:
+        """Load a model for the labels of a scheme.
+
+        Args:
+            name: folder, run id or MLflow URI; "newest" for the newest model.
+            scheme: labels and topics.
+
+        Raises:
+            NewsmarkError: there is no such model, or it gives labels that the scheme does not have.
+        """
+        model = load_model(find_folder(None if name == "newest" else name))
+        unknown = set(model.labels) - set(scheme.label_names)
+        if unknown:
+            raise NewsmarkError(f"model {name}: its labels {', '.join(sorted(unknown))} are not in the labels file; train it again")
+        return cls(model, scheme)
+
+    @property
+    def version(self) -> str:
+        """Version of the model."""
+        return self.model.version
+
+    def suggest(self, document: Document) -> Suggestion:
+        """Suggest one span per passage and label given."""
+        passages = split_passages(document.text, document.language)
+        predictions = predict_passages(self.model, in_reading_order([passage.text for passage in passages]))
+        labelled = [
+            LabelledPassage(passage.start, passage.end, {label: one.scores[label] for label in one.labels})
+            for passage, one in zip(passages, predictions, strict=True)
+        ]
+        return suggest_labels(document, self.version, labelled, self.scheme)
