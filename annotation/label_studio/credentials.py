@@ -79,5 +79,5 @@ def ensure_credentials(data: Path) -> Credentials:
         known = Credentials("admin@example.org", secrets.token_urlsafe(24), secrets.token_hex(20), secrets.token_urlsafe(50))
         with os.fdopen(os.open(data / CREDENTIALS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
             stream.write(json.dumps(asdict(known), indent=2) + "\n")
-    data.chmod(0o700)  # articles and annotations lie here
+    data.chmod(0o700)  # articles and annotations are stored here
     return known

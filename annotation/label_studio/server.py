@@ -1,7 +1,6 @@
-"""A Label Studio of one's own: installed apart, started on this machine only, stopped whole.
+"""The process of a Label Studio on this machine: started, watched until it answers, stopped with all its children.
 
-Label Studio brings 160 packages, some in other versions than newsmark's: it gets its own virtual environment and is only
-ever talked to over HTTP.
+It has a virtual environment of its own (see ``install``), and newsmark reaches it over HTTP only.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import AbstractContextManager, suppress
@@ -23,11 +20,12 @@ from pathlib import Path
 
 from ..errors import NewsmarkError
 from .credentials import CREDENTIALS, Credentials, ensure_credentials, read_credentials, write_url
-from .install import install_label_studio, own_environment
+from .database import ensure_database, migrations_done
+from .install import LABEL_STUDIO_VERSION, install_label_studio, own_environment
+from .progress import Report, report_on_stderr, wait_until
 
 HOST = "127.0.0.1"
 _LOG = "server.log"
-_START_SECONDS = 120  # a first start takes some 40 s, for the migrations
 _STOP_SECONDS = 15
 _SETTINGS = {
     "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",  # heard only when the organisation is made, at the first start
@@ -73,16 +71,17 @@ class Server(AbstractContextManager["Server"]):
         self.stop()
 
 
-def start_server(data: Path, port: int | None = None) -> Server:
-    """Start Label Studio on 127.0.0.1 and wait until it answers.
+def start_server(data: Path, port: int | None = None, report: Report = report_on_stderr) -> Server:
+    """Start Label Studio on 127.0.0.1 and wait until it answers, for as long as it makes progress.
 
     It keeps everything in ``data`` (SQLite), unless ``DJANGO_DB=default`` and ``POSTGRE_NAME``, ``_USER``, ``_PASSWORD``,
     ``_HOST`` and ``_PORT`` name a PostgreSQL database; Label Studio's other variables are passed on too. Secrets travel in
     the environment, which only the same user can read, and never on the command line.
 
     Args:
-        data: data folder; made with credentials at the first start.
+        data: data folder; made with credentials and a database at the first start.
         port: None or 0 for any free one.
+        report: takes what is being done where it takes long.
 
     Returns:
         The running server; stop it, or use it in a ``with`` statement.
@@ -94,18 +93,17 @@ def start_server(data: Path, port: int | None = None) -> Server:
     port = _free_port(port or 0)
     data = data.resolve()
     known = ensure_credentials(data)
-    url = f"http://{HOST}:{port}"
-    command = [str(install_label_studio()), "start", "--no-browser", "--internal-host", HOST, "--port", str(port)]
+    program, url = str(install_label_studio(report)), f"http://{HOST}:{port}"
     log = os.open(data / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         _claim(log, data)
-        process = subprocess.Popen(
-            command, cwd=data, env=_environment(data, known), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, umask=0o077
-        )
+        if not any(os.environ.get(f"{prefix}{name}") for prefix in ("", "LABEL_STUDIO_", "HEARTEX_") for name in ("DJANGO_DB", "DATABASE_NAME")):
+            ensure_database(data, LABEL_STUDIO_VERSION, lambda part: _migrate(program, part, log, known, report), report)
+        process = _launch([program, "start", "--no-browser", "--internal-host", HOST, "--port", str(port)], data, log, known)
     finally:
         os.close(log)
     try:
-        _wait(process, url, data, known)
+        _wait(process, url, data, known, report)
         write_url(data, url)
     except BaseException:  # Ctrl-C too must leave nothing behind
         _stop(process)
@@ -114,7 +112,7 @@ def start_server(data: Path, port: int | None = None) -> Server:
 
 
 def serve(data: Path, port: int) -> None:
-    """Run Label Studio until Ctrl-C (or SIGTERM, or the end of the terminal), saying on stderr how to reach it.
+    """Run Label Studio until Ctrl-C (or SIGTERM, or the end of the terminal), and print on stderr how to reach it.
 
     Args:
         data: data folder.
@@ -126,14 +124,35 @@ def serve(data: Path, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays what it is
             signal.signal(number, signal.default_int_handler)
-    print(f"starting Label Studio with its data in {data} (the first start takes 40 s)", file=sys.stderr)
+    report_on_stderr(f"starting Label Studio with its data in {data} (the first start makes its database, which takes a minute or more)")
     with start_server(data, port) as server:
-        print(f"Label Studio is on {server.url} for this machine only; Ctrl-C stops it", file=sys.stderr)
-        print(f"log in as {server.username}; the password and the API token are in {server.data / CREDENTIALS}", file=sys.stderr)
+        report_on_stderr(f"Label Studio is on {server.url} for this machine only; Ctrl-C stops it")
+        report_on_stderr(f"log in as {server.username}; the password and the API token are in {server.data / CREDENTIALS}")
         with suppress(KeyboardInterrupt):
             code = server.process.wait()
             raise NewsmarkError(f"Label Studio ended by itself (code {code}): {_last_line(server.data, read_credentials(server.data))}; see {server.log}")
-        print("stopping Label Studio", file=sys.stderr)
+        report_on_stderr("stopping Label Studio")
+
+
+def _migrate(program: str, database: Path, log: int, known: Credentials, report: Report) -> None:
+    """Bring a database file to the installed version, with the administrator's account in it."""
+    data = database.parent
+
+    def doing() -> str:
+        return f"making Label Studio's database: {migrations_done(database)} steps done"
+
+    process = _launch([program, "init", "--database", str(database)], data, log, known)
+    try:
+        wait_until(lambda: False, process, data, doing, report)
+    finally:
+        _stop(process)
+    if process.returncode:
+        raise NewsmarkError(f"Label Studio can't make its database (code {process.returncode}): {_last_line(data, known)}; see {data / _LOG}")
+
+
+def _launch(command: list[str], data: Path, log: int, known: Credentials) -> subprocess.Popen[bytes]:
+    environment = _environment(data, known)
+    return subprocess.Popen(command, cwd=data, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, umask=0o077)
 
 
 def _environment(data: Path, known: Credentials) -> dict[str, str]:
@@ -164,18 +183,20 @@ def _claim(log: int, data: Path) -> None:
     os.ftruncate(log, 0)
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, data: Path, known: Credentials) -> None:
-    end = time.monotonic() + _START_SECONDS
-    while _status(f"{url}/health") != 200:
-        if process.poll() is not None:
-            raise NewsmarkError(f"Label Studio did not start (code {process.returncode}): {_last_line(data, known)}; see {data / _LOG}")
-        if time.monotonic() > end:
-            raise NewsmarkError(f"Label Studio did not answer within {_START_SECONDS} s: {_last_line(data, known)}; see {data / _LOG}")
-        time.sleep(0.5)
-    status = _status(f"{url}/api/current-user/whoami", known.token)
-    if status != 200:  # an old database with a new credentials file, above all with PostgreSQL
+def _wait(process: subprocess.Popen[bytes], url: str, data: Path, known: Credentials, report: Report) -> None:
+    token_status = 0
+
+    def answers() -> bool:
+        nonlocal token_status
+        token_status = _status(f"{url}/api/current-user/whoami", known.token) if _status(f"{url}/health") == 200 else 0
+        return token_status != 0
+
+    wait_until(answers, process, data, lambda: "starting Label Studio", report)
+    if process.poll() is not None:
+        raise NewsmarkError(f"Label Studio did not start (code {process.returncode}): {_last_line(data, known)}; see {data / _LOG}")
+    if token_status != 200:  # an old database with a new credentials file, above all with PostgreSQL
         raise NewsmarkError(
-            f"Label Studio refuses the token of {data / CREDENTIALS} (status {status}): its database was made with another such file; restore it"
+            f"Label Studio refuses the token of {data / CREDENTIALS} (status {token_status}): its database was made with another such file; restore it"
         )
 
 

@@ -1,0 +1,295 @@
+"""Annotations that other programs, older versions and edits by hand leave in Label Studio: what can be read is read, and the rest is named."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from newsmark.annotation.annotations import read_annotations, write_annotations
+from newsmark.annotation.documents import Document
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.label_studio.annotators import Annotators
+from newsmark.annotation.label_studio.pull import pull_annotations
+from newsmark.annotation.label_studio.records import read_task
+from newsmark.annotation.label_studio.status import read_status
+from newsmark.annotation.label_studio.writing import task_data
+from newsmark.annotation.labels import load_labels
+
+SCHEME = load_labels()
+DOCUMENT = Document("Priset steg 3 % i går.\n”Vi bygger nu”, sade hon.", "a.txt", "sv")
+TEXT = DOCUMENT.text
+USERS = {1: "ann@example.org", 2: "bo@example.org"}
+QUOTED, PRICE = (23, 48), (12, 15)
+assert (TEXT[slice(*QUOTED)], TEXT[slice(*PRICE)]) == ("”Vi bygger nu”, sade hon.", "3 %")
+
+
+class Server:
+    """A project that holds these exported tasks; nothing is asked of any server."""
+
+    url = "http://server/projects/1"
+    overlap = 2
+
+    def __init__(self, *tasks):
+        self.rows = list(tasks)
+        self.tasks = self
+        self.annotators = Annotators(SimpleNamespace())
+        self.annotators.__dict__["names"] = USERS
+
+    def task_url(self, task):
+        return f"{self.url}/data?task={task}"
+
+    def export(self, only_annotated):
+        tasks = map(read_task, json.loads(json.dumps(self.rows)))
+        return [task for task in tasks if task.annotations or not only_annotated]
+
+    def updated_since(self, _moment):
+        return self.export(only_annotated=True)
+
+    def find_whole(self, hashes):
+        return [task for task in self.export(only_annotated=False) if task.sha256 in hashes]
+
+
+def region(start=PRICE[0], end=PRICE[1], label="statistic", number="r1", **more):
+    return {"id": number, "from_name": "span", "to_name": "text", "type": "labels", "value": {"start": start, "end": end, "labels": [label]}, **more}
+
+
+def changed(result, **value):
+    return {**result, "value": {**result["value"], **value}}
+
+
+def without(row, key):
+    return {name: value for name, value in row.items() if name != key}
+
+
+def kind(choices, number="r1", span=QUOTED):
+    value = {"start": span[0], "end": span[1], "choices": choices}
+    return {"id": number, "from_name": "kind-quote", "to_name": "text", "type": "choices", "value": value}
+
+
+def topics(*names):
+    return {"id": "topics", "from_name": "topics", "to_name": "text", "type": "choices", "value": {"choices": list(names)}}
+
+
+def annotation(*results, number=1, user=1, **fields):
+    whole = {"id": number, "completed_by": user, "result": list(results), "was_cancelled": False, "ground_truth": False}
+    return {**whole, "updated_at": f"2026-11-21T10:00:0{number}.5Z", **fields}
+
+
+def task(*annotations, number=7, document=DOCUMENT, **data):
+    return {"id": number, "data": task_data(document) | data, "annotations": list(annotations)}
+
+
+GOOD = region(0, 6, "boilerplate", "good")
+
+
+def pull(server, local=(), **options):
+    return pull_annotations(server, local, SCHEME, everything=True, **options)
+
+
+def spans_of(pulled):
+    return {one.annotator: sorted((TEXT[span.start : span.end], span.label, span.kind) for span in one.spans) for one in pulled.annotations}
+
+
+@pytest.fixture
+def readable(tmp_path):
+    """Checks that what a pull brings can be written, and read by every command."""
+
+    def check(pulled):
+        write_annotations(tmp_path / "own.jsonl", pulled.annotations)
+        assert read_annotations(tmp_path / "own.jsonl", [DOCUMENT], SCHEME) == list(pulled.annotations)
+
+    return check
+
+
+PRICES, WORDS = ("3 %", "statistic", None), ("Priset", "boilerplate", None)
+QUOTE = ("”Vi bygger nu”, sade hon.", "quote", "direct")
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ([changed(region(), labels=["statistic", "boilerplate"])], [("3 %", "boilerplate", None), PRICES]),
+        ([changed(region(*QUOTED), labels=["statistic", "quote"]), kind(["direct"])], [QUOTE, (QUOTE[0], "statistic", None)]),
+        ([without(region(), "id")], [PRICES]),
+        ([without(region(*QUOTED, "quote"), "id"), without(kind(["direct"]), "id")], [QUOTE]),
+        ([{**region(), "id": 12}], [PRICES]),
+        ([region("12", "15")], [PRICES]),
+        ([region(12.0, 15.0)], [PRICES]),
+        ([changed(region("/div[1]/text()[1]", "/div[1]/text()[1]"), startOffset=2, endOffset=5, globalOffsets={"start": 12, "end": 15})], [PRICES]),
+        ([{**region(), "type": "hypertextlabels", "value": {"start": 12, "end": 15, "hypertextlabels": ["statistic"]}}], [PRICES]),
+        ([region(), region()], [PRICES]),
+        ([region(), region(0, 6, "boilerplate")], [PRICES, WORDS]),
+        ([region(*QUOTED, "quote"), kind(["direct"]), region(0, 6, "quote"), kind(["indirect"], span=(0, 6))], [("Priset", "quote", "indirect"), QUOTE]),
+        ([region(11, 16)], [PRICES]),
+        ([region(11, 12), region(number="r2")], [PRICES]),
+        ([changed(region(), labels="statistic")], [PRICES]),
+    ],
+    ids=[
+        "two-labels", "two-labels-and-a-kind", "no-id", "no-id-and-a-kind", "id-is-a-number", "offsets-are-digits", "offsets-are-decimals", "global-offsets",
+        "hypertext-labels", "doubled", "one-id-for-two-spans", "one-id-for-two-quotes", "white-space", "nothing-but-white-space", "label-is-a-string",
+    ],
+)  # fmt: skip
+def test_what_can_be_read_is_read(results, expected, readable):
+    pulled = pull(Server(task(annotation(*results))))
+    assert spans_of(pulled) == {"ann@example.org": sorted(expected)}
+    assert pulled.left_out == ()
+    assert len({span.id for span in pulled.annotations[0].spans}) == len(expected)
+    readable(pulled)
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        (changed(region(), labels=[]), "the region at 12–15 has no label"),
+        ({**region(), "value": {"start": 12, "end": 15}}, "the region at 12–15 has no label"),
+        ({**region(), "value": None}, "the region at None–None has no label"),
+        (region(None, 15), "a statistic span at None–15 has no offsets that count characters"),
+        (region("/div[1]/p[2]", "/div[1]/p[2]"), "a statistic span at /div[1]/p[2]–/div[1]/p[2] has no offsets that count characters"),
+        (region(True, 15), "a statistic span at True–15 has no offsets that count characters"),
+        (region(12, 1000), "a statistic span at 12–1000 lies outside the text of 48 characters"),
+        (region(-3, 15), "a statistic span at -3–15 lies outside the text"),
+        (region(15, 12), "a statistic span at 15–12 lies outside the text"),
+        (region(*QUOTED, "quote"), "the quote “”Vi bygger nu”, sade hon.” has no kind; choose direct or indirect in Label Studio"),
+        (region(label="rumour"), "label 'rumour' is not in the labels file; add it there, or change the annotation"),
+        (changed(region(), labels=[None, {}]), "label '{}' is not in the labels file"),
+        (topics("weather"), "topic 'weather' is not in the labels file; add it there, or change the annotation"),
+        ({**region(), "from_name": "label"}, "1 result of 'label', which newsmark's interface does not have"),
+        ({"type": "relation", "from_id": "r1", "to_id": "r2", "direction": "right"}, "1 result without a control, which newsmark's interface does not have"),
+        ("r1", "1 result without a control, which newsmark's interface does not have"),
+        (kind(["direct"], "other"), "the choice direct of 'kind-quote' belongs to no region"),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_the_rest_is_pulled(odd, reason, readable):
+    good = task(annotation(region(), number=2), number=8, document=DOCUMENT)
+    server = Server(task(annotation(GOOD, odd), annotation(region(), number=2, user=2)))
+    pulled = pull(server)
+    assert spans_of(pulled) == {"ann@example.org": [WORDS], "bo@example.org": [PRICES]}
+    assert [str(one).startswith(f"task 7 (a.txt), ann@example.org: {reason}") for one in pulled.left_out] == [True], pulled.left_out
+    readable(pulled)
+    with pytest.raises(NewsmarkError, match=r"^task 7 \(a\.txt\), ann@example\.org: "):
+        pull(server, strict=True)
+    alone = pull(Server(task(annotation(odd))))
+    assert (alone.annotations, len(alone.left_out)) == ((), 1)  # no row, which would say that no passage has a label
+    assert pull(Server(good)).left_out == ()
+
+
+@pytest.mark.parametrize("choices", [[], None, ["reported"]])
+def test_a_kind_without_a_choice_is_no_kind(choices):
+    pulled = pull(Server(task(annotation(GOOD, region(*QUOTED, "quote"), kind(choices)))))
+    assert spans_of(pulled) == {"ann@example.org": [WORDS]}
+    assert "has no kind" in str(pulled.left_out[0])
+
+
+@pytest.mark.parametrize("fields", [{"result": None}, {"result": {}}, {"result": "[]"}])
+def test_an_annotation_without_a_list_of_results_is_named(fields):
+    pulled = pull(Server(task(annotation(**fields), annotation(GOOD, number=2, user=2))))
+    assert [str(one) for one in pulled.left_out] == ["task 7 (a.txt), ann@example.org: its results are missing"]
+    assert spans_of(pulled) == {"bo@example.org": [WORDS]}
+
+
+@pytest.mark.parametrize(
+    "user",
+    [{"id": 1, "email": "ann@example.org"}, {"id": 1}, {"id": "1", "first_name": "Ann"}, {"email": "ann@example.org"}, "ann@example.org", "1", 1],
+)
+def test_the_annotator_is_known_however_the_export_names_him(user):
+    pulled = pull(Server(task(annotation(region(), user=user), annotation(GOOD, number=2, user={"id": 2, "email": "bo@example.org"}))))
+    assert spans_of(pulled) == {"ann@example.org": [PRICES], "bo@example.org": [WORDS]}
+
+
+def test_two_annotations_by_one_annotator_are_both_kept_and_the_first_keeps_the_name(readable):
+    server = Server(task(annotation(GOOD, number=5), annotation(region(), number=3)))
+    pulled = pull(server)
+    assert spans_of(pulled) == {"ann@example.org": [PRICES], "ann@example.org (2)": [WORDS]}
+    readable(pulled)
+    again = pull(server, pulled.annotations)
+    assert (again.new, again.changed, again.missing) == (0, 0, ())
+    assert [one.left for one in read_status(server, SCHEME).tasks] == [1]  # the other annotator's
+
+
+def test_annotations_of_two_copies_of_a_document_are_all_kept(readable):
+    first, copy = task(annotation(GOOD)), task(annotation(region(), number=2), number=8)
+    pulled = pull(Server(first, copy))
+    assert spans_of(pulled) == {"ann@example.org": [WORDS], "ann@example.org (2)": [PRICES]}
+    readable(pulled)
+    server = Server(first, copy)
+    server.updated_since = lambda _moment: [read_task(copy)]  # an incremental pull is told of one of them
+    again = pull_annotations(server, pulled.annotations, SCHEME, everything=False)
+    assert (again.new, again.changed, spans_of(again)) == (0, 0, spans_of(pulled))
+
+
+def test_a_skip_that_was_taken_back_is_no_annotation():
+    skip, real = annotation(number=1, was_cancelled=True), annotation(GOOD, number=2)
+    assert spans_of(pull(Server(task(skip, real)))) == {"ann@example.org": [WORDS]}
+    (kept,) = pull(Server(task(skip, annotation(number=2, was_cancelled=True)))).annotations
+    assert (kept.annotator, kept.skipped) == ("ann@example.org", True)
+
+
+@pytest.mark.parametrize("user", [None, 3, {"id": 3}])
+def test_a_deleted_user_is_not_one_more_annotator(user, readable):
+    before = pull(Server(task(annotation(region()), annotation(GOOD, number=2, user=2))))
+    for fields in ({}, {"updated_at": "2026-12-01T10:00:00Z"}):  # recognised by its time, or by what it says
+        pulled = pull(Server(task(annotation(region(), user=user, **fields), annotation(GOOD, number=2, user=2))), before.annotations)
+        assert spans_of(pulled) == spans_of(before)
+        assert (pulled.new, pulled.changed, pulled.missing) == (0, 0, ())
+    unknown = pull(Server(task(annotation(region(), user=user), annotation(GOOD, number=2, user=user))))
+    assert sorted(map(len, spans_of(unknown).values())) == [1, 1]  # nothing is lost where they were never pulled before
+    readable(unknown)
+
+
+def test_a_text_that_was_edited_in_label_studio_gives_nothing():
+    server = Server(task(annotation(GOOD), text="Nu. " + TEXT))
+    pulled = pull(server)
+    assert pulled.annotations == ()
+    assert "ann@example.org: the text in Label Studio is not the one that was pushed" in str(pulled.left_out[0])
+    before = pull(Server(task(annotation(GOOD)))).annotations
+    kept = pull(server, before)
+    assert (kept.annotations, kept.missing) == (before, ())
+    (status,) = read_status(server, SCHEME).tasks
+    assert status.annotators == ("ann@example.org (not readable)",)
+    assert "nobody yet" in str(read_status(Server(task(text="Nu.")), SCHEME).left_out[0])
+
+
+def test_topics_given_twice_count_once(readable):
+    pulled = pull(Server(task(annotation(topics("other", "cybercrime", "other"), topics("other")))))
+    assert pulled.annotations[0].topics == ("cybercrime", "other")
+    readable(pulled)
+
+
+@pytest.mark.parametrize(
+    ("text", "note"), [("Unsure\nhere", "Unsure\nhere"), (["Unsure", "here"], "Unsure\nhere"), ([], None), (None, None), ("half \ud83d of it", "half ? of it")]
+)
+def test_a_note_is_one_text(text, note, readable):
+    pulled = pull(Server(task(annotation(GOOD, {"id": "note", "from_name": "note", "to_name": "text", "type": "textarea", "value": {"text": text}}))))
+    assert pulled.annotations[0].note == note
+    readable(pulled)
+
+
+@pytest.mark.parametrize("moment", [None, "yesterday", 12, "2026-11-21"])
+def test_a_time_that_cannot_be_read_stops_nothing(moment, readable):
+    pulled = pull(Server(task(annotation(GOOD, updated_at=moment))))
+    assert spans_of(pulled) == {"ann@example.org": [WORDS]}
+    readable(pulled)
+    again = pull_annotations(Server(task(annotation(GOOD))), pulled.annotations, SCHEME, everything=False)
+    assert (again.new, again.changed) == (0, 0)
+
+
+def test_tasks_that_newsmark_did_not_push_are_counted():
+    foreign = {"id": 9, "data": {"text": "Eget."}, "annotations": [annotation(region(0, 4))]}
+    empty = {"id": 10, "data": None, "annotations": None}
+    server = Server(task(annotation(GOOD)), foreign, empty)
+    pulled = pull(server)
+    assert ([one.id for one in pulled.foreign], len(pulled.annotations)) == ([9], 1)
+    assert [one.id for one in read_status(server, SCHEME).foreign] == [9, 10]
+
+
+def test_of_two_marks_as_ground_truth_one_is_taken(readable):
+    both = Server(task(annotation(GOOD, ground_truth=True), annotation(region(), number=2, user=2, ground_truth=True)))
+    pulled = pull(both)
+    assert {one.annotator: one.ground_truth for one in pulled.annotations} == {"ann@example.org": True, "bo@example.org": False}
+    assert "bo@example.org: marked as ground truth, and so is that of ann@example.org" in str(pulled.left_out[0])
+    readable(pulled)
+    local = pull(Server(task(annotation(GOOD), annotation(region(), number=2, user=2, ground_truth=True)))).annotations
+    assert {one.annotator: one.ground_truth for one in pull(both, local).annotations} == {"ann@example.org": False, "bo@example.org": True}
+    moved = pull(Server(task(annotation(GOOD, ground_truth=True), annotation(region(), number=2, user=2))), local)
+    assert ({one.annotator for one in moved.annotations if one.ground_truth}, moved.left_out) == ({"ann@example.org"}, ())
+    with pytest.raises(NewsmarkError, match="unmark one of them"):
+        pull(both, strict=True)
