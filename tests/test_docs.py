@@ -108,7 +108,6 @@ def test_links_lead_to_files_and_headings_that_exist(path):
     assert broken == []
 
 
-@pytest.mark.xfail(strict=False, reason="push gets --suggestions")
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT)))
 def test_commands_in_code_blocks_are_accepted_by_the_parsers(path):
     for line, (name, *arguments) in commands_in(path):
