@@ -1,6 +1,7 @@
 """The public Python interface: what newsmark.py exports, used as the README uses it."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -136,12 +137,29 @@ def test_passages_are_labelled_one_for_one_with_or_without_their_neighbours(mode
     assert all(one.labels for one in model.predict_passages(texts, threshold=0.0))
 
 
+@pytest.mark.training
 def test_training_returns_the_run_its_model_and_its_evaluation(monkeypatch, store):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store["MLFLOW_TRACKING_URI"])
     result = newsmark.train("configs/baseline.yaml", bootstrap="", seed=7, max_folds=2)
     assert 0 < result.evaluation.macro_f1.value < 1
     assert "macro" in result.table
     assert newsmark.load(result.run_id).predict(ARTICLE, lang="sv") == result.model.predict(ARTICLE, lang="sv")
+
+
+@pytest.mark.training
+def test_the_python_of_the_readme_and_of_the_models_manual_runs(store, tmp_path):
+    """Without the cold-start corpus, which would take a minute more; each document of the first block is a seed."""
+    (block,) = re.findall(r"```python\n(import newsmark\n.*?)```", Path("README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len([line for line in block.splitlines() if line]) == 6
+    (other,) = re.findall(r"```python\n(import newsmark\n.*?)```", Path("models/README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert "seed=7" in block
+    assert '"articles"' in other
+    script = tmp_path / "script.py"
+    script.write_text(block.replace("seed=7", 'seed=7, bootstrap=""') + other.replace('"articles"', '"seeds"'), encoding="utf-8")
+    done = subprocess.run([sys.executable, script], env=store, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"0 \d+ \[", done.stdout)
+    assert "'commitment':" in done.stdout
 
 
 def test_modules_of_the_same_names_beside_a_script_do_no_harm(tmp_path, model_folder):

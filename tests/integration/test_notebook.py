@@ -52,6 +52,13 @@ def test_every_cell_runs_and_the_store_is_a_temporary_one(committed, execute, tm
     assert [cell.execution_count for cell in _code_cells(executed)] == list(range(1, len(_code_cells(executed)) + 1))
     assert not any(output.output_type == "error" for cell in executed.cells for output in cell.get("outputs", []))
     assert len(list(tmp_path.glob("*/mlflow.db"))) == 1
+    assert _macro_f1(executed) == pytest.approx(_macro_f1(nbformat.read(NOTEBOOK, as_version=4)), abs=0.02)  # else its outputs are not of this code
+
+
+def _macro_f1(notebook):
+    texts = [text for cell in _code_cells(notebook) for output in cell.outputs for text in _texts(output)]
+    (found,) = re.findall(r"^macro F1 +(\S+)", "\n".join(texts), re.MULTILINE)
+    return float(found)
 
 
 def test_it_finds_the_project_from_its_own_folder(committed, execute):
@@ -88,5 +95,5 @@ def test_no_output_names_a_path_of_a_machine(committed):
         ("2/3", False),
     ],
 )
-def test_machine_paths_are_told_from_web_addresses(text, expected):
+def test_machine_paths_are_distinguished_from_web_addresses(text, expected):
     assert _names_a_machine_path(text) == expected
