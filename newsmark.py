@@ -3,7 +3,8 @@
 This module is the public Python interface. What ``__all__`` names is stable: it changes only with an entry in CHANGELOG.md. Everything in
 the packages ``newsmark.annotation``, ``newsmark.models`` and ``newsmark.training`` is internal and may change with any version.
 
-Importing this module loads none of the libraries; each function imports what it needs.
+Importing this module loads none of the libraries; each function imports what it needs. It is one file, so that the whole interface can be read in
+one place.
 """
 
 from __future__ import annotations

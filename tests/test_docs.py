@@ -70,7 +70,6 @@ def test_the_parsers_are_found():
     assert {"annotate push", "train promote", "predict", "predict serve"} <= set(PARSERS)
 
 
-@pytest.mark.xfail(strict=False, reason="the flags of train get their help from the settings")
 @pytest.mark.parametrize("name", PARSERS)
 def test_every_command_and_every_option_has_help(name):
     parser = PARSERS[name]
