@@ -29,6 +29,7 @@ class Pulled:
         changed: how many replaced an older version.
         missing: local ones that came from the server and are there no longer; they are kept. (After an incremental pull: of tasks that
             are still there; a deletion is a change of the task.)
+        repeated: new ones by annotators who had annotated the document before.
         left_out: what could not be read.
         foreign: tasks with annotations that newsmark did not push.
     """
@@ -37,6 +38,7 @@ class Pulled:
     new: int
     changed: int
     missing: tuple[Annotation, ...]
+    repeated: tuple[Annotation, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     foreign: tuple[Task, ...] = ()
 
@@ -68,13 +70,14 @@ def pull_annotations(project: Project, local: Sequence[Annotation], scheme: Labe
     left_out = [*(one for reading in readings for one in reading.left_out), *doubtful]
     if strict and left_out:
         raise NewsmarkError(str(left_out[0]))
-    new = [key for key in remote if key not in merged]
+    new = {key: None for key in remote if key not in merged}
     changed = [key for key, one in remote.items() if key in merged and not _same(merged[key], one)]
     seen, present = {project.task_url(task.id) for task in tasks}, {(reading.task.sha256, reading.annotator) for reading in readings}
     missing = tuple(one for one in ours if (one.document_id, one.annotator) not in present and (not incremental or one.task_url in seen))
     merged |= {key: remote[key] for key in (*new, *changed)}
     foreign = tuple(task for task in tasks if not task.pushed and task.annotations)
-    return Pulled(tuple(merged.values()), len(new), len(changed), missing, tuple(left_out), foreign)
+    repeated = tuple(one.annotation for one in readings if one.repeated and one.annotation and (one.annotation.document_id, one.annotator) in new)
+    return Pulled(tuple(merged.values()), len(new), len(changed), missing, repeated, tuple(left_out), foreign)
 
 
 def _other_tasks(project: Project, tasks: Sequence[Task], ours: Iterable[Annotation]) -> list[Task]:

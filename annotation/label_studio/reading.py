@@ -52,6 +52,7 @@ class Reading:
         annotation: None where nothing of it could be read.
         left_out: the parts that could not.
         deleted: the server does not know its user any more.
+        repeated: the annotator had annotated the document before.
     """
 
     task: Task
@@ -60,6 +61,7 @@ class Reading:
     annotation: Annotation | None
     left_out: tuple[LeftOut, ...] = ()
     deleted: bool = False
+    repeated: bool = False
 
     def whole(self) -> Annotation:
         """Give the annotation where all of it was read.
@@ -82,9 +84,9 @@ def read_tasks(project: Project, tasks: Iterable[Task], scheme: LabelScheme) -> 
     """
     readings = []
     for task, stored, annotator in with_annotators(project, tasks):
-        reading = read_annotation(task, stored, annotator, scheme)
+        reading, known = read_annotation(task, stored, annotator, scheme), project.annotators.name_of(stored.user)
         annotation = reading.annotation and replace(reading.annotation, task_url=project.task_url(task.id))
-        readings.append(replace(reading, annotation=annotation, deleted=project.annotators.name_of(stored.user) is None))
+        readings.append(replace(reading, annotation=annotation, deleted=known is None, repeated=known not in {None, annotator}))
     return readings
 
 

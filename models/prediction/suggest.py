@@ -12,7 +12,7 @@ from ...annotation.suggestions import LabelledPassage, Suggestion, suggest_label
 from ..context import in_reading_order
 from ..model import TrainedModel
 from ..saved import load_model
-from ..store import find_folder
+from ..store import connect, find_folder, uri_of_run
 from .predict import predict_passages
 
 
@@ -33,13 +33,16 @@ class ModelSuggester:
         """Load a model for the labels of a scheme.
 
         Args:
-            name: folder, run id or MLflow URI; "newest" for the newest model.
+            name: folder, run id or MLflow URI; "newest" for the newest model of a finished training run.
             scheme: labels and topics.
 
         Raises:
             NewsmarkError: there is no such model, or it gives labels that the scheme does not have.
         """
-        model = load_model(find_folder(None if name == "newest" else name))
+        if name == "newest":
+            connect()
+            name = uri_of_run(None)
+        model = load_model(find_folder(name))
         unknown = set(model.labels) - set(scheme.label_names)
         if unknown:
             raise NewsmarkError(f"model {name}: its labels {', '.join(sorted(unknown))} are not in the labels file; train it again")

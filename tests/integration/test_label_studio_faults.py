@@ -27,6 +27,7 @@ from newsmark.annotation.label_studio import push as push_module
 from newsmark.annotation.label_studio.connection import Connection
 from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.push import plan_push, push_documents, push_lock
+from newsmark.annotation.label_studio.reading import EDITED
 from newsmark.annotation.label_studio.server import start_server
 from newsmark.annotation.label_studio.tasks import Tasks
 from newsmark.annotation.labels import DEFAULT_LABELS, load_labels
@@ -52,10 +53,11 @@ def annotate(label_studio, command, project):
 def _error(done, *secrets, code=1):
     """The one line of a command that failed as it must."""
     assert done.returncode == code, done.stderr
-    assert done.stderr.startswith("annotate: error: "), done.stderr
-    assert done.stderr.count("\n") == 1, done.stderr
+    *before, error = done.stderr.splitlines()
+    assert error.startswith("annotate: error: "), done.stderr
+    assert all(line.startswith("seeds: read 5 .txt files") for line in before), done.stderr
     assert not any(secret in done.stderr + done.stdout for secret in secrets)
-    return done.stderr.removeprefix("annotate: error: ").rstrip("\n")
+    return error.removeprefix("annotate: error: ")
 
 
 def _articles(path, count):
@@ -239,15 +241,54 @@ def test_a_text_with_a_nul_is_refused_before_anything_is_sent(annotate, project,
     assert project.id is None
 
 
-def test_an_annotation_with_a_label_of_another_file_is_named_and_nothing_is_written(annotate, project, tmp_path):
+def test_an_annotation_that_cannot_be_read_is_named_and_the_others_are_pulled(annotate, project, label_studio, tmp_path):
     content = yaml.safe_load(DEFAULT_LABELS.read_text(encoding="utf-8"))
     content["labels"]["rumour"] = {"definition": "Says what is not known.", "color": "#123456", "hotkey": "9"}
     (tmp_path / "labels.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    annotate("push", _articles(tmp_path / "articles.jsonl", 1), "--labels", tmp_path / "labels.yaml")
-    (task,) = project.tasks.export(only_annotated=False)
+    annotate("push", _articles(tmp_path / "articles.jsonl", 3), "--labels", tmp_path / "labels.yaml")
+    odd, good, edited = project.tasks.export(only_annotated=False)
     mark = {"id": "s1", "from_name": "span", "to_name": "text", "type": "labels", "value": {"start": 0, "end": 5, "labels": ["rumour"]}}
-    project.connection.sdk.annotations.create(id=task.id, result=[mark])
-    message = f"task {task['id']} (0.txt): label 'rumour' is not in the labels file; add it there, or change the annotation"
-    assert _error(annotate("pull", "--annotations", tmp_path / "own.jsonl")) == message
-    assert _error(annotate("status")) == message
-    assert not (tmp_path / "own.jsonl").exists()
+    for task, results in ((odd, [mark]), (good, []), (edited, [])):
+        project.connection.sdk.annotations.create(id=task.id, result=results)
+    sdk = project.connection.sdk
+    sdk.tasks.update(id=edited.id, data={"text": f"Nu. {edited.text}", "sha256": edited.sha256, "name": edited.name})
+    sdk.projects.import_tasks(id=project.required_id(), request=[{"data": {"text": "Eget."}}])
+    own, name = tmp_path / "own.jsonl", label_studio.username
+    label = f"task {odd.id} (0.txt), {name}: label 'rumour' is not in the labels file; add it there, or change the annotation"
+    assert _error(annotate("pull", "--strict", "--annotations", own)) == label
+    assert not own.exists()
+    pulled = annotate("pull", "--annotations", own)
+    assert pulled.returncode == 3
+    assert pulled.stderr.splitlines() == [
+        f"{own}: 1 new, 0 changed, 1 in all",
+        f"left out: {label}",
+        f"left out: task {edited.id} (2.txt), {name}: {EDITED}",
+        "annotate: error: 2 parts of annotations could not be read (see above); mend them in Label Studio or in the labels file, then run annotate pull --all",
+    ]
+    assert [json.loads(line)["name"] for line in own.read_text(encoding="utf-8").splitlines()] == ["1.txt"]
+    status = annotate("status", "--json")
+    assert status.returncode == 3
+    answer = json.loads(status.stdout)
+    assert [(one["name"], one["annotators"]) for one in answer["tasks"]] == [
+        ("0.txt", [f"{name} (not readable)"]),
+        ("1.txt", [name]),
+        ("2.txt", [f"{name} (not readable)"]),
+    ]
+    assert [one["task"] for one in answer["left_out"]] == [odd.id, edited.id]
+    assert len(answer["foreign_tasks"]) == 1
+    assert f"passed over: 1 task ({answer['foreign_tasks'][0]}) that newsmark did not push" in status.stderr
+    assert annotate("pull", "--all", "--labels", tmp_path / "labels.yaml", "--annotations", own, "--json").returncode == 3  # the edited text
+    assert {json.loads(line)["name"] for line in own.read_text(encoding="utf-8").splitlines()} == {"0.txt", "1.txt"}
+
+
+def test_the_work_of_a_deleted_user_keeps_his_name(annotate, project, tmp_path):
+    annotate("push", _articles(tmp_path / "articles.jsonl", 1))
+    (task,) = project.tasks.export(only_annotated=False)
+    user = project.annotators.id_of("Åsa Ek")
+    project.connection.sdk.annotations.create(id=task.id, result=[], completed_by=user)
+    own = tmp_path / "own.jsonl"
+    annotate("pull", "--annotations", own)
+    before = own.read_bytes()
+    project.connection.sdk.users.delete(id=user)
+    assert annotate("pull", "--all", "--annotations", own).stderr == f"{own}: 0 new, 0 changed, 1 in all\n"
+    assert own.read_bytes() == before

@@ -16,6 +16,7 @@ from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.pull import pull_annotations
 from newsmark.annotation.label_studio.tasks import Tasks
 from newsmark.annotation.labels import DEFAULT_LABELS, load_labels
+from newsmark.annotation.splitting.passages import split_passages
 
 SEEDS = Path("seeds/annotations.jsonl")
 NAMES = ["000_d97304283369a603.txt", "001_de0bcf51e6ff2360.txt", "002_bf581d19c5184088.txt", "003_351322b492e975e1.txt", "004_01df7fd14f7a8f34.txt"]
@@ -83,7 +84,7 @@ def _versions(predictions):
 def test_each_document_is_pushed_once(project, annotate):
     dry = annotate("push", "seeds", "--dry-run", "--project", project.title)
     assert dry.stdout.splitlines() == [f"new\t{name}" for name in NAMES]
-    assert dry.stderr.startswith("would push: 5 new, 0 unchanged, 0 of the new ones changed")
+    assert "would push: 5 new, 0 unchanged, 0 of the new ones changed" in dry.stderr
     assert project.title not in [project.title for project in project.connection.sdk.projects.list()]
     first = annotate("push", "seeds", "--annotations", SEEDS, "--project", project.title)
     assert ": 5 new, 0 unchanged, 0 of the new ones changed" in first.stderr
@@ -310,6 +311,59 @@ def test_status_counts_annotators_and_spans_by_document_and_what_is_left(project
     assert lines[2].split() == [str(two["a.txt"].id), "a.txt", label_studio.username, "0", "2", "0", "0", "1"]
     assert lines[3].split() == [str(two["b.txt"].id), "b.txt", label_studio.username, "(skipped)", "0", "0", "0", "0", "2"]
     assert lines[-1] == f"2 documents, 0 without any annotation; left at 2 per document: 3 annotations; {project.url}"
+
+
+def test_what_predict_wrote_is_suggested(project, annotate, predictions, tmp_path):
+    articles = tmp_path / "articles.jsonl"
+    articles.write_text('{"text": "Priset steg.\\nDe lovar mer.", "name": "a", "lang": "sv"}\n', encoding="utf-8")
+    (document,) = read_documents([articles])
+    passages = split_passages(document.text, "sv")
+    rows = [
+        {
+            "document": document.id,
+            "name": "a",
+            **vars(passage),
+            "labels": labels,
+            "scores": {"commitment": 0.8, "statistic": 0.1},
+            "model_version": "baseline-1",
+        }
+        for passage, labels in zip(passages, ([], ["commitment"]), strict=True)
+    ]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {**rows[0], "document": "f" * 64, "name": "b"}]), encoding="utf-8")
+    pushed = annotate("push", articles, "--suggestions", file, "--project", project.title)
+    assert f"{file}: 1 other document (b) passed over\n" in pushed.stderr
+    (stored,) = predictions()
+    assert stored["model_version"] == "baseline-1" == project.suggestion_version
+    assert [(one["value"]["text"], one["value"]["labels"], one["score"]) for one in stored["result"]] == [("De lovar mer.", ["commitment"], 0.8)]
+
+
+@pytest.mark.usefixtures("two")
+def test_with_json_the_answer_is_one_object(project, annotate, label_studio, tmp_path):
+    common = "--project", project.title, "--json"
+    (tmp_path / "own" / "c.txt").write_text("Nytt i dag.", encoding="utf-8")
+
+    def answer(*arguments):
+        return json.loads(annotate(*arguments, *common).stdout)
+
+    dry = answer("push", tmp_path / "own", "--dry-run")
+    assert (dry["dry_run"], dry["new"], dry["unchanged"], dry["changed"]) == (True, 1, 2, 0)
+    assert [(one["name"], one["state"]) for one in dry["documents"]] == [("c.txt", "new"), ("a.txt", "unchanged"), ("b.txt", "unchanged")]
+    pushed = answer("push", tmp_path / "own")
+    assert pushed == {
+        "dry_run": False, "url": project.url, "new": 1, "unchanged": 2, "changed": 0, "annotations_added": 0, "suggestions_renewed": 0,
+        "suggestions_version": "rules-1",
+    }  # fmt: skip
+    for task in project.tasks.export(only_annotated=False):
+        project.connection.sdk.annotations.create(id=task.id, result=[])
+    own = tmp_path / "own.jsonl"
+    pulled = answer("pull", "--annotations", own)
+    assert (pulled["file"], pulled["new"], pulled["changed"], pulled["annotations"], pulled["left_out"]) == (str(own), 3, 0, 3, [])
+    status = answer("status")
+    assert (status["overlap"], status["untouched"], status["left"], status["foreign_tasks"]) == (1, 0, 0, [])
+    assert [(one["name"], one["annotators"], one["left"]) for one in status["tasks"]] == [
+        (name, [label_studio.username], 0) for name in ("a.txt", "b.txt", "c.txt")
+    ]
 
 
 def test_a_sixth_article_goes_all_the_way_into_the_training_data(project, seeds, annotate, command, store, tmp_path):

@@ -1,0 +1,111 @@
+"""``annotate push``: options, what is printed, and the order of the steps."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..annotations import read_annotations
+from ..commandline import common_options, json_option, print_json, whole_number
+from ..documents import Document, read_documents
+from ..errors import UsageError
+from ..labels import LabelScheme, load_labels
+from .options import add_project_options, few, open_project
+
+if TYPE_CHECKING:
+    from ..suggestions import LoadSuggester, Suggester
+    from .project import Project
+    from .push import Plan
+
+
+def add_push(commands: Any, load_suggester: LoadSuggester | None) -> None:
+    """Add push to the parser's commands (see ``add_commands``)."""
+    push = commands.add_parser("push", parents=[common_options(), json_option()], help="push documents to Label Studio, each once, with suggestions")
+    push.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=".txt files, folders of them, or .jsonl files with 'text'")
+    push.add_argument("--dry-run", action="store_true", help="only print which documents are new, unchanged or changed")
+    source = push.add_mutually_exclusive_group()
+    source.add_argument(
+        "--model", metavar="MODEL", help="suggest what a trained model gives: folder, run id or MLflow URI; 'newest' for the newest (default: simple rules)"
+    )
+    source.add_argument("--suggestions", type=Path, metavar="FILE", help="suggest what predict wrote for these documents (.jsonl)")
+    push.add_argument("--annotations", type=Path, metavar="FILE", help="push existing annotations too, under their annotators; one that is there stays")
+    push.add_argument("--overlap", type=whole_number("annotators", 1, 1000), metavar="N", help="number of annotators per document")
+    add_project_options(push)
+    push.set_defaults(run=_push(load_suggester))
+
+
+def _push(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace], None]:
+    def run(arguments: argparse.Namespace) -> None:
+        from .push import plan_push, push_lock
+
+        scheme = load_labels(arguments.labels)
+        documents = list(read_documents(arguments.paths))
+        project = open_project(arguments)
+        with project.connection.clear_errors(), push_lock(project):
+            plan = plan_push(project, documents)
+            if arguments.dry_run:
+                _print_plan(plan, arguments.json)
+            else:
+                _push_planned(arguments, project, plan, documents, scheme, _suggester(arguments, documents, scheme, load_suggester))
+
+    return run
+
+
+def _print_plan(plan: Plan, as_json: bool) -> None:
+    states = (("new", plan.new), ("unchanged", plan.unchanged), ("changed", plan.changed))
+    if as_json:
+        rows = [{"state": state, "document": one.id, "name": one.name} for state, some in states for one in some]
+        print_json({"dry_run": True, **plan.counts, "documents": rows})
+    else:
+        for state, some in states:
+            for document in some:
+                print(f"{state}\t{document.name}")
+    print(f"would push: {plan}", file=sys.stderr)
+
+
+def _push_planned(
+    arguments: argparse.Namespace, project: Project, plan: Plan, documents: Sequence[Document], scheme: LabelScheme, suggester: Suggester
+) -> None:
+    from tqdm import tqdm
+
+    from .push import plan_push, push_annotations, push_documents, refresh_suggestions, remove_copies
+
+    annotations = read_annotations(arguments.annotations, documents, scheme, pass_over_others=True) if arguments.annotations else []
+    project.ensure(scheme, arguments.overlap)
+    count_before = project.tasks.count
+    with tqdm(total=len(plan.new), unit="document", disable=None, file=sys.stderr) as bar:
+        for count in push_documents(project, plan.new, suggester, annotations):
+            bar.update(count)
+    as_planned = project.tasks.count == count_before + len(plan.new)  # else an import that had timed out has arrived, too
+    remove_copies(project, plan.copied if as_planned else plan_push(project, documents).copied)
+    added = push_annotations(project, plan.unchanged, annotations) if annotations else 0
+    renewed = 0
+    if project.suggestion_version != suggester.version:
+        renewed = refresh_suggestions(project, plan.unchanged, suggester)
+        if len(documents) >= project.tasks.count:
+            project.suggestion_version = suggester.version
+    if arguments.json:
+        counts = {**plan.counts, "annotations_added": added, "suggestions_renewed": renewed, "suggestions_version": suggester.version}
+        print_json({"dry_run": False, "url": project.url, **counts})
+    also = f"; {added} annotations added to the unchanged ones" if annotations else ""
+    print(f"pushed to {project.url}: {plan}{also}; suggestions renewed in {renewed}", file=sys.stderr)
+
+
+def _suggester(arguments: argparse.Namespace, documents: Sequence[Document], scheme: LabelScheme, load_suggester: LoadSuggester | None) -> Suggester:
+    from ..suggestions import RuleSuggester, read_suggestions
+
+    if arguments.model:
+        if load_suggester is None:
+            raise UsageError("--model needs newsmark.models; run the command annotate, or give --suggestions FILE")
+        return load_suggester(arguments.model, scheme)
+    if arguments.suggestions is None:
+        return RuleSuggester(scheme)
+    suggester = read_suggestions(arguments.suggestions, documents, scheme)
+    if suggester.others:
+        print(f"{arguments.suggestions}: {few(suggester.others, 'other document')} passed over", file=sys.stderr)
+    if without := [one.name for one in documents if one.id not in suggester.passages]:
+        print(f"{arguments.suggestions}: no rows for {few(without, 'document')}; nothing is suggested there", file=sys.stderr)
+    return suggester

@@ -1,0 +1,66 @@
+"""Suggestions: simple rules, a model's labels, and a file of what ``predict`` wrote."""
+
+import json
+
+import pytest
+from newsmark.annotation.documents import Document
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.labels import load_labels
+from newsmark.annotation.suggestions import read_suggestions
+
+SCHEME = load_labels()
+DOCUMENT = Document("De lovar mer.\nPriset steg.", "a.txt", "sv")
+ROW = {
+    "document": DOCUMENT.id, "name": "a.txt", "start": 0, "end": 13, "text": "De lovar mer.", "labels": ["commitment"], "scores": {"commitment": 0.8},
+    "model_version": "baseline-1",
+}  # fmt: skip
+
+
+@pytest.fixture
+def read(tmp_path):
+    def run(*rows):
+        path = tmp_path / "rows.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return read_suggestions(path, [DOCUMENT], SCHEME)
+
+    return run
+
+
+def test_the_rows_of_a_document_become_spans_and_other_documents_are_named(read):
+    suggester = read(ROW, {**ROW, "start": 14, "end": 26, "text": "Priset steg.", "labels": []}, {**ROW, "document": "f" * 64, "name": "b.txt"})
+    suggestion = suggester.suggest(DOCUMENT)
+    assert [(DOCUMENT.text[span.start : span.end], span.label, suggestion.scores[span.id]) for span in suggestion.spans] == [
+        ("De lovar mer.", "commitment", 0.8)
+    ]
+    assert (suggester.version, suggestion.version, suggester.others) == ("baseline-1", "baseline-1", ("b.txt",))
+    assert suggester.suggest(Document("Nytt.", "c.txt", "sv")).spans == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"document": None}, "no 'document' or no 'model_version'"),
+        ({"model_version": None}, "no 'document' or no 'model_version'"),
+        ({"end": 100}, "0–100 are no offsets in a.txt, which has 26 characters"),
+        ({"start": None}, "None–13 are no offsets"),
+        ({"start": 13}, "13–13 are no offsets"),
+        ({"text": "De lovar nu."}, "'text' is not what a.txt has at 0–13"),
+        ({"labels": None}, "no list 'labels'"),
+        ({"scores": None}, "no list 'labels' or no object 'scores'"),
+        ({"labels": ["comitment"]}, "unknown label 'comitment'; did you mean 'commitment'?"),
+        ({"labels": ["quote"]}, "the score of 'quote' is None; it must be a number from 0 to 1"),
+        ({"scores": {"commitment": 1.5}}, "the score of 'commitment' is 1.5"),
+        ({"scores": {"commitment": True}}, "the score of 'commitment' is True"),
+    ],
+)
+def test_a_row_that_is_not_of_the_text_or_not_of_predict_is_one_line(read, tmp_path, changed, problem):
+    with pytest.raises(NewsmarkError) as error:
+        read(ROW, ROW | changed)
+    assert str(error.value).startswith(f"{tmp_path / 'rows.jsonl'}, line 2: {problem}")
+
+
+def test_rows_of_two_models_and_no_rows_are_refused(read):
+    with pytest.raises(NewsmarkError, match=r"rows of baseline-1 and baseline-2; give the rows of one model$"):
+        read(ROW, {**ROW, "model_version": "baseline-2"})
+    with pytest.raises(NewsmarkError, match="rows of no model; give the rows of one model"):
+        read()
