@@ -24,9 +24,9 @@ MODEL_SIZE = "model_megabytes"
 _ROOT = Path(__file__).resolve().parent.parent
 _ENTRY = "models/serving/logged.py"
 _MODEL = """from mlflow.models import set_model
-from {package}.models.serving.logged import ServedModel
+from {package}.models.serving.logged import LoggedModel
 
-set_model(ServedModel())
+set_model(LoggedModel())
 """
 
 

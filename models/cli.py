@@ -90,15 +90,20 @@ def _serve_parser() -> argparse.ArgumentParser:
     limits.add_argument(
         "--max-characters", type=whole_number("characters", 1, 10**8), default=200_000, metavar="N", help="length of a text (default: %(default)s)"
     )
+    limits.add_argument(
+        "--max-passages", type=whole_number("passages", 1, 10**6), default=20_000, metavar="N", help="passages of its texts together (default: %(default)s)"
+    )
     limits.add_argument("--time-limit", type=whole_number("seconds", 1, 3600), default=60, metavar="SECONDS", help="time to answer it (default: %(default)s)")
     limits.add_argument("--queue", type=whole_number("requests", 1, 700), default=128, metavar="N", help="requests under way at once (default: %(default)s)")
     return parser
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    from .serving.application import Limits, listen, make_application, run_server  # keeps --help fast
+    from .serving.application import make_application  # keeps --help fast
+    from .serving.limits import Limits
+    from .serving.server import listen, run_server
 
-    limits = Limits(arguments.max_body, arguments.max_inputs, arguments.max_characters, arguments.time_limit, arguments.queue)
+    limits = Limits(arguments.max_body, arguments.max_inputs, arguments.max_characters, arguments.time_limit, arguments.queue, arguments.max_passages)
     hosts = [name.strip() for name in arguments.allowed_hosts.split(",")]
     for name in hosts:
         if not re.fullmatch(r"\*|(\*\.)?[\w.-]+|\[[\da-fA-F:.]+\]", name):

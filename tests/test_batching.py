@@ -1,24 +1,19 @@
-"""Concurrent requests share runs of MLflow's scoring, and the work on each stops when its time is over."""
+"""Concurrent requests share runs of the model, and the work on each stops when its time is over."""
 
 import asyncio
-import dataclasses
 import threading
 import time
 from contextvars import copy_context
 
-import mlflow
 import numpy as np
 import pytest
-from newsmark.models.baseline.settings import BaselineSettings
-from newsmark.models.baseline.trainer import Baseline
 from newsmark.models.calibration import Calibration
 from newsmark.models.model import TrainedModel
 from newsmark.models.prediction.deadline import DEADLINE, STEP, InSteps, OutOfTimeError, check_deadline
-from newsmark.models.saved import save_model
+from newsmark.models.prediction.predict import TooManyPassagesError
+from newsmark.models.prediction.schema import Input, LabelAnswer, LabelRequest, Params
 from newsmark.models.serving import batching
-from newsmark.models.serving.batching import ModelFailedError, Served
-
-OWN = {"threshold": -1.0, "split": False}
+from newsmark.models.serving.batching import Batcher, ModelFailedError
 
 
 class Slow:
@@ -46,38 +41,16 @@ def slow():
     one.let(1000)
 
 
-@pytest.fixture(scope="module")
-def logged(tmp_path_factory):
-    """A model as MLflow keeps it."""
-    folder = tmp_path_factory.mktemp("model")
-    texts, targets = ["ministern lovar", "solen sken"] * 5, np.array([[1], [0]] * 5, dtype=np.float32)
-    baseline = Baseline.fit(texts, targets, BaselineSettings(), 13, lambda *_: None)
-    (folder / "own").mkdir()
-    save_model(TrainedModel("baseline", ("quote",), frozenset(), (Calibration(),), baseline), folder / "own")
-    example = ([{"text": "Hej."}], OWN)
-    code = folder / "model.py"
-    code.write_text("from mlflow.models import set_model\nfrom newsmark.models.serving.logged import ServedModel\nset_model(ServedModel())\n")
-    mlflow.pyfunc.save_model(folder / "logged", python_model=code, artifacts={"model": str(folder / "own")}, pip_requirements=[], input_example=example)
-    return str(folder / "logged")
-
-
 @pytest.fixture
-def served(slow, logged, monkeypatch):
+def batcher(slow, monkeypatch):
     """A model that answers when it is told to, on one core."""
-
-    def load(uri):
-        model = mlflow.pyfunc.load_model(uri)
-        inside = model.unwrap_python_model()
-        inside.model = dataclasses.replace(inside.model, classifier=slow)
-        return model
-
-    monkeypatch.setattr(batching, "load_served", load)
     monkeypatch.setattr(batching, "CORES", 1)
-    return Served(logged, "")
+    return Batcher(TrainedModel("baseline", ("quote",), frozenset(), (Calibration(),), slow, (), "baseline-1"), passages=1000)
 
 
-def label(served, *texts, params=OWN, seconds=10.0):
-    return asyncio.create_task(served.label([{"text": text} for text in texts], params, time.monotonic() + seconds))
+def label(batcher, *texts, threshold=None, split=False, seconds=10.0):
+    asked = LabelRequest(inputs=[Input(text=text) for text in texts], params=Params(threshold=threshold, split=split))
+    return asyncio.create_task(batcher.label(asked, time.monotonic() + seconds))
 
 
 async def until(condition):
@@ -87,15 +60,16 @@ async def until(condition):
         await asyncio.sleep(0.001)
 
 
-def texts_of(answers):
-    return [passage["text"] for answer in answers for passage in answer["passages"]]
+def texts_of(answer):
+    predictions = LabelAnswer.model_validate_json(answer.body).predictions
+    return [passage.text for one in predictions for passage in one.passages]
 
 
-def test_requests_that_wait_share_a_run_and_each_gets_its_own_answer(served, slow):
+def test_requests_that_wait_share_a_run_and_each_gets_its_own_answer(batcher, slow):
     async def ask():
-        first = label(served, "first")
+        first = label(batcher, "first")
         await until(lambda: slow.asked)
-        others = [label(served, *(f"{number} {place}" for place in range(number))) for number in range(1, 11)]
+        others = [label(batcher, *(f"{number} {place}" for place in range(number))) for number in range(1, 11)]
         await asyncio.sleep(0.01)
         slow.let(2)
         assert texts_of(await first) == ["first"]
@@ -106,25 +80,25 @@ def test_requests_that_wait_share_a_run_and_each_gets_its_own_answer(served, slo
     assert [len(texts) for texts in slow.asked] == [1, 55]
 
 
-def test_requests_with_other_parameters_have_other_runs(served, slow):
+def test_requests_with_other_parameters_have_other_runs(batcher, slow):
     async def ask():
-        first = label(served, "first")
+        first = label(batcher, "first")
         await until(lambda: slow.asked)
-        others = [label(served, f"{number}", params={"threshold": 0.005 * (number % 2), "split": False}) for number in range(4)]
+        others = [label(batcher, f"{number}", threshold=0.005 * (number % 2)) for number in range(4)]
         await asyncio.sleep(0.01)
         slow.let(3)
         await first
-        return [answer[0]["passages"][0]["labels"] for answer in await asyncio.gather(*others)]
+        return [answer.labels for answer in await asyncio.gather(*others)]
 
-    assert asyncio.run(ask()) == [["quote"]] * 4
+    assert asyncio.run(ask()) == [[["quote"]]] * 4
     assert slow.asked == [["first"], ["0", "2"], ["1", "3"]]
 
 
-def test_a_large_request_does_not_hold_up_a_small_one(served, slow):
+def test_a_large_request_does_not_hold_up_a_small_one(batcher, slow):
     async def ask():
-        large = label(served, *(f"{number}" + "a" * 200 for number in range(3 * STEP)))
+        large = label(batcher, *(f"{number}" + "a" * 200 for number in range(3 * STEP)))
         await until(lambda: slow.asked)
-        assert texts_of(await label(served, "at once")) == ["at once"]
+        assert texts_of(await label(batcher, "at once")) == ["at once"]
         assert not large.done()
         slow.let(10)
         assert len(texts_of(await large)) == 3 * STEP
@@ -133,50 +107,70 @@ def test_a_large_request_does_not_hold_up_a_small_one(served, slow):
 
 
 @pytest.mark.parametrize("length", [1, 200])
-def test_work_whose_time_is_over_is_stopped(served, slow, length):
+def test_work_whose_time_is_over_is_stopped(batcher, slow, length):
     async def ask():
-        late = label(served, *(f"{number}" + "a" * length for number in range(3 * STEP)), seconds=0.05)
+        late = label(batcher, *(f"{number}" + "a" * length for number in range(3 * STEP)), seconds=0.05)
         await until(lambda: slow.asked)
-        waits = label(served, "waits", seconds=0.05)
+        waits = label(batcher, "waits", seconds=0.05)
         await asyncio.sleep(0.1)
         slow.let(2)
         for one in (late, waits) if length == 1 else (late,):
             with pytest.raises(OutOfTimeError):
                 await one
         slow.let(2)
-        assert texts_of(await label(served, "after")) == ["after"]
+        assert texts_of(await label(batcher, "after")) == ["after"]
         await asyncio.wait([waits])
 
     asyncio.run(ask())
     assert sum(len(texts) == STEP for texts in slow.asked) == 1
 
 
-def test_a_request_that_fails_takes_nobody_else_with_it(served, slow):
+def test_a_request_that_fails_takes_nobody_else_with_it(batcher, slow):
     async def ask():
-        first = label(served, "first")
+        first = label(batcher, "first")
         await until(lambda: slow.asked)
-        others = [label(served, text) for text in ("good", "bad", "fine")]
+        others = [label(batcher, text) for text in ("good", "bad", "fine")]
         await asyncio.sleep(0.01)
         slow.let(10)
         await first
         good, bad, fine = await asyncio.gather(*others, return_exceptions=True)
-        assert texts_of(good + fine) == ["good", "fine"]
+        assert texts_of(good) + texts_of(fine) == ["good", "fine"]
         assert isinstance(bad, ModelFailedError)
-        assert texts_of(await label(served, "after")) == ["after"]
+        assert texts_of(await label(batcher, "after")) == ["after"]
 
     asyncio.run(ask())
 
 
-def test_nothing_is_done_for_who_has_gone(served, slow):
+def test_more_passages_than_allowed_are_refused_before_the_model_works(batcher, slow):
     async def ask():
-        first = label(served, "first")
+        for texts in (["a\n" * 1001], ["a\n" * 501] * 2):
+            with pytest.raises(TooManyPassagesError):
+                await label(batcher, *texts, split=True)
+
+    asyncio.run(ask())
+    assert slow.asked == []
+
+
+def test_an_answer_comes_in_time_even_where_the_model_does_not(batcher, slow):
+    async def ask():
+        for text in ("small", "large" * 5000):
+            with pytest.raises(OutOfTimeError):
+                await label(batcher, text, seconds=0.05)
+        slow.let(2)
+
+    asyncio.run(ask())
+
+
+def test_nothing_is_done_for_who_has_gone(batcher, slow):
+    async def ask():
+        first = label(batcher, "first")
         await until(lambda: slow.asked)
-        gone = label(served, "gone")
+        gone = label(batcher, "gone")
         await asyncio.sleep(0.01)
         gone.cancel()
         slow.let(2)
         await first
-        assert texts_of(await label(served, "after")) == ["after"]
+        assert texts_of(await label(batcher, "after")) == ["after"]
 
     asyncio.run(ask())
     assert slow.asked == [["first"], ["after"]]

@@ -68,7 +68,7 @@ class Client:
         if response.status_code in {413, 504} and len(inputs) > 1:
             middle = len(inputs) // 2
             return self._label(inputs[:middle], threshold) + self._label(inputs[middle:], threshold)
-        if response.status_code == 400 and response.text == "Invalid host header":
+        if response.status_code == 400 and "Invalid host header" in response.text:
             raise NewsmarkError(f"{self.name} is not the name that the server goes by; start it with this name among its --allowed-hosts")
         if response.status_code == 401:
             raise NewsmarkError(f"{self.name} asks for a token; set NEWSMARK_TOKEN to it")

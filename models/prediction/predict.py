@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import compress
 
 from ...annotation.documents import identify_language
+from ...annotation.errors import NewsmarkError
 from ...annotation.splitting.passages import Passage, split_passages
 from ..context import PassageInContext, in_reading_order
 from ..model import REVIEW_RISK, TrainedModel, risk
@@ -46,24 +47,35 @@ def predict_passages(model: TrainedModel, contexts: Sequence[PassageInContext], 
     return [Prediction(list(compress(model.labels, given)), dict(zip(model.labels, row, strict=True)), review) for row, given, review in rows]
 
 
-def predict_articles(model: TrainedModel, articles: Sequence[tuple[str, str | None]], threshold: float | None = None) -> list[list[tuple[Passage, Prediction]]]:
+class TooManyPassagesError(NewsmarkError):
+    """Articles have more passages than the caller asked for at most."""
+
+
+def predict_articles(
+    model: TrainedModel, articles: Sequence[tuple[str, str | None]], threshold: float | None = None, most: int | None = None
+) -> list[list[tuple[Passage, Prediction]]]:
     """Split articles into passages and classify all of these together.
 
     Args:
         model: a trained model.
         articles: n texts, which the offsets refer to, with their languages (ISO 639-1; identified from the text where None).
         threshold: a label is given from this score on; by default the model's own.
+        most: passages that the articles may have together; by default any number.
 
     Returns:
         The passages of each article in reading order, each with its prediction.
 
     Raises:
+        TooManyPassagesError: there are more passages than ``most``; nothing was classified.
         OutOfTimeError: the deadline of the context passed.
     """
-    split = []
+    split, count = [], 0
     for text, language in articles:
         check_deadline()
         split.append(split_passages(text, language or identify_language(text)))
+        count += len(split[-1])
+        if most is not None and count > most:
+            raise TooManyPassagesError(f"the texts have more than {most} passages")
     contexts = [one for passages in split for one in in_reading_order([passage.text for passage in passages])]
     predictions = iter(predict_passages(model, contexts, threshold))
     return [[(passage, next(predictions)) for passage in passages] for passages in split]

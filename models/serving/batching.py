@@ -3,84 +3,97 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import json
 import logging
 import time
 from collections import deque
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, TypeVar
 
 from ..classifier import CORES
 from ..model import TrainedModel
 from ..prediction.deadline import DEADLINE, InSteps, OutOfTimeError
-from ..store import load_served
+from ..prediction.predict import TooManyPassagesError
+from ..prediction.schema import LabelRequest
+from .answering import as_json, label_inputs
 
 logger = logging.getLogger("newsmark.serving")
+T = TypeVar("T")
 
 _SMALL = 10_000
 """Characters of a request that shares a run with others, and of such a run: it takes a fraction of a second."""
 
-_LARGE_RUNS = 32
-"""Larger requests that are worked on at the same time."""
-
-Answer = dict[str, Any]
-"""The passages of one input, and the version of the model."""
+_LARGE_RUNS = 8
+"""Larger requests that are worked on at the same time; each holds its passages in memory."""
 
 
 class ModelFailedError(Exception):
     """The model did not answer, although there was time."""
 
 
-class _Request:
+@dataclass(frozen=True)
+class Answer:
+    """What was answered to a request.
+
+    Attributes:
+        body: the JSON of a ``LabelAnswer``.
+        labels: names of the labels of each passage.
+    """
+
+    body: bytes
+    labels: list[list[str]]
+
+
+class _Waiting:
     """A request that waits, and what it waits for."""
 
-    def __init__(self, inputs: list[dict[str, Any]], params: dict[str, Any], deadline: float) -> None:
-        self.inputs, self.params, self.deadline = inputs, params, deadline
-        self.size = sum(len(one.get(name) or "") for one in inputs for name in ("text", "before", "after"))
-        self.answer: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+    def __init__(self, asked: LabelRequest, deadline: float) -> None:
+        self.asked, self.deadline = asked, deadline
+        self.size = sum(len(one.text) + len(one.before or "") + len(one.after or "") for one in asked.inputs)
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
 
-class Served:
-    """One loaded version of the model behind MLflow's scoring.
+class Batcher:
+    """Answers requests with one loaded model.
 
     As many runs as there are cores go on at the same time. What is asked for meanwhile waits, and the next run takes all of it that
     has the same parameters: it costs less than one after another, and passages of one length are computed together. A large request
-    has a run of its own at once, so that small ones don't wait for it.
+    has a run of its own, so that small ones don't wait for it.
 
     Args:
-        uri: MLflow's, of the model.
-        source: what the alias stood for.
+        model: a trained model.
+        passages: that the texts of a request may have together.
     """
 
-    def __init__(self, uri: str, source: str) -> None:
-        self.source = source
-        self._model = load_served(uri)
-        inside = self._model.unwrap_python_model()
-        self.trained: TrainedModel = inside.model
-        inside.model = dataclasses.replace(self.trained, classifier=InSteps(self.trained.classifier))
-        self._waiting: deque[_Request] = deque()
+    def __init__(self, model: TrainedModel, passages: int) -> None:
+        classifier: Any = model.classifier
+        steps: Any = InSteps(classifier)  # it is asked for scores alone
+        self.model = replace(model, classifier=steps)
+        self._passages = passages
+        self._waiting: deque[_Waiting] = deque()
         self._runs: set[asyncio.Task[None]] = set()
         self._small, self._large = ThreadPoolExecutor(CORES), ThreadPoolExecutor(_LARGE_RUNS)
 
-    async def label(self, inputs: list[dict[str, Any]], params: dict[str, Any], deadline: float) -> list[Answer]:
-        """Label the passages of the inputs.
+    async def label(self, asked: LabelRequest, deadline: float) -> Answer:
+        """Label the passages of a request.
 
         Args:
-            inputs: of the request, see ``models.served.Article``.
-            params: of the request, see ``models.served.ServedModel``.
+            asked: the request.
             deadline: when the work stops, in seconds of ``time.monotonic``.
 
         Raises:
             OutOfTimeError: the deadline passed.
+            TooManyPassagesError: the texts have too many passages.
             ModelFailedError: the model failed.
         """
-        request = _Request(inputs, params, deadline)
+        request = _Waiting(asked, deadline)
         if request.size > _SMALL:
-            return (await asyncio.get_running_loop().run_in_executor(self._large, self._score, [request], deadline))[0]
+            return (await _in_time(asyncio.get_running_loop().run_in_executor(self._large, self._answer, [request], deadline), deadline))[0]
         self._waiting.append(request)
         self._begin()
-        return await request.answer
+        return await _in_time(request.answer, deadline)
 
     def _begin(self) -> None:
         """Begin runs while there is something to do and a core for it."""
@@ -93,13 +106,13 @@ class Served:
         self._runs.discard(run)
         self._begin()
 
-    def _next(self) -> list[_Request]:
+    def _next(self) -> list[_Waiting]:
         """Take requests that have the same parameters, in their order, as many as one run holds and as leave something for other cores."""
         first = self._waiting.popleft()
-        taken, room, left = [first], _SMALL - first.size, deque[_Request]()
+        taken, room, left = [first], _SMALL - first.size, deque[_Waiting]()
         most = -(-(len(self._waiting) + 1) // (CORES - len(self._runs)))
         for request in self._waiting:
-            if len(taken) < most and request.size <= room and request.params == first.params:
+            if len(taken) < most and request.size <= room and request.asked.params == first.asked.params:
                 taken.append(request)
                 room -= request.size
             else:
@@ -107,14 +120,14 @@ class Served:
         self._waiting = left
         return taken
 
-    async def _run(self, requests: list[_Request]) -> None:
+    async def _run(self, requests: list[_Waiting]) -> None:
         wanted = [request for request in requests if not request.answer.done()]
         if not wanted:
             return
         try:
             deadline = max(request.deadline for request in wanted)
-            answers = await asyncio.get_running_loop().run_in_executor(self._small, self._score, wanted, deadline)
-        except Exception as error:  # noqa: BLE001 - it is the callers' to see
+            answers = await asyncio.get_running_loop().run_in_executor(self._small, self._answer, wanted, deadline)
+        except Exception as error:  # noqa: BLE001 - the callers raise it
             if len(wanted) > 1:  # perhaps only one of them is to blame
                 for request in wanted:
                     await self._run([request])
@@ -125,19 +138,30 @@ class Served:
             if not request.answer.done():
                 request.answer.set_result(answer)
 
-    def _score(self, requests: list[_Request], deadline: float) -> list[list[Answer]]:
-        """Ask MLflow's scoring server for all inputs of some requests; gives the answers of each."""
-        from mlflow.exceptions import MlflowException
-        from mlflow.pyfunc import scoring_server  # only now that its telemetry is off
-
-        body = json.dumps({"inputs": [one for request in requests for one in request.inputs], "params": requests[0].params})
+    def _answer(self, requests: list[_Waiting], deadline: float) -> list[Answer]:
+        """Label all inputs of some requests, which have the same parameters, and write the answer of each."""
         DEADLINE.set(deadline)
+        inputs, params = [one for request in requests for one in request.asked.inputs], requests[0].asked.params
         try:
-            scored = scoring_server.invocations(body, scoring_server.CONTENT_TYPE_JSON, self._model, self._model.metadata.get_input_schema())
-        except MlflowException as error:  # its message holds the inputs
-            if time.monotonic() >= deadline:
-                raise OutOfTimeError("the time for this request is over") from None
-            logger.error("the model failed", extra={"code": error.error_code})
+            labelled = iter(label_inputs(self.model, inputs, params.threshold, params.split, self._passages))
+            answers = []
+            for request in requests:
+                mine = list(islice(labelled, len(request.asked.inputs)))
+                answers.append(Answer(as_json(mine, self.model.version), [prediction.labels for passages in mine for _, prediction in passages]))
+        except (OutOfTimeError, TooManyPassagesError):
+            raise
+        except Exception as error:  # noqa: BLE001 - its message may hold the texts
+            trace, place = error.__traceback__, "unknown"
+            while trace is not None:
+                place, trace = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}", trace.tb_next
+            logger.error("the model failed", extra={"error": type(error).__name__, "place": place})
             raise ModelFailedError from None
-        answers = iter(json.loads(scored.response)["predictions"])
-        return [[next(answers) for _ in request.inputs] for request in requests]
+        return answers
+
+
+async def _in_time(work: Awaitable[T], deadline: float) -> T:
+    try:
+        async with asyncio.timeout(deadline - time.monotonic()):
+            return await work
+    except TimeoutError:
+        raise OutOfTimeError("the time for this request is over") from None
