@@ -79,11 +79,11 @@ services: $(READY)  ## MLflow for a team, on PostgreSQL and with passwords (DATA
 	  && printf '[mlflow]\ndefault_permission = EDIT\ndatabase_uri = %s\nadmin_username = admin\nauthorization_function = mlflow.server.auth:authenticate_request_basic_auth\n' \
 	  "$$(printf %s "$$DATABASE" | sed 's/%/%%/g')" > auth.ini
 	@echo "==> http://$(HOST):$(PORT), user admin, password in $(SERVICES)/credentials; artifacts in $(SERVICES)/artifacts"
-	@# what `mlflow server` does, without its waiting parent process, which alone would hold another 220 MB
-	@set -a && . $(SERVICES)/credentials && export _MLFLOW_SGI_NAME=uvicorn _MLFLOW_SERVER_FILE_STORE="$$DATABASE" _MLFLOW_SERVER_ARTIFACT_ROOT=mlflow-artifacts:/ \
-	  _MLFLOW_SERVER_SERVE_ARTIFACTS=true _MLFLOW_SERVER_ARTIFACT_DESTINATION="file://$(SERVICES)/artifacts" \
+	@# the database's address holds a password: it is passed on in the environment, which the list of processes does not show
+	@set -a && . $(SERVICES)/credentials && export MLFLOW_BACKEND_STORE_URI="$$DATABASE" \
 	  MLFLOW_AUTH_CONFIG_PATH="$(SERVICES)/auth.ini" MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=1 \
-	  && exec $(abspath $(RUN))/python -m uvicorn --host $(HOST) --port $(PORT) --factory mlflow.server.auth:create_app
+	  && exec $(abspath $(RUN))/python -m mlflow server --app-name basic-auth --workers 1 --host $(HOST) --port $(PORT) \
+	  --serve-artifacts --artifacts-destination "file://$(SERVICES)/artifacts"
 
 label-studio: $(READY)  ## start a Label Studio for annotating, on http://127.0.0.1:8080
 	@$(RUN)/annotate serve

@@ -202,22 +202,6 @@ def version_of(alias: str) -> Any | None:
         raise
 
 
-def load_served(uri: str) -> Any:
-    """Load a model as MLflow serves it, a ``PyFuncModel``.
-
-    Raises:
-        NewsmarkError: there is no such model, or its files are not whole.
-    """
-    import mlflow
-
-    with translate_errors():
-        try:
-            with _files(uri) as folder:
-                return mlflow.pyfunc.load_model(folder)
-        except OSError as error:
-            raise NewsmarkError(f"{uri}: {_first_line(error)}") from error
-
-
 @contextmanager
 def _files(uri: str) -> Iterator[str]:
     """Fetch a model's files; what a server sends is removed when the process ends, or at once if it is of no use: MLflow would leave it."""

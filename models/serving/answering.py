@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ...annotation.splitting.passages import Passage
 from ..context import PassageInContext
 from ..model import TrainedModel
-from ..prediction.predict import Prediction, predict_articles, predict_passages
+from ..prediction.predict import Prediction, TooManyPassagesError, predict_articles, predict_passages
 from ..prediction.schema import Input
 
 LabelledPassages = list[tuple[Passage, Prediction]]
@@ -34,10 +34,17 @@ def label_inputs(model: TrainedModel, inputs: Sequence[Input], threshold: float 
         OutOfTimeError: the deadline of the context passed.
     """
     if split:
+        if most is not None and sum(map(_count_lines, inputs)) > most:  # no passage crosses a line: splitting, which takes longer, can be spared
+            raise TooManyPassagesError(f"the texts have more than {most} passages")
         return predict_articles(model, [(one.text, one.lang) for one in inputs], threshold, most)
     passages = [Passage(0, len(one.text), one.text) for one in inputs]
     contexts = [PassageInContext(one.text, one.before or "", one.after or "") for one in inputs]
     return [[pair] for pair in zip(passages, predict_passages(model, contexts, threshold), strict=True)]
+
+
+def _count_lines(one: Input) -> int:
+    """Count the lines of a text that are not blank."""
+    return sum(1 for line in one.text.split("\n") if line.strip())
 
 
 def as_json(answers: Iterable[LabelledPassages], version: str) -> bytes:

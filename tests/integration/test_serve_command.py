@@ -733,3 +733,61 @@ def test_the_manuals_curl_line_and_python_snippet_work(server):
     snippet = re.search(r"```python\n(import httpx.*?)```", readme, re.DOTALL).group(1).replace("http://127.0.0.1:5001", address)
     done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, check=True)
     assert [line.split()[:2] for line in done.stdout.splitlines()] == [["0", "31"], ["32", "45"]]
+
+
+def test_texts_of_very_many_passages_are_refused_while_others_are_answered(store, tmp_path):
+    server = Server(tmp_path, store, "--time-limit", "20")
+    try:
+        hostile = [{"inputs": [{"text": "a\n" * 66_000}] * 20}, {"inputs": [{"text": "Ja. " * 49_000}] * 20}, {"inputs": [{"text": "a\n" * 9_000}] * 2}] * 4
+        before = server.memory()
+        with ThreadPoolExecutor(len(hostile)) as several:
+            asked = [several.submit(httpx.post, f"{server.http.base_url}/invocations", json=one, timeout=120) for one in hostile]
+            answered = 0
+            while not all(one.done() for one in asked):
+                assert server.http.get("/ping").status_code == server.post(GOOD).status_code == 200
+                answered += 1
+        found = [one.result() for one in asked]
+        assert {one.status_code for one in found} <= {200, 413, 429, 504}
+        assert {one.status_code for one in found[::3]} <= {413, 429}
+        assert "more than 20000 passages" in next(one.text for one in found if one.status_code == 413)
+        assert answered > 3
+        assert server.memory() < before + 500
+    finally:
+        assert server.stop() == 0
+
+
+def test_memory_has_a_bound_whatever_is_sent(store, tmp_path):
+    server = Server(tmp_path, store)
+    head = b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n"
+    senders = []
+    try:
+        server.post(GOOD)
+        before = server.memory()
+        for _ in range(150):  # 600 MB
+            sender = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            with contextlib.suppress(OSError):
+                sender.sendall(head + b" " * 3_999_999)
+            senders.append(sender)
+        assert server.post(GOOD).status_code == 200
+        assert "newsmark_connections_dropped_total" in server.http.get("/metrics").text
+        assert server.memory() < before + 300
+    finally:
+        for sender in senders:
+            sender.close()
+        assert server.stop() == 0
+
+
+def test_idle_connections_lock_nobody_out(server):
+    idle = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(900)]
+    try:
+        for number, connection in enumerate(idle):
+            if number % 2:
+                with contextlib.suppress(OSError):
+                    connection.sendall(b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+        with httpx.Client(base_url=server.http.base_url, timeout=60) as late:
+            for path in ("/ping", "/health", "/metrics"):
+                assert late.get(path).status_code == 200
+            assert late.post("/invocations", json=GOOD).status_code == 200
+    finally:
+        for connection in idle:
+            connection.close()
