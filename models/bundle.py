@@ -77,7 +77,7 @@ def copy_code(kind: Kind, target: Path) -> Path:
 
 
 def _needed(kind: Kind) -> set[str]:
-    """Find the modules that a logged model imports, one from another, with their packages and the YAML files beside them."""
+    """Find the modules that a logged model imports, one from another, with their packages and the YAML files beside and below them."""
     wanted = [_ENTRY, f"models/{kind.reader.partition(':')[0].replace('.', '/')}.py"]
     found: set[str] = set()
     while wanted:
@@ -86,7 +86,7 @@ def _needed(kind: Kind) -> set[str]:
             continue
         found.add(file)
         folder = Path(file).parent
-        found |= {f"{folder}/{data.name}" for data in (_ROOT / folder).glob("*.yaml")}
+        found |= {f"{data.relative_to(_ROOT)}" for pattern in ("*.yaml", "*/*.yaml") for data in (_ROOT / folder).glob(pattern)}
         wanted += [f"{parent}/__init__.py" for parent in Path(file).parents if parent.name]
         wanted += _imported(file)
     return found

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .classifier import Classifier, Finish, SavedClassifier
 
-_EVERYWHERE = ("mlflow", "numpy", "pydantic", "PyYAML", "sentencex", "py3langid")
+_EVERYWHERE = ("mlflow", "numpy", "pydantic", "PyYAML", "py3langid")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ HEAVY = {
     "pandas",
     "yaml",
     "pydantic",
-    "sentencex",
     "py3langid",
     "label_studio_sdk",
 }

@@ -5,18 +5,22 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-import importlib.metadata
 from collections.abc import Iterable
 from pathlib import Path
 
+from .rules import word_lists
+
 _FOLDER = Path(__file__).parent
-_CODE = (_FOLDER / "passages.py", _FOLDER.parent / "characters.py")
+_CODE = (*(_FOLDER / f"{module}.py" for module in ("passages", "sentences", "stops", "quotations", "rules")), _FOLDER.parent / "characters.py")
 
 
 @functools.cache
 def fingerprint() -> str:
-    """Hash of the code and of the libraries that make passages."""
-    return hashlib.sha256(f"{code_digest(_CODE)} {importlib.metadata.version('sentencex')}".encode()).hexdigest()
+    """Hash of the code and of the word lists that make passages; comments, and the order of a list, do not count."""
+    content = hashlib.sha256(code_digest(_CODE).encode())
+    for name, lists in word_lists().items():
+        content.update(f"{name}:{sorted((key, sorted(text.split())) for key, text in lists.items())}\n".encode())
+    return content.hexdigest()
 
 
 def code_digest(modules: Iterable[Path]) -> str:
