@@ -1,9 +1,14 @@
 """Annotations that other programs, older versions and edits by hand leave in Label Studio: what can be read is read, and the rest is named."""
 
+import copy
 import json
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 from newsmark.annotation.annotations import read_annotations, write_annotations
 from newsmark.annotation.documents import Document
 from newsmark.annotation.errors import NewsmarkError
@@ -205,6 +210,14 @@ def test_two_annotations_by_one_annotator_are_both_kept_and_the_first_keeps_the_
     assert [one.left for one in read_status(server, SCHEME).tasks] == [1]  # the other annotator's
 
 
+def test_names_that_were_given_to_second_annotations_are_never_given_twice(monkeypatch):
+    monkeypatch.setitem(USERS, 3, "ann@example.org (2)")  # pushed from a file that an earlier pull wrote
+    pulled = pull(Server(task(annotation(GOOD), annotation(region(), number=2), annotation(number=3, user=3))))
+    assert [(one.annotator, len(one.spans)) for one in pulled.annotations] == [
+        ("ann@example.org", 1), ("ann@example.org (2)", 1), ("ann@example.org (2) (2)", 0),
+    ]  # fmt: skip
+
+
 def test_annotations_of_two_copies_of_a_document_are_all_kept(readable):
     first, copy = task(annotation(GOOD)), task(annotation(region(), number=2), number=8)
     pulled = pull(Server(first, copy))
@@ -293,3 +306,46 @@ def test_of_two_marks_as_ground_truth_one_is_taken(readable):
     assert ({one.annotator for one in moved.annotations if one.ground_truth}, moved.left_out) == ({"ann@example.org"}, ())
     with pytest.raises(NewsmarkError, match="unmark one of them"):
         pull(both, strict=True)
+
+
+WHOLE = [
+    task(
+        annotation(GOOD, region(), region(*QUOTED, "quote", "r2"), kind(["direct"], "r2"), topics("other"), ground_truth=True),
+        annotation(region(), number=2, user={"id": 2, "email": "bo@example.org"}),
+    ),
+    task(annotation(region(), number=3), number=8),
+]
+ANYTHING = some.recursive(
+    some.none() | some.booleans() | some.integers(-5, 60) | some.floats() | some.text(some.characters(), max_size=4),
+    lambda inner: some.lists(inner, max_size=2) | some.dictionaries(some.sampled_from(["id", "start", "value", "labels"]), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def places(value, path=()):
+    """Paths of all values inside JSON, but for the tasks themselves and their ids."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        if len(path) > 0 and (*path, key)[1:] != ("id",):
+            yield (*path, key)
+        yield from places(one, (*path, key))
+
+
+@settings(deadline=None, max_examples=300)
+@given(changes=some.lists(some.tuples(some.sampled_from(sorted(places(WHOLE), key=str)), ANYTHING), min_size=1, max_size=3))
+def test_whatever_the_json_holds_the_rest_is_pulled_into_a_file_that_can_be_read(changes):
+    tasks = copy.deepcopy(WHOLE)
+    for (*path, last), value in changes:
+        inner = tasks
+        for key in path:
+            inner = inner[key] if isinstance(inner, list | dict) and key in (inner if isinstance(inner, dict) else range(len(inner))) else {}
+        if isinstance(inner, dict) or (isinstance(inner, list) and isinstance(last, int) and last < len(inner)):
+            inner[last] = value
+    server = Server(*tasks)
+    pulled = pull(server)
+    read_status(server, SCHEME)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "own.jsonl"
+        write_annotations(path, pulled.annotations)
+        again = pull(server, read_annotations(path, [DOCUMENT], SCHEME))
+    assert (again.new, again.changed, again.missing) == (0, 0, ())

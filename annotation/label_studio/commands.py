@@ -96,7 +96,7 @@ def _report(left_out: Sequence[LeftOut], foreign: Sequence[Task]) -> None:
         print(f"passed over: {few([str(task.id) for task in foreign], 'task')} that newsmark did not push", file=sys.stderr)
     if left_out:
         count = f"{len(left_out)} part{'s' if len(left_out) > 1 else ''} of annotations could not be read"
-        raise PartlyDoneError(f"{count} (see above); mend them in Label Studio or in the labels file, then run annotate pull --all")
+        raise PartlyDoneError(f"{count} (see above); correct them in Label Studio or in the labels file, then run annotate pull --all")
 
 
 def _odd(left_out: Iterable[LeftOut], foreign: Iterable[Task]) -> dict[str, Any]:

@@ -100,13 +100,16 @@ def with_annotators(project: Project, tasks: Iterable[Task]) -> Iterator[tuple[T
         project: the tasks' project.
         tasks: all tasks of their documents, with their annotations.
     """
-    counts: Counter[tuple[str | None, str]] = Counter()
+    taken: set[tuple[str | None, str]] = set()
     for task in sorted(tasks, key=lambda one: one.id):
         for stored in _without_skips_taken_back(task.annotations) if task.pushed else ():
             name = project.annotators.name_of(stored.user) or ("deleted user" if stored.user.id is None else f"deleted user {stored.user.id}")
-            counts[task.sha256, name] += 1
-            number = counts[task.sha256, name]
-            yield task, stored, f"{name} ({number})" if number > 1 else name
+            own, number = name, 1
+            while (task.sha256, own) in taken:
+                number += 1
+                own = f"{name} ({number})"
+            taken.add((task.sha256, own))
+            yield task, stored, own
 
 
 def _without_skips_taken_back(annotations: Sequence[StudioAnnotation]) -> list[StudioAnnotation]:

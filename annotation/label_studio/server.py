@@ -136,10 +136,12 @@ def serve(data: Path, port: int) -> None:
 
 def _migrate(program: str, database: Path, log: int, known: Credentials, report: Report) -> None:
     """Bring a database file to the installed version, with the administrator's account in it."""
-    data = database.parent
+    data, done = database.parent, 0
 
     def doing() -> str:
-        return f"making Label Studio's database: {migrations_done(database)} steps done"
+        nonlocal done
+        done = max(done, migrations_done(database))  # it can't be asked while it is busy
+        return f"making Label Studio's database: {done} steps done"
 
     process = _launch([program, "init", "--database", str(database)], data, log, known)
     try:

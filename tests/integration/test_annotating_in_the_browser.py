@@ -22,6 +22,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium with its driver on this machine (Debian: apt-get install chromium-driver)")
 
+PATIENCE = 600  # seconds; a page that comes at all comes long before
 FLAGS = "headless=new no-sandbox disable-gpu disable-background-networking disable-component-update disable-sync no-first-run no-proxy-server"
 TEXT = "Möte 😀👩‍👩‍👧 i dag\r\n\tCafe\u0301 E\u0301lyse\u0301e:\u00a0vi bygger\u00a0mer  nu 🎉!\r\n\r\nPrès de 100 pays\tont dit 𝔬𝔲𝔦 oui.\r\n"
 TEXT_AREA = (By.CSS_SELECTOR, ".lsf-htx-richtext")
@@ -67,7 +68,7 @@ def browser(label_studio, tmp_path):
         password.send_keys(label_studio.password)
         here = driver.current_url
         password.submit()
-        WebDriverWait(driver, 60).until(url_changes(here))
+        WebDriverWait(driver, PATIENCE).until(url_changes(here))
         yield driver
     finally:
         driver.quit()
@@ -76,9 +77,9 @@ def browser(label_studio, tmp_path):
 def _open(browser, url, text):
     """Open a task and wait until its text and its suggestions are there."""
     browser.get(url)
-    WebDriverWait(browser, 90).until(presence_of_element_located(TEXT_AREA))
-    WebDriverWait(browser, 90).until(lambda driver: text in driver.find_element(*TEXT_AREA).text)
-    WebDriverWait(browser, 90).until(_regions)
+    WebDriverWait(browser, PATIENCE).until(presence_of_element_located(TEXT_AREA))
+    WebDriverWait(browser, PATIENCE).until(lambda driver: text in driver.find_element(*TEXT_AREA).text)
+    WebDriverWait(browser, PATIENCE).until(_regions)
 
 
 def _regions(browser):
@@ -93,12 +94,12 @@ def _mark(browser, words):
     actions = ActionBuilder(browser)
     actions.pointer_action.move_to_location(left, top).pointer_down().move_to_location((left + right) // 2, top).move_to_location(right, bottom).pointer_up()
     actions.perform()
-    WebDriverWait(browser, 30).until(lambda driver: _regions(driver) > before)
+    WebDriverWait(browser, PATIENCE).until(lambda driver: _regions(driver) > before)
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)  # leaves the new region, so that the next key or click is no change of it
 
 
 def _button(browser, text):
-    return WebDriverWait(browser, 30).until(presence_of_element_located((By.XPATH, f"//button[normalize-space()='{text}']")))
+    return WebDriverWait(browser, PATIENCE).until(presence_of_element_located((By.XPATH, f"//button[normalize-space()='{text}']")))
 
 
 def _choose(browser, name):

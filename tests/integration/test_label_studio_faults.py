@@ -263,7 +263,8 @@ def test_an_annotation_that_cannot_be_read_is_named_and_the_others_are_pulled(an
         f"{own}: 1 new, 0 changed, 1 in all",
         f"left out: {label}",
         f"left out: task {edited.id} (2.txt), {name}: {EDITED}",
-        "annotate: error: 2 parts of annotations could not be read (see above); mend them in Label Studio or in the labels file, then run annotate pull --all",
+        "annotate: error: 2 parts of annotations could not be read (see above); "
+        "correct them in Label Studio or in the labels file, then run annotate pull --all",
     ]
     assert [json.loads(line)["name"] for line in own.read_text(encoding="utf-8").splitlines()] == ["1.txt"]
     status = annotate("status", "--json")

@@ -37,7 +37,7 @@ def _ask(url, token=None, body=None):
     headers = {"Content-Type": "application/json", **({"Authorization": f"Token {token}"} if token else {})}
     request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers)
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=600) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, None
@@ -118,7 +118,7 @@ def test_it_calls_nobody(stopped, monkeypatch):
         monkeypatch.setenv("no_proxy", "localhost")
         with start_server(stopped) as server:
             assert _ask(f"{server.url}/heidi-tips/")[0] == 404  # what its log-in page asks for, and it would ask GitHub for
-            login = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{server.url}/user/login/", timeout=60).read().decode()
+            login = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{server.url}/user/login/", timeout=600).read().decode()
         proxy.settimeout(0.1)
         with pytest.raises(TimeoutError):
             proxy.accept()
@@ -172,8 +172,12 @@ def test_users_and_data_outlive_a_restart_and_a_stop_leaves_no_process(stopped, 
 def test_serve_says_how_to_log_in_and_takes_the_server_along(stopped, number):
     command = [sys.executable, "-c", SERVE, str(stopped), "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
-        lines = [process.stderr.readline() for _ in range(3)]
-        url = re.search(r"http://127\.0\.0\.1:\d+", lines[1]).group()
+        lines = [process.stderr.readline()]
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+", lines[-1])):  # on a slow machine it reports that it waits
+            lines.append(process.stderr.readline())
+            assert lines[-1], lines
+        url = found.group()
+        lines.append(process.stderr.readline())
         assert _ask(f"{url}/health")[0] == 200
         process.send_signal(number)
         lines += process.stderr.readlines()
@@ -205,12 +209,13 @@ def test_credentials_of_another_database_are_one_line(stopped, tmp_path):
     assert "f" * 40 not in str(error.value)
 
 
-def test_a_server_that_dies_is_one_line_without_secrets(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("step", "problem"), [("init", "can't make its database"), ("start", "did not start")])
+def test_a_server_that_dies_is_one_line_without_secrets(tmp_path, monkeypatch, step, problem):
     program = tmp_path / "label-studio"
-    program.write_text('#!/bin/sh\necho "first"\necho "no database for $LABEL_STUDIO_PASSWORD"\nexit 3\n')
+    program.write_text(f'#!/bin/sh\n[ "$1" = {step} ] || exit 0\necho "first"\necho "no database for $LABEL_STUDIO_PASSWORD"\nexit 3\n')
     program.chmod(0o700)
-    monkeypatch.setattr(server_module, "install_label_studio", lambda: program)
-    with pytest.raises(NewsmarkError, match=r"^Label Studio did not start \(code 3\): no database for …; see .*server\.log$"):
+    monkeypatch.setattr(server_module, "install_label_studio", lambda _: program)
+    with pytest.raises(NewsmarkError, match=rf"^Label Studio {problem} \(code 3\): no database for …; see .*server\.log$"):
         start_server(tmp_path / "data")
 
 

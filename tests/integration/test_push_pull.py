@@ -11,6 +11,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 from newsmark.annotation.documents import read_documents
+from newsmark.annotation.label_studio.connection import Connection
 from newsmark.annotation.label_studio.interface import SPAN, offered_in
 from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.pull import pull_annotations
@@ -105,6 +106,10 @@ def test_a_personal_access_token_serves_as_well(project, label_studio, command, 
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
         token = json.load(answer)["token"]
     assert token.count(".") == 2  # a JWT, unlike a legacy token
+    connection = Connection(label_studio.url, token)
+    assert connection.get("api/projects/", {"title": "none"})["results"] == []
+    connection._access = "expired"
+    assert connection.get("api/projects/", {"title": "none"})["results"] == []
     env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": token}
     for arguments in (("push", "seeds", "--annotations", SEEDS), ("pull", "--annotations", tmp_path / "own.jsonl"), ("status",)):
         done = command("annotation", *arguments, "--project", project.title, env=env)
