@@ -316,7 +316,12 @@ WHOLE = [
     task(annotation(region(), number=3), number=8),
 ]
 ANYTHING = some.recursive(
-    some.none() | some.booleans() | some.integers(-5, 60) | some.floats() | some.text(some.characters(), max_size=4),
+    some.sampled_from(["r1", "r2", "span", "topics", "note", 12, ["other", "other"], ["statistic", "boilerplate"], {"id": 1}])
+    | some.none()
+    | some.booleans()
+    | some.integers(-5, 60)
+    | some.floats()
+    | some.text(some.characters(), max_size=4),
     lambda inner: some.lists(inner, max_size=2) | some.dictionaries(some.sampled_from(["id", "start", "value", "labels"]), inner, max_size=2),
     max_leaves=4,
 )
