@@ -126,10 +126,10 @@ def test_the_readme_has_at_most_900_words():
     assert len((PROJECT / "README.md").read_text(encoding="utf-8").split()) <= 900
 
 
-def test_every_environment_variable_that_the_code_names_is_described():
+def test_every_environment_variable_that_the_code_or_the_makefile_names_is_described():
     described = CONFIGURATION.read_text(encoding="utf-8")
-    pattern = re.compile(r"\b(?:NEWSMARK|LABEL_STUDIO|MLFLOW|RAY|DJANGO|POSTGRE|HF)_[A-Z][A-Z_]*\b")
-    found = set()
+    pattern = re.compile(r"(?<![\w])(?:NEWSMARK|LABEL_STUDIO|MLFLOW|RAY|DJANGO|POSTGRE|HF)_[A-Z][A-Z_]*\b")
+    found = set(pattern.findall((PROJECT / "Makefile").read_text(encoding="utf-8")))
     for path in CODE:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and pattern.fullmatch(node.value):
