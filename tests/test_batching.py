@@ -114,12 +114,11 @@ def test_work_whose_time_is_over_is_stopped(batcher, slow, length):
         waits = label(batcher, "waits", seconds=0.05)
         await asyncio.sleep(0.1)
         slow.let(2)
-        for one in (late, waits) if length == 1 else (late,):
+        for one in (late, waits):
             with pytest.raises(OutOfTimeError):
                 await one
         slow.let(2)
         assert texts_of(await label(batcher, "after")) == ["after"]
-        await asyncio.wait([waits])
 
     asyncio.run(ask())
     assert sum(len(texts) == STEP for texts in slow.asked) == 1
