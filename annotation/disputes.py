@@ -81,7 +81,7 @@ def compare_annotations(shared: Iterable[SharedDocument], scheme: LabelScheme) -
 def _compare(shared: SharedDocument, scheme: LabelScheme) -> Dispute:
     text = shared.document.text
     # each annotator's spans by what they mark, whole words; of doubled ones the first stays
-    spans = {name: {_whole_words(span, text): span for span in reversed(one.spans)} for name, one in shared.annotations.items()}
+    spans = {name: {whole_words(span, text): span for span in reversed(one.spans)} for name, one in shared.annotations.items()}
     giving = {name: spans_of_passages(shared.passages, list(own), scheme) for name, own in spans.items()}
     marks = {name: [frozenset(map(_mark, own)) for own in found] for name, found in giving.items()}
     agreed = [frozenset.intersection(*(own[index] for own in marks.values())) for index in range(len(shared.passages))]
@@ -135,8 +135,8 @@ def _agreed(
             yield replace(span, id=f"{span.id}-{number}", start=start, end=end)
 
 
-def _whole_words(span: Span, text: str) -> Span:
-    """The span from its first word to its last, both whole, as a key: without its id, and without how it came about."""
+def whole_words(span: Span, text: str) -> Span:
+    """Take a span from its first word to its last, both whole, without its id: two that differ only in their borders within a word are equal."""
     marked = text[span.start : span.end]
     inner = list(re.finditer(r"\w", marked))
     start, end = (span.start + inner[0].start(), span.start + inner[-1].end()) if inner else (span.start, span.end)

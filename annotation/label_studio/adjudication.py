@@ -1,23 +1,49 @@
-"""Building the ground truth: what annotators agree on passes, the rest goes back to Label Studio."""
+"""Building the ground truth: what annotators agree on passes, and a person decides the rest in a project of its own in Label Studio."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from ..agreement import shared_documents
-from ..annotations import Annotation
-from ..disputes import Dispute, compare_annotations
+from ..annotations import Annotation, Span, annotations_by_document
+from ..disputes import Dispute, compare_annotations, whole_words
 from ..documents import Document
 from ..labels import LabelScheme
+from .interface import REJECTED, dispute_html
 from .project import Project
 from .push import push_tasks, remove_copies
-from .reading import read_annotation
-from .writing import task_data, to_results
+from .reading import LeftOut, read_annotation, with_annotators
+from .records import StudioAnnotation, Task, read_task
+from .writing import Row, annotation_row, task_data, to_results
 
 AGREED = "agreed"
 """Annotator of a ground truth that nobody had to decide."""
+
+_ADJUDICATING = " (adjudicating)"
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The answers of the project of adjudications.
+
+    Attributes:
+        truths: ground truths that were decided.
+        untouched: tasks that were submitted as they were shown, so that nothing is decided.
+        left_out: what could not be read; these tasks count as not decided, too.
+    """
+
+    truths: tuple[Annotation, ...] = ()
+    untouched: tuple[Task, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def is_adjudicated(annotator: str) -> bool:
+    """Whether ``annotate adjudicate`` made an annotator's annotations: ground truths, and not the work of one who annotates."""
+    return annotator == AGREED or annotator.endswith(_ADJUDICATING)
 
 
 def settle(documents: Sequence[Document], annotations: Sequence[Annotation], scheme: LabelScheme) -> tuple[list[Annotation], list[Dispute]]:
@@ -38,37 +64,145 @@ def settle(documents: Sequence[Document], annotations: Sequence[Annotation], sch
     return agreements, disputes
 
 
-def push_disputes(project: Project, disputes: Sequence[Dispute]) -> int:
-    """Push each dispute once to the project of adjudications: every version, and the agreed spans, are shown as pre-annotations.
+def undecided(documents: Sequence[Document], annotations: Iterable[Annotation]) -> Counter[int]:
+    """Count the documents without a ground truth by their number of annotators."""
+    index = annotations_by_document(annotations)
+    own = [index.get(document.id, []) for document in documents]
+    return Counter(sum(not one.skipped for one in some) for some in own if not any(one.ground_truth for one in some))
+
+
+def read_decisions(project: Project, scheme: LabelScheme) -> Decisions:
+    """Read the answers, and mark those that decide as ground truth, there too; skipped tasks stay open.
 
     Args:
-        project: the project of adjudications; it exists.
-        disputes: what to decide.
-
-    Returns:
-        Number of disputes that were not there before.
+        project: the project of adjudications; where it does not exist, nothing is decided.
+        scheme: labels and topics.
     """
-    present = project.tasks.copies([dispute.shared.document.id for dispute in disputes])
-    new = {dispute.shared.document: dispute for dispute in disputes if not present[dispute.shared.document.id]}
-    count = sum(push_tasks(project, list(new), lambda document: _task(new[document])))
-    remove_copies(project, [name for name, count in project.tasks.copies([document.id for document in new]).items() if count > 1])
-    return count
-
-
-def decided(project: Project, scheme: LabelScheme) -> Iterator[Annotation]:
-    """Read the answers of the project of adjudications, and mark them as ground truth, there too; skipped ones stay open."""
-    for task in project.tasks.export(only_annotated=True):
+    truths, untouched = [], []
+    left_out: list[LeftOut] = []
+    for task in project.tasks.export(only_annotated=True) if project.id else []:
         answers = [one for one in task.annotations if not one.skipped]
-        if answers and task.pushed:
-            newest = max(answers, key=lambda one: one.updated_at or "")
+        if not answers or not task.pushed:
+            continue
+        newest = max(answers, key=lambda one: one.updated_at or "")
+        results = newest.results and tuple(one for one in newest.results if one.control != REJECTED)
+        name = f"{project.annotators.name_of(newest.user) or 'deleted user'}{_ADJUDICATING}"
+        reading = read_annotation(task, replace(newest, results=results), name, scheme)
+        if reading.left_out or reading.annotation is None:
+            left_out += reading.left_out
+        elif _is_untouched(task, newest, reading.annotation):
+            untouched.append(task)
+        else:
             if not newest.ground_truth:
                 project.tasks.mark_ground_truth(newest.id)
-            name = f"{project.annotators.name_of(newest.user) or 'deleted user'} (adjudicating)"
-            yield replace(read_annotation(task, newest, name, scheme).whole(), ground_truth=True, task_url=project.task_url(task.id))
+            truths.append(replace(reading.annotation, ground_truth=True, task_url=project.task_url(task.id)))
+    return Decisions(tuple(truths), tuple(untouched), tuple(left_out))
 
 
-def _task(dispute: Dispute) -> dict[str, Any]:
+def with_decisions(documents: Iterable[Document], annotations: Iterable[Annotation], truths: Iterable[Annotation]) -> list[Annotation]:
+    """Give documents their decided ground truth, which replaces an earlier one; those that were agreed are left out, to be settled anew."""
+    looked_at, decided = {document.id for document in documents}, {one.document_id: one for one in truths}
+    kept = [one for one in annotations if not (one.annotator == AGREED and one.document_id in looked_at)]
+    kept = [one for one in kept if not (one.document_id in decided and is_adjudicated(one.annotator))]
+    return [*(replace(one, ground_truth=False) if one.document_id in decided else one for one in kept), *decided.values()]
+
+
+def push_disputes(project: Project, disputes: Sequence[Dispute], documents: Sequence[Document], scheme: LabelScheme) -> None:
+    """Bring the project of adjudications up to date: one task per dispute; what all agree on is marked already, the rest is shown beside the text.
+
+    A task that nobody has begun is replaced where the dispute has changed, and removed where it is over.
+
+    Args:
+        project: the project of adjudications; it is made if needed.
+        disputes: what to decide.
+        documents: all documents that were looked at.
+        scheme: labels and topics.
+    """
+    if project.id is None and not disputes:
+        return
+    project.ensure(scheme, None, adjudicating=True)
+    rows = {one.shared.document.id: _task_row(one) for one in disputes}
+    looked_at = {document.id for document in documents}
+    present, outdated = set(), []
+    for task in project.tasks.export(only_annotated=False):
+        begun, row = bool(task.annotations) or task.has_drafts, rows.get(task.sha256 or "")
+        current = row is not None and (task.disputed, task.prefilled) == (row["data"]["disputed"], row["data"]["prefilled"])
+        if begun or current or task.sha256 not in looked_at:
+            present.add(task.sha256)
+        else:
+            outdated.append(task.id)
+    project.tasks.delete(outdated)
+    new = [one.shared.document for one in disputes if one.shared.document.id not in present]
+    for _ in push_tasks(project, new, lambda document: rows[document.id]):
+        pass
+    project.suggestion_version = AGREED
+    remove_copies(project, [name for name, count in project.tasks.copies([document.id for document in new]).items() if count > 1])
+
+
+def star_truths(project: Project, documents: Sequence[Document], annotations: Iterable[Annotation]) -> int:
+    """Give the ground truths their star in the annotators' project, and take it from those that no longer hold.
+
+    A ground truth that is no annotator's own is added there, under the name that it has in the file.
+
+    Args:
+        project: the annotators' project; where it does not exist, nothing is done.
+        documents: the documents.
+        annotations: all annotations of the file.
+
+    Returns:
+        Number of annotations that were added, changed or removed there.
+    """
+    if project.id is None:
+        return 0
+    by_id = {document.id: document for document in documents}
+    truths = {one.document_id: one for one in annotations if one.ground_truth}
+    tasks = [task for task in project.tasks.find_whole(list(by_id)) if task.sha256 in by_id and not task.edited]
+    present: dict[str, dict[str, StudioAnnotation]] = {str(task.sha256): {} for task in tasks}
+    for task, stored, annotator in with_annotators(project, tasks):
+        present[str(task.sha256)][annotator] = stored
+    changes = 0
+    for task in {task.sha256: task for task in tasks}.values():
+        document_id = str(task.sha256)
+        truth, there = truths.get(document_id), present[document_id]
+        for stale in [name for name in there if is_adjudicated(name) and (truth is None or name != truth.annotator)]:
+            project.tasks.delete_annotation(there[stale].id)
+            changes += 1
+        if truth is not None:
+            changes += _star(project, task, there.get(truth.annotator), by_id[document_id], truth)
+    return changes
+
+
+def _star(project: Project, task: Task, stored: StudioAnnotation | None, document: Document, truth: Annotation) -> bool:
+    row = annotation_row(document, truth, project.annotators)
+    (wanted,) = read_task({"id": task.id, "annotations": [row]}).annotations
+    if stored is None:
+        project.tasks.add_annotation(task.id, row)
+    elif is_adjudicated(truth.annotator) and _content(stored) != _content(wanted):
+        project.tasks.update_annotation(stored.id, {"result": row["result"], "ground_truth": True})
+    elif not stored.ground_truth:
+        project.tasks.mark_ground_truth(stored.id)
+    else:
+        return False
+    return True
+
+
+def _content(stored: StudioAnnotation) -> set[tuple[object, ...]]:
+    return {(one.control, one.start, one.end, frozenset(one.values), one.lines) for one in stored.results or ()}
+
+
+def _task_row(dispute: Dispute) -> Row:
     document = dispute.shared.document
-    versions = [{"model_version": name, "result": to_results(document, one.spans, one.topics)} for name, one in dispute.shared.annotations.items()]
-    agreed = {"model_version": AGREED, "result": to_results(document, dispute.agreed)}
-    return {"data": task_data(document), "predictions": [agreed, *versions]}
+    agreed = {"model_version": AGREED, "result": to_results(document, dispute.agreed, dispute.agreed_topics)}
+    shown = {"disputed": dispute_html(dispute), "prefilled": _digest(document.text, dispute.agreed, dispute.agreed_topics)}
+    return {"data": {**task_data(document), **shown}, "predictions": [agreed]}
+
+
+def _is_untouched(task: Task, answer: StudioAnnotation, read: Annotation) -> bool:
+    """Whether an answer says no more than was marked already: neither a span nor a topic, nor that nothing in dispute is right."""
+    rejected = any(one.control == REJECTED and one.choices for one in answer.results or ())
+    return not rejected and task.prefilled == _digest(task.text or "", read.spans, read.topics)
+
+
+def _digest(text: str, spans: Iterable[Span], topics: Iterable[str]) -> str:
+    words = sorted({(one.start, one.end, one.label, one.kind or "") for one in (whole_words(span, text) for span in spans)})
+    return sha256(json.dumps([words, sorted(topics)]).encode()).hexdigest()[:16]

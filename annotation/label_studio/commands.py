@@ -45,10 +45,12 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None) -> None:
     pull.set_defaults(run=_pull)
 
     adjudicate = commands.add_parser(
-        "adjudicate", parents=[common_options()], help="build the ground truth: agreed documents pass, disputes go to Label Studio"
+        "adjudicate", parents=[common_options(), json_option()], help="build the ground truth: agreed documents pass, disputes go to Label Studio"
     )
     adjudicate.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="the documents (default: seeds)")
-    adjudicate.add_argument("--annotations", type=Path, default=Path("annotations.jsonl"), metavar="FILE", help="default: %(default)s")
+    adjudicate.add_argument(
+        "--annotations", type=Path, default=Path("annotations.jsonl"), metavar="FILE", help="read, and rewritten with the ground truths (default: %(default)s)"
+    )
     add_project_options(adjudicate)
     adjudicate.set_defaults(run=_adjudicate)
 
@@ -105,28 +107,46 @@ def _odd(left_out: Iterable[LeftOut], foreign: Iterable[Task]) -> dict[str, Any]
 
 
 def _adjudicate(arguments: argparse.Namespace) -> None:
-    from .adjudication import AGREED, decided, push_disputes, settle
+    from ..reports import dispute_answer
+    from .adjudication import push_disputes, read_decisions, settle, star_truths, undecided, with_decisions
+    from .project import Project
     from .push import push_lock
 
     scheme = load_labels(arguments.labels)
     documents = list(read_documents(arguments.paths))
-    known = {document.id for document in documents}
     annotations = read_annotations(arguments.annotations, None, scheme)
-    project = open_project(arguments, f"{arguments.project} adjudication")
+    annotating = open_project(arguments)
+    project = Project(annotating.connection, f"{arguments.project} adjudication")
     with project.connection.clear_errors(), push_lock(project):
-        truths = list(decided(project, scheme)) if project.id else []
-        answered = {one.document_id for one in truths}
-        renewed = {(one.document_id, one.annotator) for one in truths}
-        kept = [one for one in annotations if one.annotator != AGREED and (one.document_id, one.annotator) not in renewed]
-        others = [replace(one, ground_truth=False) if one.document_id in answered else one for one in kept]
-        agreements, disputes = settle(documents, [*others, *truths], scheme)
-        if disputes:
-            project.ensure(scheme, None)
-            push_disputes(project, disputes)
-    write_annotations(arguments.annotations, [*others, *truths, *agreements])
-    left = f"; decide the rest at {project.url}, then run the command again" if disputes else ""
-    truth_count = sum(one.ground_truth and one.document_id in known for one in [*others, *truths, *agreements])
-    print(f"{arguments.annotations}: {truth_count} of {len(documents)} documents have a ground truth, {len(disputes)} are in dispute{left}", file=sys.stderr)
+        decisions = read_decisions(project, scheme)
+        merged = with_decisions(documents, annotations, decisions.truths)
+        agreements, disputes = settle(documents, merged, scheme)
+        merged += agreements
+        push_disputes(project, disputes, documents, scheme)
+        starred = star_truths(annotating, documents, merged)
+        url = project.url if project.id else None
+        untouched = [project.task_url(task.id) for task in decisions.untouched]
+    # marking an answer as ground truth there changes its time, and that is no reason to rewrite the file
+    if changed := [replace(one, updated_at=None) for one in merged] != [replace(one, updated_at=None) for one in annotations]:
+        write_annotations(arguments.annotations, merged)
+    open_ones = undecided(documents, merged)
+    truth_count = len(documents) - sum(open_ones.values())
+    if arguments.json:
+        counts = {"documents": len(documents), "ground_truths": truth_count, "one_annotator": open_ones[1], "no_annotator": open_ones[0], "starred": starred}
+        answer = {"file": str(arguments.annotations), "rewritten": changed, **counts, "url": url, "untouched": untouched}
+        print_json({**answer, "disputes": [dispute_answer(one) for one in disputes], **_odd(decisions.left_out, ())})
+    said = f"{truth_count} of {len(documents)} documents have a ground truth, {len(disputes)} are in dispute"
+    said += f", {open_ones[1]} have one annotator, {open_ones[0]} have none"
+    left = f"; decide what is in dispute at {url}, then run the command again" if disputes else ""
+    print(f"{arguments.annotations} {'rewritten' if changed else 'unchanged'}: {said}{left}", file=sys.stderr)
+    if starred:
+        print(f"{annotating.url}: stars of ground truths brought up to date in {starred} task{'s' * (starred != 1)}", file=sys.stderr)
+    for task, where in zip(decisions.untouched, untouched, strict=True):
+        reason = "submitted as it was shown, which decides nothing; mark what is right, or tick that nothing in dispute is right, and press Update"
+        print(f"not decided: {task.name} was {reason}: {where}", file=sys.stderr)
+    _report(decisions.left_out, ())
+    if decisions.untouched:
+        raise PartlyDoneError(f"{few([task.name for task in decisions.untouched], 'task')} submitted untouched (see above)")
 
 
 def _status(arguments: argparse.Namespace) -> None:

@@ -61,19 +61,20 @@ class Project:
             raise NewsmarkError(f"{self.connection.url} has no project {self.title!r}; annotate push makes it")
         return self.id
 
-    def ensure(self, scheme: LabelScheme, overlap: int | None) -> None:
+    def ensure(self, scheme: LabelScheme, overlap: int | None, adjudicating: bool = False) -> None:
         """Make the project, or update its interface to the labels file.
 
         Args:
             scheme: labels and topics.
             overlap: number of annotators per document; None leaves it as it is.
+            adjudicating: its tasks are disputes to decide.
 
         Raises:
             NewsmarkError: a label, kind or topic that annotations use is no longer in the labels file; the tasks are listed.
         """
         settings: dict[str, Any] = {
-            "label_config": interface_xml(scheme),
-            "expert_instruction": instructions_html(scheme),
+            "label_config": interface_xml(scheme, adjudicating),
+            "expert_instruction": instructions_html(scheme, adjudicating),
             "show_instruction": True,
             "show_collab_predictions": True,
         }

@@ -94,6 +94,8 @@ class Task:
         sha256: id of the document that was pushed.
         annotations: what annotators submitted, the oldest first.
         has_drafts: somebody has begun an annotation and not submitted it.
+        disputed: of a task to adjudicate, what is shown as in dispute.
+        prefilled: of a task to adjudicate, a digest of what is marked already.
     """
 
     id: int
@@ -102,6 +104,8 @@ class Task:
     sha256: str | None
     annotations: tuple[StudioAnnotation, ...] = ()
     has_drafts: bool = False
+    disputed: str | None = None
+    prefilled: str | None = None
 
     @property
     def pushed(self) -> bool:
@@ -139,6 +143,8 @@ def read_task(row: Mapping[str, Any]) -> Task:
         digest if isinstance(digest, str) else None,
         tuple(annotations),
         bool(row.get("drafts")),
+        _string(data.get("disputed")),
+        _string(data.get("prefilled")),
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ..labels import LabelScheme
+from .adjudication import is_adjudicated
 from .project import Project
 from .reading import EDITED, LeftOut, Reading, read_tasks
 from .records import Task
@@ -83,7 +84,8 @@ def read_status(project: Project, scheme: LabelScheme) -> Status:
 def _status(task: Task, readings: list[Reading], overlap: int) -> TaskStatus:
     done = [reading for reading in readings if not (reading.annotation and reading.annotation.skipped)]  # Label Studio asks others for a skipped one
     spans = Counter(span.label for reading in done if reading.annotation for span in reading.annotation.spans)
-    left = max(0, overlap - len({reading.annotator if reading.deleted else reading.user for reading in done}))
+    annotators = [reading for reading in done if not is_adjudicated(reading.annotator)]
+    left = max(0, overlap - len({reading.annotator if reading.deleted else reading.user for reading in annotators}))
     return TaskStatus(task.id, str(task.sha256), task.name, tuple(map(_annotator, readings)), spans, left)
 
 

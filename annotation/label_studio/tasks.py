@@ -90,6 +90,14 @@ class Tasks:
         """Add an annotation (``result``, ``completed_by``, ``ground_truth``, ``was_cancelled``) to a task that is there."""
         self._connection.sdk.annotations.create(id=task, **row, request_options=self._connection.options)
 
+    def update_annotation(self, annotation: int, row: dict[str, Any]) -> None:
+        """Change what an annotation says (``result``, ``ground_truth``)."""
+        self._connection.sdk.annotations.update(id=annotation, **row, request_options=self._connection.options)
+
+    def delete_annotation(self, annotation: int) -> None:
+        """Delete an annotation."""
+        self._connection.sdk.annotations.delete(id=annotation, request_options=self._connection.options)
+
     def mark_ground_truth(self, annotation: int) -> None:
         """Mark an annotation as its task's ground truth; another one that was marked no longer is."""
         self._connection.sdk.annotations.update(id=annotation, ground_truth=True, request_options=self._connection.options)

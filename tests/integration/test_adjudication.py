@@ -1,61 +1,185 @@
-"""``annotate adjudicate`` against the real Label Studio, from two readings of the seeds to a ground truth."""
+"""``annotate adjudicate`` against the real Label Studio, from two readings of an article to a ground truth."""
 
 import json
-import re
+from dataclasses import replace
 
 import pytest
-from newsmark.annotation.annotations import read_annotations
-from newsmark.annotation.documents import read_documents
+from newsmark.annotation.annotations import Annotation, Span, read_annotations, write_annotations
+from newsmark.annotation.documents import Document, read_documents
 from newsmark.annotation.label_studio.connection import Connection
 from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.labels import load_labels
 
-TITLE = "adjudicated seeds"
+SCHEME = load_labels()
+DISPUTED = Document("Le pays s'engage à agir. « Oui <b> », dit-elle. Il pleut.", "disputed.txt", "fr")
+AGREED = Document("Trois pays ont voté. Il pleut.", "agreed.txt", "fr")
+ALONE = Document("Personne ne sait.", "alone.txt", "fr")
+COMMITMENT, QUOTE, INDIRECT = Span("s1", 0, 24, "commitment"), Span("s2", 25, 47, "quote", "direct"), Span("s3", 25, 47, "quote", "indirect")
+
+
+def _by(annotator, document, *spans, topics=("other",)):
+    return Annotation(document.id, document.name, annotator, ground_truth=False, topics=topics, spans=spans)
+
+
+class Workplace:
+    """An annotators' project with its adjudications, and the files beside it."""
+
+    def __init__(self, folder, server, command, environment, title):
+        self.documents, self.file = folder / "articles.jsonl", folder / "annotations.jsonl"
+        rows = [{"text": one.text, "name": one.name, "lang": one.language} for one in (DISPUTED, AGREED, ALONE)]
+        self.documents.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        self.project, self.adjudications = (Project(Connection(server.url, server.token), name) for name in (title, f"{title} adjudication"))
+        self._command, self._environment = command, environment
+        self.write(
+            _by("ann", DISPUTED, COMMITMENT, QUOTE, topics=("other", "cybercrime")),
+            _by("bo", DISPUTED, replace(COMMITMENT, end=23), INDIRECT),
+            _by("ann", AGREED, Span("s1", 0, 20, "statistic")),
+            _by("bo", AGREED, Span("s1", 0, 19, "statistic"), Span("s2", 0, 19, "statistic")),
+            _by("ann", ALONE),
+        )
+
+    def write(self, *annotations):
+        write_annotations(self.file, annotations)
+
+    def read(self):
+        return {(one.name, one.annotator): one for one in read_annotations(self.file, read_documents([self.documents]), SCHEME)}
+
+    def annotate(self, name, *arguments, project=True):
+        title = ("--project", self.project.title) if project else ()
+        return self._command("annotation", name, *arguments, *title, "--annotations", self.file, env=self._environment)
+
+    def adjudicate(self):
+        return self.annotate("adjudicate", self.documents)
+
+    def task(self):
+        (task,) = self.adjudications.tasks.export(only_annotated=False)
+        return task
+
+    def predictions(self):
+        return self.adjudications.connection.get("api/predictions/", {"project": self.adjudications.required_id()})
+
+    def submit(self, results):
+        self.adjudications.connection.sdk.annotations.create(id=self.task().id, result=results)
+
+    def stars(self):
+        tasks = self.project.tasks.export(only_annotated=True)
+        return {(task.name, self.project.annotators.name_of(one.user)) for task in tasks for one in task.annotations if one.ground_truth}
 
 
 @pytest.fixture
-def environment(label_studio, store):
-    return {**store, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
+def workplace(label_studio, command, store, tmp_path, request):
+    environment = {**store, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
+    return Workplace(tmp_path, label_studio, command, environment, request.node.name.removeprefix("test_")[:35])
 
 
-def test_agreed_documents_pass_and_disputes_are_decided_in_label_studio(command, environment, label_studio, tmp_path, pytestconfig):
-    rows = [json.loads(line) for line in (pytestconfig.rootpath / "seeds/annotations.jsonl").read_text().splitlines()]
-    path = tmp_path / "annotations.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows if not row["ground_truth"]))
+def _marks(results):
+    return sorted((one["from_name"], *one["value"].get("labels", one["value"].get("choices"))) for one in results)
 
-    def adjudicate():
-        done = command("annotation", "adjudicate", "--annotations", path, "--project", TITLE, env=environment)
-        assert done.returncode == 0, done.stderr
-        return tuple(map(int, re.search(r"(\d) of 5 documents have a ground truth, (\d) are in dispute", done.stderr).groups()))
 
-    assert adjudicate() == (1, 4)
-    assert adjudicate() == (1, 4)
-    project = Project(Connection(label_studio.url, label_studio.token), f"{TITLE} adjudication")
-    tasks = project.tasks.export(only_annotated=False)
-    assert len(tasks) == 4
-    first = tasks[0]
-    versions = {
-        one["model_version"]: one["result"] for one in project.connection.get("api/predictions/", {"project": project.required_id()}) if one["task"] == first.id
-    }
-    assert set(versions) == {"agreed", "reader-1", "reader-2"}
-    project.connection.sdk.annotations.create(id=first.id, result=versions["reader-2"])
+def test_what_is_agreed_passes_and_a_dispute_is_decided_in_label_studio(workplace):
+    assert workplace.annotate("push", workplace.documents).returncode == 0
+    done = workplace.adjudicate()
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(
+        f"{workplace.file} rewritten: 1 of 3 documents have a ground truth, 1 are in dispute, 1 have one annotator, 0 have none; "
+        f"decide what is in dispute at {workplace.adjudications.url}, then run the command again\n"
+    )
+    truth = workplace.read()["agreed.txt", "agreed"]
+    assert (truth.ground_truth, truth.spans, truth.topics) == (True, (Span("s1", 0, 20, "statistic"),), ("other",))
 
-    assert adjudicate() == (2, 3)
-    (marked,) = project.tasks.export(only_annotated=True)
-    assert [one.ground_truth for one in marked.annotations] == [True]
-    documents = list(read_documents([pytestconfig.rootpath / "seeds"]))
-    merged = read_annotations(path, documents, load_labels())
-    (truth,) = [one for one in merged if one.ground_truth and one.document_id == first.sha256]
-    (reader,) = [one for one in merged if one.annotator == "reader-2" and one.document_id == truth.document_id]
-    assert [(span.start, span.end, span.label, span.kind) for span in truth.spans] == [(span.start, span.end, span.label, span.kind) for span in reader.spans]
-    assert truth.task_url.startswith(label_studio.url)
-    assert len(merged) == 12
-
-    pushed = command("annotation", "push", "seeds", "--project", TITLE, env=environment)
-    assert pushed.returncode == 0, pushed.stderr
-    (task,) = [
-        one for one in Project(Connection(label_studio.url, label_studio.token), TITLE).tasks.export(only_annotated=False) if one.sha256 == truth.document_id
+    # what all agree on is marked already; the rest is shown beside the text, with who marked it
+    (prediction,) = workplace.predictions()
+    assert _marks(prediction["result"]) == [("span", "commitment"), ("topics", "other")]
+    shown = workplace.task().disputed
+    rows = [row.split("</tr>")[0] for row in shown.split("<tr>")[2:]]
+    assert rows == [
+        f"<td>{words}</td><td>{mark}</td><td>{by}</td><td>{other}</td>"
+        for words, mark, by, other in (
+            ("« Oui &lt;b&gt; », dit-elle.", "quote (direct)", "ann", "bo"),
+            ("« Oui &lt;b&gt; », dit-elle.", "quote (indirect)", "bo", "ann"),
+            ("(the whole article)", "topic cybercrime", "ann", "bo"),
+        )
     ]
-    project.connection.sdk.annotations.create(id=task.id, result=[])
-    pulled = command("annotation", "pull", "--annotations", path, "--project", TITLE, env=environment)
-    assert f"{path}: 1 new, 0 changed, 13 in all" in pulled.stderr
+
+    where = {"id": "q", "to_name": "text", "value": {"start": 25, "end": 47, "text": DISPUTED.text[25:47]}}
+    quote = {**where, "from_name": "span", "type": "labels", "value": where["value"] | {"labels": ["quote"]}}
+    kind = {**where, "from_name": "kind-quote", "type": "choices", "value": where["value"] | {"choices": ["direct"]}}
+    workplace.submit([*prediction["result"], quote, kind])
+    done = workplace.adjudicate()
+    assert done.returncode == 0, done.stderr
+    assert f"{workplace.file} rewritten: 2 of 3 documents have a ground truth, 0 are in dispute" in done.stderr
+    (truth,) = [one for one in workplace.read().values() if one.ground_truth and one.name == "disputed.txt"]
+    assert truth.annotator.endswith(" (adjudicating)")
+    assert [(span.label, span.kind) for span in truth.spans] == [("commitment", None), ("quote", "direct")]
+    assert [one.ground_truth for one in workplace.task().annotations] == [True]
+
+    # both have their star in the annotators' project, once, and the file has no more of them after a pull
+    assert workplace.stars() == {("agreed.txt", "agreed"), ("disputed.txt", truth.annotator)}
+    pulled = workplace.annotate("pull")
+    assert pulled.stderr == f"{workplace.file}: 0 new, 0 changed, 7 in all\n"
+    done = workplace.adjudicate()
+    assert f"{workplace.file} unchanged: 2 of 3 documents" in done.stderr
+    assert "stars of ground truths" not in done.stderr
+
+    agreement = workplace.annotate("agreement", workplace.documents, project=False).stdout
+    assert agreement.endswith("in dispute: 0 passages, 0 spans, the topics of 0 documents; left out: 2 documents with a ground truth\n")
+    assert "http" not in agreement
+
+
+def test_a_task_that_is_submitted_untouched_decides_nothing_and_is_reported(workplace):
+    workplace.adjudicate()
+    (prediction,) = workplace.predictions()
+    workplace.submit(prediction["result"])
+    done = workplace.adjudicate()
+    assert done.returncode == 3
+    assert "1 of 3 documents have a ground truth, 1 are in dispute" in done.stderr
+    assert "not decided: disputed.txt was submitted as it was shown, which decides nothing; mark what is right" in done.stderr
+    assert workplace.adjudications.task_url(workplace.task().id) in done.stderr
+    assert [one.ground_truth for one in workplace.task().annotations] == [False]
+
+    nothing = {"id": "r", "from_name": "rejected", "to_name": "text", "type": "choices", "value": {"choices": ["Nothing of what is in dispute is right"]}}
+    workplace.submit([*prediction["result"], nothing])
+    done = workplace.adjudicate()
+    assert done.returncode == 0, done.stderr
+    assert "2 of 3 documents have a ground truth, 0 are in dispute" in done.stderr
+    (truth,) = [one for one in workplace.read().values() if one.ground_truth and one.name == "disputed.txt"]
+    assert [(span.label, span.kind) for span in truth.spans] == [("commitment", None)]
+
+
+def test_open_tasks_and_stars_follow_what_annotators_change(workplace):
+    workplace.annotate("push", workplace.documents)
+    workplace.adjudicate()
+    own = workplace.read()
+    assert workplace.stars() == {("agreed.txt", "agreed")}
+
+    own["agreed.txt", "bo"] = _by("bo", AGREED)  # no longer agreed
+    own["disputed.txt", "bo"] = _by("bo", DISPUTED, COMMITMENT, QUOTE, topics=("cybercrime", "other"))  # no longer in dispute
+    workplace.write(*own.values())
+    done = workplace.adjudicate()
+    assert "1 of 3 documents have a ground truth, 1 are in dispute" in done.stderr
+    assert workplace.task().name == "agreed.txt"
+    assert workplace.stars() == {("disputed.txt", "agreed")}
+
+
+def test_an_answer_that_cannot_be_read_is_named_and_decides_nothing(workplace):
+    workplace.adjudicate()
+    workplace.submit([{"id": "x", "from_name": "span", "to_name": "text", "type": "labels", "value": {"start": 0, "end": 900, "labels": ["quote"]}}])
+    done = workplace.adjudicate()
+    assert done.returncode == 3
+    assert "1 of 3 documents have a ground truth, 1 are in dispute" in done.stderr
+    assert f"left out: task {workplace.task().id} (disputed.txt)" in done.stderr
+
+
+def test_adjudicate_answers_in_json_for_scripts(workplace):
+    done = workplace.annotate("adjudicate", workplace.documents, "--json")
+    answer = json.loads(done.stdout)
+    assert {key: answer[key] for key in ("documents", "ground_truths", "one_annotator", "no_annotator", "rewritten", "untouched")} == {
+        "documents": 3,
+        "ground_truths": 1,
+        "one_annotator": 1,
+        "no_annotator": 0,
+        "rewritten": True,
+        "untouched": [],
+    }
+    assert [(one["name"], len(one["spans"])) for one in answer["disputes"]] == [("disputed.txt", 2)]
+    assert answer["url"] == workplace.adjudications.url
