@@ -57,7 +57,7 @@ def read_text(path: Path) -> str:
 
 
 def read_jsonl(source: Path | BinaryIO, name: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read JSON objects, one a line, without holding the file in memory.
+    """Read JSON objects, one per line, without holding the file in memory.
 
     Args:
         source: a file, or an open binary stream such as standard input.
@@ -69,23 +69,28 @@ def read_jsonl(source: Path | BinaryIO, name: str | None = None) -> Iterator[tup
     Raises:
         NewsmarkError: no such file, or a line that is not a JSON object of well-formed Unicode (names the line).
     """
+    return ((where, row) for where, row, _ in read_json_lines(source, name))
+
+
+def read_json_lines(source: Path | BinaryIO, name: str | None = None) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Read JSON objects as ``read_jsonl`` does, each with its line as it is written, without white space around it."""
     if isinstance(source, Path):
         try:
             with source.open("rb") as stream:
-                yield from read_jsonl(stream, name or str(source))
+                yield from read_json_lines(stream, name or str(source))
         except FileNotFoundError:
             raise UsageError(f"{source}: no such file") from None
         return
     for number, raw in enumerate(source, start=1):
         where = f"{name}, line {number}"
-        line = decode(raw, where).removeprefix("\ufeff" if number == 1 else "")
+        line = decode(raw, where).removeprefix("\ufeff" if number == 1 else "").strip(" \t\r\n")
         if line.strip():
-            yield where, _parse_row(line, where)
+            yield where, _parse_row(line, where), line
 
 
 def _parse_row(line: str, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = _DECODER.decode(line)
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "nested too deeply"
         raise NewsmarkError(f"{where}: broken JSON ({reason}); each line must be one JSON object") from None
@@ -96,6 +101,13 @@ def _parse_row(line: str, where: str) -> dict[str, Any]:
     except UnicodeEncodeError:
         raise NewsmarkError(f"{where}: holds a lone surrogate, which is no character; repair the text") from None
     return row
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON value; write null")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def text_of(row: dict[str, Any], where: str) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,15 @@ class SavedClassifier(Protocol):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read the model's files, without network and without running anything they contain."""
+        ...
+
+
+@runtime_checkable
+class ReadsBeginnings(Protocol):
+    """A classifier that reads only the beginning of a long text."""
+
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Whether each text is longer than what is read of it."""
         ...
 
 

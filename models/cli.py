@@ -1,4 +1,4 @@
-"""The ``predict`` command: label the passages of articles."""
+"""The ``predict`` command: label the passages of articles, here or on a server."""
 
 from __future__ import annotations
 
@@ -6,46 +6,45 @@ import argparse
 import os
 import re
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+from ..annotation.commandline import common_options, json_option, open_closed_streams, print_json, run_command, whole_number
+from ..annotation.errors import UsageError
+from .prediction.run import Labeller, predict, print_jsonl, print_table
 
-from ..annotation.commandline import common_options, open_closed_streams, run_command, whole_number
-from ..annotation.errors import NewsmarkError, UsageError
-from .prediction.rows import Output, Row, as_line, count_rows, read_rows, with_neighbours
-
-if TYPE_CHECKING:
-    from .context import PassageInContext
-    from .prediction.engines import Engine
-    from .prediction.predict import Prediction
-
-_FIRST_CHUNK, CHUNK = 16, 1024
-"""Passages classified at once: few in the beginning, so that the first answers come soon, then twice as many each time up to the second number,
-with which enough of them have one length. Memory does not grow with the input."""
+_WAIT_SECONDS = 600
+"""How long a busy server is waited for."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run ``predict``; returns the exit code."""
+    """Run ``predict`` or ``predict serve``; returns the exit code."""
     open_closed_streams()
     argv = sys.argv[1:] if argv is None else argv
-    serving = argv[:1] == ["serve"]
-    arguments = _serve_parser().parse_args(argv[1:]) if serving else _parser().parse_args(argv)
-    return run_command("predict", "debug" in arguments, lambda: (_serve if serving else _predict)(arguments))
+    name = "predict serve" if argv[:1] == ["serve"] else "predict"
+    arguments = parsers()[name].parse_args(argv[1:] if name == "predict serve" else argv)
+    return run_command("predict", "debug" in arguments, lambda: arguments.run(arguments))
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """Make the parser of each command, by the command's name.
+
+    ``serve`` is no sub-parser of argparse, which can't have one beside the files that ``predict`` takes in its place.
+    """
+    return {"predict": _parser(), "predict serve": _serve_parser()}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="predict",
-        parents=[common_options()],
-        description="Label the passages of news articles. An article (.txt) gives one row a passage; a row of a .jsonl or .parquet file is "
-        "a passage itself and comes back with all its fields, and with 'labels', 'scores' and 'review' (which replace fields of these names); "
-        "neighbouring rows of one 'document' are read along.",
-        epilog="predict serve starts a server that does the same (see predict serve --help).",
+        usage="%(prog)s [options] [FILE|FOLDER|- ...]\n       %(prog)s serve [options]",
+        parents=[common_options(), json_option()],
+        description="Label the passages of news articles. An article gives one row per passage. A row of a .jsonl or .parquet file is a passage or an "
+        "article, too (with a name, title, url, source or date, or with line breaks in its text). It comes back with all its fields, and with 'labels', "
+        "'scores', 'review', 'truncated' and 'model_version'; its own fields of these names become 'input_labels' and so on. Neighbouring rows of one "
+        "'document' or 'page' are read together.",
+        epilog="The model is printed on standard error.",
     )
+    parser.add_argument_group("commands", "serve    start a server that labels over HTTP (see predict serve --help)")
     parser.add_argument(
         "paths",
         nargs="*",
@@ -54,15 +53,33 @@ def _parser() -> argparse.ArgumentParser:
         help="articles (.txt), folders of them, .jsonl, .parquet files; - is standard input (default)",
     )
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--model", metavar="MODEL", help="folder, run id or MLflow URI (default: the newest trained model)")
+    source.add_argument("--model", metavar="MODEL", help="folder, run id or MLflow URI (default: the champion, else the newest trained model)")
     source.add_argument("--url", metavar="URL", help="let a server label (predict serve); NEWSMARK_TOKEN is its token, if it wants one")
+    parser.add_argument(
+        "--wait",
+        type=whole_number("seconds", 0, 1_000_000),
+        metavar="SECONDS",
+        help=f"with --url: how long to wait for a server that is busy (default: {_WAIT_SECONDS})",
+    )
     parser.add_argument("--format", choices=("jsonl", "table"), default="jsonl", help="how rows are printed (default: %(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl or .parquet file for the rows; it appears when it is complete")
-    parser.add_argument("--resume", action="store_true", help="go on with the --output of a run that was interrupted: no passage is lost or doubled")
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="where to label: here, or on Ray (RAY_ADDRESS names a cluster)")
-    parser.add_argument("--workers", type=whole_number("workers", 1, 10_000), metavar="N", help="processes that label (default: 1; Ray actors: one a machine)")
+    parser.add_argument("--resume", action="store_true", help="continue the --output of a run that was interrupted: no passage is lost or doubled")
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where to label: here, or on Ray (RAY_ADDRESS names a cluster); ray pays on several machines",
+    )
+    parser.add_argument(
+        "--workers",
+        type=whole_number("workers", 1, 10_000),
+        metavar="N",
+        help="processes that label (default: 1; Ray actors: one per machine); more pay for a baseline from some 30,000 passages on, not for a transformer, "
+        "which uses all cores in one",
+    )
     parser.add_argument("--threshold", type=_threshold, metavar="SCORE", help="give a label from this score on, 0 to 1 (default: the model's own)")
-    parser.add_argument("--review", action="store_true", help="print only what a person should look at: rows with a label that is likely enough wrong")
+    parser.add_argument("--review", action="store_true", help="print only rows that need review (a label has more than a 20 %% chance of being wrong)")
+    parser.set_defaults(run=_predict)
     return parser
 
 
@@ -70,12 +87,14 @@ def _serve_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="predict serve",
         parents=[common_options()],
-        description="Serve a model: MLflow's scoring behind limits. POST /invocations labels texts, /ping and /health tell whether the "
+        description="Serve a model: MLflow's scoring behind limits. POST /invocations labels texts, /ping and /health say whether the "
         "server is alive and the model answers, /metrics is for Prometheus, /docs describes it all.",
         epilog="With NEWSMARK_TOKEN in the environment, requests need it as bearer token. SIGTERM finishes what is under way and stops.",
     )
     parser.add_argument(
-        "--model", metavar="MODEL", help="folder, run id or MLflow URI; an alias is followed when it moves (default: models:/newsmark@champion)"
+        "--model",
+        metavar="MODEL",
+        help="folder, run id or MLflow URI; an alias is followed when it moves (default: the champion; the newest trained model until there is one)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=whole_number("port", 0, 65535), default=5001, help="port to listen on (default: %(default)s)")
@@ -95,6 +114,7 @@ def _serve_parser() -> argparse.ArgumentParser:
     )
     limits.add_argument("--time-limit", type=whole_number("seconds", 1, 3600), default=60, metavar="SECONDS", help="time to answer it (default: %(default)s)")
     limits.add_argument("--queue", type=whole_number("requests", 1, 700), default=128, metavar="N", help="requests under way at once (default: %(default)s)")
+    parser.set_defaults(run=_serve)
     return parser
 
 
@@ -134,75 +154,46 @@ def _threshold(text: str) -> float:
 
 def _predict(arguments: argparse.Namespace) -> None:
     if arguments.resume and arguments.output is None:
-        raise UsageError("--resume goes on with an --output: name it")
+        raise UsageError("--resume continues an --output: name it")
+    if arguments.json and arguments.output is None:
+        raise UsageError("--json says what an --output holds: name it (printed rows are JSON as they are)")
     if arguments.url and (arguments.workers or arguments.engine != "local"):
         raise UsageError("with --url the server labels: leave out --engine and --workers")
+    if arguments.wait is not None and not arguments.url:
+        raise UsageError("--wait is for the server that --url names: name it")
     if arguments.output is not None and arguments.format == "table":
         raise UsageError("--output holds rows, and --format table prints them: leave out one of the two")
-    rows = with_neighbours(read_rows(arguments.paths))
-    first = next(rows, None)  # bad input is told before the model is loaded
-    if first is None:
-        raise NewsmarkError("the input holds no passages")
-    rows = chain([first], rows)
-    engine, made_by = _engine(arguments)
-    if arguments.output is None:
-        write = _write_jsonl if arguments.format == "jsonl" else _write_table
-        for labelled in _labelled(rows, engine):
-            write(pair for pair in labelled if pair[1].review or not arguments.review)
-            sys.stdout.flush()
-        return
-    output = Output(arguments.output, arguments.resume, {"model": made_by, "threshold": arguments.threshold})
-    rows = output.skip(rows)
-    total = count_rows(arguments.paths) if sys.stderr.isatty() else None
-    with tqdm(total=total, unit=" passages", initial=output.done, disable=None, file=sys.stderr) as bar:
-        for labelled in _labelled(rows, engine):
-            output.write({**row, **vars(prediction)} for row, prediction in labelled)
-            bar.update(len(labelled))
-    output.finish(arguments.review)
+    summary = predict(
+        arguments.paths,
+        lambda: _labeller(arguments),
+        arguments.threshold,
+        arguments.review,
+        arguments.output,
+        arguments.resume,
+        print_jsonl if arguments.format == "jsonl" else print_table,
+    )
+    if summary and arguments.json:
+        print_json(summary.as_dict())
 
 
-def _labelled(rows: Iterator[tuple[Row, PassageInContext]], engine: Engine) -> Iterator[list[tuple[Row, Prediction]]]:
-    """Label rows, a chunk at a time."""
-    waiting: deque[list[Row]] = deque()
-
-    def chunks() -> Iterator[list[PassageInContext]]:
-        size = _FIRST_CHUNK
-        while chunk := list(islice(rows, size)):
-            waiting.append([row for row, _ in chunk])
-            yield [context for _, context in chunk]
-            size = min(2 * size, CHUNK)
-
-    for predictions in engine(chunks()):
-        yield list(zip(waiting.popleft(), predictions, strict=True))
-
-
-def _engine(arguments: argparse.Namespace) -> tuple[Engine, str]:
-    """Take what labels passages, and its name."""
+def _labeller(arguments: argparse.Namespace) -> Labeller:
+    """Find what labels passages."""
     threshold = arguments.threshold
     if arguments.url:
         from .prediction.client import Client  # keeps --help fast
 
-        client = Client(arguments.url, _token())
-        return lambda chunks: (client.predict_passages(chunk, threshold) for chunk in chunks), client.name
-    from .prediction.engines import here, in_processes, on_ray
+        client = Client(arguments.url, _token(), _WAIT_SECONDS if arguments.wait is None else arguments.wait)
+        return Labeller(lambda chunks: (client.label(chunk, threshold) for chunk in chunks), client.name, "whose rows say which model answered")
+    from .prediction.local import here, in_processes
     from .saved import load_model, read_version
-    from .store import find_folder
+    from .store import find_model
 
-    folder = find_folder(arguments.model)
+    found = find_model(arguments.model)
     if arguments.engine == "ray":
-        return on_ray(folder, threshold, arguments.workers), read_version(folder)
+        from .prediction.on_ray import on_ray
+
+        return Labeller(on_ray(found.folder, threshold, arguments.workers), read_version(found.folder), found.what)
     if (arguments.workers or 1) > 1:
-        return in_processes(folder, threshold, arguments.workers), read_version(folder)
-    model = load_model(folder)
-    return here(model, threshold), model.version
-
-
-def _write_jsonl(rows: Iterable[tuple[Row, Prediction]]) -> None:
-    sys.stdout.write("".join(as_line({**row, **vars(prediction)}) for row, prediction in rows))
-
-
-def _write_table(rows: Iterable[tuple[Row, Prediction]]) -> None:
-    for row, prediction in rows:
-        labels = " ".join(f"{name} {prediction.scores[name]:.2f}" for name in prediction.labels) or "–"
-        text = " ".join(row["text"].split())
-        sys.stdout.write(f"{labels:<44} {text if len(text) <= 100 else text[:99] + '…'}\n")
+        return Labeller(in_processes(found.folder, threshold, arguments.workers), read_version(found.folder), found.what)
+    model = load_model(found.folder)
+    return Labeller(here(model, threshold), model.version, found.what)

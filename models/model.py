@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .calibration import Calibration, calibrated, read_odds
-from .classifier import Classifier, SavedClassifier
+from .classifier import Classifier, ReadsBeginnings, SavedClassifier
 from .context import PassageInContext
 
 REVIEW_RISK = 0.2
@@ -43,6 +43,10 @@ class TrainedModel:
         if not len(contexts):
             return np.zeros((0, len(self.labels)))
         return calibrated(read_odds(self.classifier, contexts), self.calibrations)
+
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Whether the classifier reads only the beginning of each text."""
+        return self.classifier.truncates(texts) if isinstance(self.classifier, ReadsBeginnings) else [False] * len(texts)
 
     def decide(self, scores: NDArray[np.float64], threshold: float | None = None) -> NDArray[np.bool_]:
         """Turn scores into labels.

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from ..annotation.errors import NewsmarkError
+from ..annotation.errors import NewsmarkError, UsageError
 from ..annotation.folders import project_folder
 from .saved import is_model_folder
 from .sqlite_store import NEWEST, find_stored, mend_locations
@@ -106,7 +106,7 @@ def find_model(name: str | None) -> FoundModel:
         nested = folder / "artifacts" / ARTIFACT  # the folder that MLflow wrote, rather than ours inside it
         return FoundModel(nested if is_model_folder(nested) and not is_model_folder(folder) else folder, f"folder {name}")
     if name and not re.fullmatch(r"[0-9a-f]{32}|(models|runs):/.+", name):
-        raise NewsmarkError(f"{name}: no such model folder, and neither a run id nor an MLflow URI such as models:/newsmark@champion")
+        raise UsageError(f"{name}: no such model folder, and neither a run id nor an MLflow URI such as models:/newsmark@champion")
     return _find_at_hand(name) or _download(name)
 
 

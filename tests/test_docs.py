@@ -33,11 +33,9 @@ def parsers_of(parser, name):
 
 def all_parsers():
     found = {}
-    for name, module in (("annotate", newsmark.annotation.cli), ("train", newsmark.training.cli), ("predict", newsmark.models.cli)):
+    for name, module in (("annotate", newsmark.annotation.cli), ("train", newsmark.training.cli)):
         found |= parsers_of(module._parser(), name)
-    if "predict serve" not in found:
-        found["predict serve"] = newsmark.models.cli._serve_parser()
-    return found
+    return found | newsmark.models.cli.parsers()
 
 
 PARSERS = all_parsers()

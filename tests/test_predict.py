@@ -1,17 +1,19 @@
 """What ``predict`` hands to the model: rows with their neighbours, in chunks, and what it prints of the answer."""
 
 import json
+import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.documents import make_document
 from newsmark.models import cli
 from newsmark.models.calibration import Calibration
 from newsmark.models.context import PassageInContext
 from newsmark.models.model import TrainedModel
-from newsmark.models.prediction.rows import Output, count_rows
-from newsmark.models.store import without_password
-from pyarrow import parquet
+from newsmark.models.prediction.rows import count_rows
+from newsmark.models.store import FoundModel, without_password
 
 CHUNK = 1024
 
@@ -20,18 +22,24 @@ class Remembering(TrainedModel):
     """A model that keeps which contexts it was asked for; a passage's score is the number that its text ends with."""
 
     def __init__(self):
-        super().__init__("baseline", ("quote",), frozenset(), (Calibration(),), None)
-        object.__setattr__(self, "asked", [])
+        super().__init__("baseline", ("quote",), frozenset(), (Calibration(),), None, version="fake-1")
+        self.asked, self.longest = [], None
 
     def scores(self, contexts):
         self.asked.append(list(contexts))
         return np.array([[float(one.text.split()[-1])] for one in contexts])
 
+    def truncates(self, texts):
+        return [self.longest is not None and len(text) > self.longest for text in texts]
+
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value)
+
 
 @pytest.fixture
 def model(monkeypatch):
     one = Remembering()
-    monkeypatch.setattr("newsmark.models.store.find_folder", lambda _: None)
+    monkeypatch.setattr("newsmark.models.store.find_model", lambda _: FoundModel(Path(), "made for this test"))
     monkeypatch.setattr("newsmark.models.saved.load_model", lambda _: one)
     return one
 
@@ -118,54 +126,135 @@ def test_a_row_that_is_wrong_is_told_before_a_later_one_is_classified(model, tmp
     assert "line 2: 'text' is int" in capsys.readouterr().err
 
 
-MADE = {"model": "m", "threshold": None}
-ADDED = {"labels": [], "scores": {"quote": 0.5}, "review": False}
+def rows_in(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def written(path, rows):
-    output = Output(path, False, MADE)
-    output.write({"text": "a", **ADDED, **row} for row in rows)
-    output.finish(False)
-    return parquet.read_table(path).to_pylist()
+@pytest.mark.usefixtures("model")
+def test_the_model_is_named_once_and_in_every_row(tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a 0.5"}\n{"text": "b 0.5"}\n')
+    assert cli.main([str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert err == "model: fake-1, made for this test\n"
+    assert [json.loads(line)["model_version"] for line in out.splitlines()] == ["fake-1", "fake-1"]
+
+
+@pytest.mark.usefixtures("model")
+def test_the_values_of_a_row_come_back_as_they_are_written(tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    line = '{"id":123456789012345678901234567890, "x": -0, "y": 1E2,"z":1.10, "text": "a 0.5", "e":"\\u00e9", "n": {"a" : [ ]}'
+    path.write_text(f"  {line} }}  \r\n")
+    assert cli.main([str(path)]) == 0
+    assert capsys.readouterr().out.startswith(f'{line}, "labels": ["quote"], "scores": {{')
+
+
+@pytest.mark.usefixtures("model")
+def test_a_field_that_is_called_like_a_new_one_is_kept_under_another_name(predict):
+    (row,) = predict([{"labels": ["old"], "scores": 1, "text": "a 0.9", "input_labels": 2, "review": None, "model_version": "x", "truncated": "no"}])
+    assert row == {
+        "input_input_labels": ["old"],
+        "input_scores": 1,
+        "text": "a 0.9",
+        "input_labels": 2,
+        "input_review": None,
+        "input_model_version": "x",
+        "input_truncated": "no",
+        "labels": ["quote"],
+        "scores": {"quote": 0.9},
+        "review": False,
+        "truncated": False,
+        "model_version": "fake-1",
+    }
+
+
+def test_a_row_that_is_an_article_is_split(model, predict):
+    text = "Rubrik 0.1\n\nAndra raden 0.2\n"
+    rows = predict([{"text": text, "url": "u", "end": 7}, {"text": text, "name": "own"}])
+    assert [text[row["start"] : row["end"]] for row in rows] == [row["text"] for row in rows] == ["Rubrik 0.1", "Andra raden 0.2"] * 2
+    assert {row["document"] for row in rows} == {make_document(text, "", "sv").id}
+    assert [row["name"].rpartition("/")[2] for row in rows] == ["rows.jsonl, line 1"] * 2 + ["own"] * 2
+    assert [(row["url"], row["input_end"]) for row in rows[:2]] == [("u", 7)] * 2
+    assert model.asked == [[PassageInContext("Rubrik 0.1", "", "Andra raden 0.2"), PassageInContext("Andra raden 0.2", "Rubrik 0.1", "")] * 2]
+
+
+def test_a_row_may_name_the_passages_beside_it(model, predict):
+    predict([{"text": "a 0.5", "before": "x 0.1", "after": "y 0.2"}, {"text": "b 0.5", "before": None}])
+    assert model.asked == [[PassageInContext("a 0.5", "x 0.1", "y 0.2"), PassageInContext("b 0.5")]]
+
+
+def test_pages_of_two_files_are_no_neighbours(model, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_text('{"text": "a 0.5", "page": 3}\n')
+    assert cli.main([str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")]) == 0
+    assert model.asked == [[PassageInContext("a 0.5")] * 2]
+
+
+@pytest.mark.usefixtures("model")
+def test_a_value_that_is_not_json_is_refused(tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a 0.5", "x": NaN}\n')
+    assert cli.main([str(path)]) == 1
+    assert "line 1: broken JSON (NaN is no JSON value; write null)" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("model")
+def test_a_file_name_that_is_not_utf_8_is_written_as_far_as_it_can_be(tmp_path, capsys):
+    name = os.fsdecode(b"caf\xe9 0.txt")
+    (tmp_path / name).write_text("Solen sken 0.5")
+    assert cli.main([str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == f"{tmp_path}/caf\\xe9 0.txt"
+
+
+def test_passages_that_are_cut_off_are_marked_and_counted(model, tmp_path, capsys):
+    model.longest = 10
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "short 0.5"}\n{"text": "a longer one 0.5"}\n')
+    assert cli.main([str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["truncated"] for line in out.splitlines()] == [False, True]
+    assert err.splitlines()[-1] == "1 passages are longer than what the model reads of them; their rows say so in 'truncated'"
+
+
+@pytest.mark.usefixtures("model")
+def test_the_answer_for_scripts(tmp_path, capsys):
+    path, output = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    path.write_text('{"text": "a 0.5"}\n{"text": "b 0.01"}\n')
+    assert cli.main([str(path), "--output", str(output), "--review", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "path": str(output),
+        "rows": 1,
+        "skipped": 1,
+        "resumed": 0,
+        "truncated": 0,
+        "model_version": "fake-1",
+    }
+    assert len(rows_in(output)) == 1
 
 
 @pytest.mark.parametrize(
-    ("rows", "columns"),
+    ("options", "reason"),
     [
-        ([{}, {"id": 7}], [{"id": None}, {"id": 7}]),
-        ([{"x": 1}] * 10_000 + [{"x": 1.5}], [{"x": 1.0}] * 10_000 + [{"x": 1.5}]),
-        ([{"labels": []}] * 10_000 + [{"labels": ["quote"]}], [{"labels": []}] * 10_000 + [{"labels": ["quote"]}]),
-        ([{"x": None}] * 10_000 + [{"x": {"y": 1}}], [{"x": None}] * 10_000 + [{"x": {"y": 1}}]),
-        ([], []),
+        (["--resume"], "--resume continues an --output: name it"),
+        (["--json"], "--json says what an --output holds: name it"),
+        (["--wait", "5"], "--wait is for the server that --url names: name it"),
+        (["--output", "x.csv"], "--output x.csv: name a .jsonl or .parquet file"),
+        (["--output", "x.jsonl", "--format", "table"], "leave out one of the two"),
+        (["--output", "configs"], "--output configs: this is a folder; name a .jsonl or .parquet file in it"),
     ],
-    ids=["a column of later rows", "whole numbers, then others", "labels in late rows only", "nothing, then something", "no rows"],
 )
-def test_a_parquet_file_holds_every_field_of_every_row(rows, columns, tmp_path):
-    found = written(tmp_path / "out.parquet", rows)
-    assert [{name: row[name] for name in column} for row, column in zip(found, columns, strict=True)] == columns
-    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+def test_wrong_use_is_reported_before_any_work(model, options, reason, capsys):
+    assert cli.main(["seeds", *options]) == 2
+    assert reason in capsys.readouterr().err
+    assert not model.asked
+    assert not Path("x.jsonl.part").exists()
 
 
-@pytest.mark.parametrize("values", [["s"] * 10_000 + [1], [1] * 10_000 + ["s"], [2**70], [{}]], ids=["string, number", "number, string", "large", "empty"])
-def test_rows_that_parquet_can_not_hold_are_kept_as_jsonl(values, tmp_path):
-    with pytest.raises(NewsmarkError, match=r"out.parquet: Parquet can't hold these rows \(.+\); they are kept: go on with --output .+out\.jsonl --resume"):
-        written(tmp_path / "out.parquet", [{"x": value} for value in values])
-    output = Output(tmp_path / "out.jsonl", True, MADE)
-    assert output.done == len(values)
-    output.finish(False)
-    assert [json.loads(line)["x"] for line in (tmp_path / "out.jsonl").read_text().splitlines()] == values
-    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
-
-
-def test_rows_with_values_that_are_no_numbers_are_gone_on_with(tmp_path):
-    row = {"text": "a", "x": float("nan"), "y": [1, {"z": None}]}
-    first = Output(tmp_path / "out.jsonl", False, MADE)
-    first.write([row | ADDED])
-    second = Output(tmp_path / "out.jsonl", True, MADE)
-    assert list(second.skip(iter([(row, PassageInContext("a")), (row, PassageInContext("b"))]))) == [(row, PassageInContext("b"))]
-    third = Output(tmp_path / "out.jsonl", True, MADE)
-    with pytest.raises(NewsmarkError, match="its 1 rows are not the first of this input"):
-        third.skip(iter([({**row, "x": 1}, PassageInContext("a"))]))
+def test_serve_is_in_the_help(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    assert re.search(r"commands:\n +serve +start a server", capsys.readouterr().out)
+    assert [parser.prog for parser in cli.parsers().values()] == list(cli.parsers()) == ["predict", "predict serve"]
 
 
 def test_rows_are_counted_where_they_can_be(tmp_path):

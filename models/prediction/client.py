@@ -7,64 +7,73 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay, wait_exponential_jitter
 
 from ...annotation.errors import NewsmarkError, UsageError
 from ..context import PassageInContext
 from ..store import without_password
-from .predict import Prediction
+from .local import Added
 
 _ATTEMPTS = 8
 _INPUTS, _BYTES = 256, 1_000_000
-"""A request holds so many passages, of so many bytes together, at most."""
+"""Passages of a request, and their bytes together, at most."""
 
 
-class _LaterError(Exception):
-    """The server can't answer now; ``seconds`` is how long it asks to wait."""
+class _AwayError(Exception):
+    """The server does not answer."""
 
-    def __init__(self, reason: str, seconds: float = 0.0) -> None:
-        super().__init__(reason)
+
+class _BusyError(Exception):
+    """The server is there and can't answer now; ``seconds`` is how long it asks to wait."""
+
+    def __init__(self, status: int, seconds: float) -> None:
+        super().__init__(f"it is busy (status {status})")
         self.seconds = seconds
 
 
 class Client:
     """A server of ``predict serve``, or of ``mlflow models serve`` with a newsmark model.
 
-    A server that is busy (429, 503), slow or away is asked again, with growing pauses; a request that is too large for it,
-    or takes it too long, is cut in two.
+    A server that is busy (429, 503) is waited for as long as it says so; one that is slow or away is asked some times more. The pauses grow. A
+    request that is too large for the server, or takes it too long, is cut in two.
 
     Args:
         url: where the server is, without a path.
         token: sent as bearer token where not None.
+        wait: seconds to wait for a server that is busy.
         seconds: to wait for an answer.
     """
 
-    def __init__(self, url: str, token: str | None = None, seconds: float = 120.0) -> None:
+    def __init__(self, url: str, token: str | None = None, wait: float = 600.0, seconds: float = 120.0) -> None:
         if not url.startswith(("http://", "https://")):
-            raise UsageError(f"--url: {url!r} is no address such as http://127.0.0.1:5001")
+            raise UsageError(f"--url: {url!r} is not an address such as http://127.0.0.1:5001")
         self._url = url.rstrip("/")
         self.name = without_password(self._url)
         headers = [(b"Authorization", f"Bearer {token}".encode())] if token else []
         self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(seconds, connect=10.0))
-        self._retrying = Retrying(retry=retry_if_exception_type(_LaterError), stop=stop_after_attempt(_ATTEMPTS), wait=_pause, reraise=True)
+        self._away = Retrying(retry=retry_if_exception_type(_AwayError), stop=stop_after_attempt(_ATTEMPTS), wait=_pause, reraise=True)
+        self._busy = Retrying(retry=retry_if_exception_type(_BusyError), stop=stop_before_delay(wait), wait=_pause, reraise=True)
+        self._wait = wait
 
-    def predict_passages(self, contexts: Sequence[PassageInContext], threshold: float | None = None) -> list[Prediction]:
-        """Label passages; see ``models.prediction.predict_passages``.
+    def label(self, contexts: Sequence[PassageInContext], threshold: float | None = None) -> list[Added]:
+        """Label passages; see ``local.label``. Each row names the model that answered it.
 
         Raises:
-            NewsmarkError: the server is away, refuses, or answers what is no answer.
+            NewsmarkError: the server is away or busy for too long, refuses, or its answer can't be read.
         """
-        found: list[Prediction] = []
+        found: list[Added] = []
         for part in _parts(contexts):
             found += self._label(part, threshold)
         return found
 
-    def _label(self, inputs: Sequence[dict[str, str]], threshold: float | None) -> list[Prediction]:
+    def _label(self, inputs: Sequence[dict[str, str]], threshold: float | None) -> list[Added]:
         params: dict[str, Any] = {"split": False} if threshold is None else {"split": False, "threshold": threshold}
         try:
-            response = self._retrying(self._post, json.dumps({"inputs": inputs, "params": params}).encode())
-        except _LaterError as error:
+            response = self._busy(self._away, self._post, json.dumps({"inputs": inputs, "params": params}).encode())
+        except _AwayError as error:
             raise NewsmarkError(f"{self.name}: {error}, {_ATTEMPTS} times; is the server running? Run the command again") from None
+        except _BusyError as error:
+            raise NewsmarkError(f"{self.name}: {error} for {self._wait:g} seconds; run the command again later, or wait longer with --wait") from None
         if response.status_code in {413, 504} and len(inputs) > 1:
             middle = len(inputs) // 2
             return self._label(inputs[:middle], threshold) + self._label(inputs[middle:], threshold)
@@ -76,8 +85,7 @@ class Client:
             answer = response.json()
             if response.status_code != 200:
                 raise NewsmarkError(f"{self.name} refused with status {response.status_code}: {_reason(answer)}")
-            passages = [passage for one in answer["predictions"] for passage in one["passages"]]
-            found = [Prediction(one["labels"], one["scores"], one["review"]) for one in passages]
+            found = [_added(passage, one["model_version"]) for one in answer["predictions"] for passage in one["passages"]]
             if len(found) != len(inputs):
                 raise ValueError("another number of passages")
         except (ValueError, KeyError, TypeError):
@@ -88,21 +96,26 @@ class Client:
         try:
             response = self._http.post(f"{self._url}/invocations", content=body, headers={"Content-Type": "application/json"})
         except httpx.TimeoutException:
-            raise _LaterError("no answer in time") from None
+            raise _AwayError("no answer in time") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
             raise NewsmarkError(f"--url: {self.name} is no address that can be asked; check it") from None
         except httpx.TransportError as error:
-            raise _LaterError(f"it can't be reached ({error})") from None
+            raise _AwayError(f"it can't be reached ({error})") from None
         if response.status_code in {429, 503}:
             asked = response.headers.get("Retry-After", "")
-            raise _LaterError(f"it is busy (status {response.status_code})", float(asked) if asked.isdecimal() else 0.0)
+            raise _BusyError(response.status_code, float(asked) if asked.isdecimal() else 0.0)
         return response
+
+
+def _added(passage: dict[str, Any], version: str) -> Added:
+    """What is added to a row; a server of an older newsmark does not say whether it has read only the beginning of a passage."""
+    return {**{name: passage[name] for name in ("labels", "scores", "review")}, "truncated": passage.get("truncated"), "model_version": version}
 
 
 def _pause(state: RetryCallState) -> float:
     """Seconds to wait: growing, and as long as the server asks."""
     error = state.outcome.exception() if state.outcome else None
-    asked = error.seconds if isinstance(error, _LaterError) else 0.0
+    asked = error.seconds if isinstance(error, _BusyError) else 0.0
     return max(min(asked, 60.0), wait_exponential_jitter(initial=0.25, max=15)(state))
 
 
@@ -121,5 +134,5 @@ def _parts(contexts: Sequence[PassageInContext]) -> Iterator[list[dict[str, str]
 
 
 def _reason(answer: Any) -> str:
-    told = answer.get("error") or answer.get("message") if isinstance(answer, dict) else None
-    return " ".join(str(told or "no reason given").split())[:300]
+    reason = answer.get("error") or answer.get("message") if isinstance(answer, dict) else None
+    return " ".join(str(reason or "no reason given").split())[:300]

@@ -1,34 +1,55 @@
-"""The rows that ``predict`` reads and writes: passages of articles, JSONL or Parquet, one after another."""
+"""The rows that ``predict`` reads: passages of articles, rows of JSONL and of Parquet, one after another, each with what comes back of it."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from ...annotation.characters import is_blank
-from ...annotation.documents import identify_language, text_files
-from ...annotation.errors import NewsmarkError, UsageError
-from ...annotation.files import atomic_write, decode, read_jsonl, read_text, text_of
+from ...annotation.documents import Document, identify_language, make_document, row_is_passage, text_files
+from ...annotation.errors import UsageError, printable
+from ...annotation.files import decode, read_json_lines, read_text, string_of, text_of
 from ...annotation.splitting.passages import split_passages
+from .fields import ADDED, OF_ARTICLE, free_name
+from .parquet import ParquetRow, read_columns, read_whole
 
 if TYPE_CHECKING:
     from ..context import PassageInContext
 
-Row = dict[str, Any]
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
-_PARQUET_ROWS = 10_000
-"""Rows of a row group."""
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+_RAW = json.JSONDecoder().raw_decode
+_SPACE = " \t\r\n"
 
 
-def read_rows(paths: Iterable[str]) -> Iterator[Row]:
-    """Read passages: the rows of ``.jsonl`` and ``.parquet`` files, and the passages of articles; "-" is standard input.
+class Row(NamedTuple):
+    """A passage to label.
+
+    Attributes:
+        text: the passage.
+        fields: what comes back with it: the beginning of a JSON object, without its end.
+        document: what it shares with its neighbours; None where it stands alone.
+        before: the passage before it, where the row itself says so.
+        after: the passage after it, likewise.
+    """
+
+    text: str
+    fields: str
+    document: Any = None
+    before: str = ""
+    after: str = ""
+
+
+def read_rows(paths: Iterable[str], joined: bool = False) -> Iterator[Row]:
+    """Read passages: those of articles (``.txt`` files, folders of them), and the rows of ``.jsonl`` and ``.parquet`` files.
+
+    A row is a passage, or an article that is split (see ``row_is_passage``).
+
+    Args:
+        paths: files and folders; "-" is standard input.
+        joined: all are Parquet files, and what comes back is later joined to their columns (see ``parquet.write_joined``).
 
     Raises:
         NewsmarkError: a path or its content is not usable.
@@ -37,36 +58,56 @@ def read_rows(paths: Iterable[str]) -> Iterator[Row]:
     for name in names:
         if name != "-" and not Path(name).exists():
             raise UsageError(f"{name}: no such file or folder")
+    place = 0
     for name in names:
         if name == "-":
             yield from _read_stdin()
             continue
         for path in text_files([Path(name)]):
-            if path.suffix == ".jsonl":
-                yield from _passage_rows(read_jsonl(path))
-            elif path.suffix == ".parquet":
-                yield from _passage_rows(_read_parquet(path))
+            if path.suffix.lower() == ".jsonl":
+                yield from _json_rows(read_json_lines(path, printable(str(path))), printable(str(path)))
+            elif path.suffix.lower() == ".parquet":
+                for row in read_columns(path, place) if joined else read_whole(path):
+                    place += 1
+                    yield from _parquet_rows(row, printable(str(path)))
             else:
-                yield from _article_rows(read_text(path), str(path))
+                yield from _passages(make_document(read_text(path), printable(str(path))))
+
+
+def can_join(paths: Sequence[str]) -> bool:
+    """Whether all inputs are Parquet files, so that their columns can come back untouched."""
+    return bool(paths) and all(Path(path).suffix.lower() == ".parquet" and Path(path).is_file() for path in paths)
+
+
+def with_neighbours(rows: Iterator[Row]) -> Iterator[tuple[Row, PassageInContext]]:
+    """Give each row the passages before and after it, where they are of the same document; else those that it names itself."""
+    from ..context import PassageInContext
+
+    before, row = None, next(rows, None)
+    while row is not None:
+        after = next(rows, None)
+        beside = [other.text if other and row.document is not None and other.document == row.document else "" for other in (before, after)]
+        yield row, PassageInContext(row.text, beside[0] or row.before, beside[1] or row.after)
+        before, row = row, after
 
 
 def count_rows(paths: Iterable[str]) -> int | None:
-    """Count the rows that ``read_rows`` will give, without reading them: to tell how long they take.
+    """Count the rows of files of passages, to estimate how long they take. Blank lines count.
 
     Returns:
-        None where that takes the work itself, for articles and standard input, and where a file can't be read. Blank lines count.
+        None for articles and standard input, and where a file can't be read.
     """
     count = 0
     try:
         for path in map(Path, paths):
-            if path.suffix == ".jsonl":
+            if path.suffix.lower() == ".jsonl":
                 block = b"\n"
                 with path.open("rb") as stream:
                     while more := stream.read(1 << 20):
                         block = more
                         count += block.count(b"\n")
                 count += not block.endswith(b"\n")
-            elif path.suffix == ".parquet":
+            elif path.suffix.lower() == ".parquet":
                 from pyarrow import parquet
 
                 count += parquet.read_metadata(path).num_rows
@@ -77,181 +118,98 @@ def count_rows(paths: Iterable[str]) -> int | None:
     return count
 
 
-def with_neighbours(rows: Iterator[Row]) -> Iterator[tuple[Row, PassageInContext]]:
-    """Give each row the passages before and after it, where they name the same document (or page)."""
-    from ..context import PassageInContext
-
-    def same(one: Row | None, other: Row | None) -> bool:
-        ids = [row and (row.get("document") or row.get("page")) for row in (one, other)]
-        return bool(ids[0]) and ids[0] == ids[1]
-
-    before, row = None, next(rows, None)
-    while row is not None:
-        after = next(rows, None)
-        yield row, PassageInContext(row["text"], before["text"] if before and same(before, row) else "", after["text"] if after and same(row, after) else "")
-        before, row = row, after
-
-
-def as_line(row: Row) -> str:
-    """A row as a line of JSONL."""
-    return _ENCODER.encode(row) + "\n"
-
-
-class Output:
-    """A file of labelled rows (.jsonl or .parquet) that appears under its name when it is complete.
-
-    Until then the rows are in ``FILE.part``, which an interrupted run leaves behind and ``--resume`` goes on with.
-
-    Args:
-        path: the file.
-        resume: go on where an interrupted run stopped.
-        made_by: model and threshold; rows of another model are not gone on with.
-
-    Raises:
-        UsageError: the name ends otherwise, or an interrupted run left rows and ``resume`` is not given.
-        NewsmarkError: these rows were made otherwise.
-    """
-
-    def __init__(self, path: Path, resume: bool, made_by: dict[str, Any]) -> None:
-        if path.suffix not in {".jsonl", ".parquet"}:
-            raise UsageError(f"--output {path}: name a .jsonl or .parquet file")
-        self._path, self._part, self._note = path, Path(f"{path}.part"), Path(f"{path}.part.json")
-        self.done, self._last = 0, b""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if self._part.exists():
-            if not resume:
-                raise UsageError(f"{self._part}: an interrupted run left this; go on with --resume, or remove it")
-            self._check_note(made_by)
-            self._count()
-        with atomic_write(self._note) as note:
-            note.write(json.dumps(made_by))
-        self._stream: IO[bytes] = self._part.open("ab")
-
-    def skip(self, rows: Iterator[tuple[Row, PassageInContext]]) -> Iterator[tuple[Row, PassageInContext]]:
-        """Pass over the rows that are there already.
-
-        Raises:
-            NewsmarkError: the input holds fewer or other rows.
-        """
-        if not self.done:
-            return rows
-        last = next(islice(rows, self.done - 1, None), None)
-        written = json.loads(self._last)
-        if last is None or any(_ENCODER.encode(written.get(key)) != _ENCODER.encode(value) for key, value in last[0].items() if key not in _ADDED):
-            raise NewsmarkError(f"{self._part}: its {self.done} rows are not the first of this input; give the same input, or remove the file")
-        return rows
-
-    def write(self, rows: Iterable[Row]) -> None:
-        """Add labelled rows; they are on disk when this returns."""
-        self._stream.write("".join(map(as_line, rows)).encode())
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-
-    def finish(self, only_review: bool) -> None:
-        """Give the file its name; of all rows, or only of those that a person should look at."""
-        self._stream.close()
-        if self._path.suffix == ".jsonl" and not only_review:
-            self._part.replace(self._path)
-        elif self._path.suffix == ".jsonl":
-            with atomic_write(self._path) as stream:
-                stream.writelines(as_line(row) for row in self._rows(only_review))
-        else:
-            self._write_parquet(only_review)
-        self._part.unlink(missing_ok=True)
-        self._note.unlink()
-
-    def _rows(self, only_review: bool) -> Iterator[Row]:
-        return (row for _, row in read_jsonl(self._part) if row["review"] or not only_review)
-
-    def _write_parquet(self, only_review: bool) -> None:
-        import pyarrow
-        from pyarrow import parquet
-
-        temporary = Path(f"{self._path}.tmp")
-        added = pyarrow.schema([("labels", pyarrow.list_(pyarrow.string())), ("review", pyarrow.bool_())])
-        try:
-            # all columns of all rows, of types that hold all their values
-            schemas = [pyarrow.schema(list(pyarrow.array(rows).type)) for rows in _in_groups(self._rows(only_review))]
-            schema = pyarrow.unify_schemas([*schemas, added] if schemas else [pyarrow.schema([("text", pyarrow.string())])], promote_options="permissive")
-            with parquet.ParquetWriter(temporary, schema) as writer:
-                for rows in _in_groups(self._rows(only_review)):
-                    writer.write_table(pyarrow.Table.from_pylist(rows, schema))
-        except (pyarrow.ArrowException, OverflowError) as error:
-            temporary.unlink(missing_ok=True)
-            raise NewsmarkError(f"{self._path}: Parquet can't hold these rows ({_first_line(error)}); {self._keep_as_jsonl()}") from None
-        temporary.replace(self._path)
-
-    def _keep_as_jsonl(self) -> str:
-        """Let ``--resume`` find the rows as those of a .jsonl file; says how."""
-        other = self._path.with_suffix(".jsonl")
-        part = Path(f"{other}.part")
-        if part.exists():
-            return f"they lie in {self._part}, as JSONL"
-        self._part.replace(part)
-        self._note.replace(f"{part}.json")
-        return f"they are kept: go on with --output {other} --resume"
-
-    def _check_note(self, made_by: dict[str, Any]) -> None:
-        try:
-            noted = json.loads(self._note.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            noted = None
-        if noted != made_by:
-            raise NewsmarkError(f"{self._part}: made by {noted}, not by {made_by}; use the same model and threshold, or remove it")
-
-    def _count(self) -> None:
-        """Count the whole rows, and cut off what a killed run has half-written."""
-        end = 0
-        with self._part.open("rb+") as part:
-            for line in part:
-                if not line.endswith(b"\n"):
-                    break
-                end += len(line)
-                self.done, self._last = self.done + 1, line
-            part.truncate(end)
-
-
-_ADDED = {"labels", "scores", "review"}
-
-
-def _in_groups(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    while group := list(islice(rows, _PARQUET_ROWS)):
-        yield group
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
 def _read_stdin() -> Iterator[Row]:
     """Standard input is JSONL where its first character is "{", else one article."""
+    name = "standard input"
     stream = cast("io.BufferedReader", sys.stdin.buffer)
     if stream.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
-        return _passage_rows(read_jsonl(stream, "standard input"))
-    return _article_rows(decode(stream.read(), "standard input"), "standard input")
+        return _json_rows(read_json_lines(stream, name), name)
+    return _passages(make_document(decode(stream.read(), name), name))
 
 
-def _read_parquet(path: Path) -> Iterator[tuple[str, Row]]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            rows = chain.from_iterable(batch.to_pylist() for batch in file.iter_batches(_PARQUET_ROWS))
-            for number, row in enumerate(rows, start=1):
-                yield f"{path}, row {number}", row
-    except pyarrow.ArrowInvalid as error:
-        raise NewsmarkError(f"{path}: no readable Parquet file ({_first_line(error)})") from None
+def _json_rows(rows: Iterator[tuple[str, dict[str, Any], str]], source: str) -> Iterator[Row]:
+    """Rows of JSONL, whose values come back as they are written: the beginning of the line is kept."""
+    for where, row, line in rows:
+        text = text_of(row, where)
+        if row_is_passage(row) is False:
+            yield from _passages(_article(row, text, where), list(_raw_fields(line)), row)
+        else:
+            clash = any(name in row for name in ADDED)
+            yield _passage(row, text, _join(_renamed(_raw_fields(line), row, ADDED)) if clash else line[:-1].rstrip(_SPACE), source)
 
 
-def _passage_rows(rows: Iterator[tuple[str, Row]]) -> Iterator[Row]:
-    for where, row in rows:
-        text_of(row, where)
-        yield row
+def _parquet_rows(one: ParquetRow, source: str) -> Iterator[Row]:
+    row = one.row
+    text = text_of(row, one.where)
+    article = row_is_passage(row) is False
+    if one.place is not None:  # the fields are joined later
+        begin = _ENCODE({"row": one.place, "of": one.digest})[:-1]
+        if article:
+            yield from _passages(_article(row, text, one.where), [], row, begin)
+        else:
+            yield _passage(row, text, begin, source)
+        return
+    raw = [(name, _ENCODE(value)) for name, value in row.items()]
+    if article:
+        yield from _passages(_article(row, text, one.where), raw, row)
+    else:
+        yield _passage(row, text, _join(_renamed(raw, row, ADDED)), source)
 
 
-def _article_rows(text: str, name: str) -> Iterator[Row]:
-    if is_blank(text):
-        raise NewsmarkError(f"{name}: the file is empty; give it a text")
-    for passage in split_passages(text, identify_language(text)):
-        yield {"document": name, **vars(passage)}
+def _passage(row: Mapping[str, Any], text: str, fields: str, source: str) -> Row:
+    document = next((value for value in (row.get("document"), row.get("page")) if value is not None and value != ""), None)
+    before, after = (value if isinstance(value := row.get(name), str) else "" for name in ("before", "after"))
+    return Row(text, fields, None if document is None else (source, document), before, after)
+
+
+def _article(row: Mapping[str, Any], text: str, where: str) -> Document:
+    name = row.get("name")
+    return make_document(text, name if isinstance(name, str) and name else where, string_of(row, "lang", where) or identify_language(text))
+
+
+def _passages(article: Document, raw: Sequence[tuple[str, str]] = (), row: Mapping[str, Any] | None = None, begin: str = "") -> Iterator[Row]:
+    """Split an article.
+
+    Args:
+        article: what is split.
+        raw: the fields of its row, as they are written; all come back with each passage but the text.
+        row: the same as values.
+        begin: fields before all others.
+    """
+    row = row or {}
+    taken = [name for name in OF_ARTICLE if name != "name" or row.get("name") is None]
+    own = [(name, value) for name, value in raw if name != "text" and not (name in taken and row.get(name) is None)]
+    rest = _join(_renamed(own, row, [*ADDED, *taken])).removeprefix("{")
+    beside = object()  # two articles with one name, or one text, are two
+    for passage in split_passages(article.text, article.language):
+        values = {"document": article.id, "name": article.name, **vars(passage)}
+        fields = _ENCODE({name: values[name] for name in taken})[:-1]
+        if begin:
+            fields = f"{begin}, {fields.removeprefix('{')}"
+        yield Row(passage.text, f"{fields}, {rest}" if rest else fields, beside)
+
+
+def _raw_fields(line: str) -> Iterator[tuple[str, str]]:
+    """The fields of a JSON object with their values as they are written; the line is known to be right."""
+    place = line.index("{") + 1
+    while True:
+        while line[place] in _SPACE + ",":
+            place += 1
+        if line[place] == "}":
+            return
+        name, place = _RAW(line, place)
+        while line[place] in _SPACE + ":":
+            place += 1
+        _, end = _RAW(line, place)
+        yield name, line[place:end]
+        place = end
+
+
+def _renamed(raw: Iterable[tuple[str, str]], row: Mapping[str, Any], taken: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Give fields whose names are taken others, which the row does not have."""
+    for name, value in raw:
+        yield free_name(name, row, taken), value
+
+
+def _join(raw: Iterable[tuple[str, str]]) -> str:
+    return "{" + ", ".join(f"{_ENCODE(name)}: {value}" for name, value in raw)

@@ -29,6 +29,9 @@ _CHARACTERS_A_TOKEN = 12
 _BATCH_TOKENS = 512
 """Tokens computed at once at most: more are not computed faster."""
 
+_SPECIAL_TOKENS = 2
+"""Tokens around each text."""
+
 _MANY = 16
 """Texts from which on several threads tokenise: waking them for fewer takes longer."""
 
@@ -79,6 +82,17 @@ class SavedTransformer:
             for batch, found in zip(batches, several(self._score, ([tokens[index] for index in batch] for batch in batches)), strict=True):
                 scores[batch] = found
         return scores
+
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Whether each text has more tokens than are read; see ``classifier.ReadsBeginnings``."""
+        # Few texts are long, and a token has a byte at least: the others need not be tokenised again.
+        long = [index for index, text in enumerate(texts) if len(text.encode()) > self.settings.max_tokens - _SPECIAL_TOKENS]
+        found = [False] * len(texts)
+        clean = [without_special_tokens(texts[index][: self.settings.max_tokens * _CHARACTERS_A_TOKEN], self._special) for index in long]
+        for index, one in zip(long, self._tokenizer.encode_batch_fast(clean), strict=True):
+            cut = len(texts[index]) > self.settings.max_tokens * _CHARACTERS_A_TOKEN
+            found[index] = bool(one.overflowing) or cut
+        return found
 
     @contextmanager
     def _sharing(self) -> Iterator[int]:

@@ -30,10 +30,11 @@ from newsmark.annotation.splitting.passages import split_passages
 from newsmark.models.baseline.settings import BaselineSettings
 from newsmark.models.baseline.trainer import Baseline
 from newsmark.models.classifier import CORES
-from newsmark.models.cli import CHUNK
 from newsmark.models.context import PassageInContext
-from newsmark.models.prediction.predict import predict_passages
-from newsmark.models.prediction.rows import as_line, read_rows, with_neighbours
+from newsmark.models.prediction.local import label
+from newsmark.models.prediction.output import as_line
+from newsmark.models.prediction.rows import read_rows, with_neighbours
+from newsmark.models.prediction.run import CHUNK
 from newsmark.models.saved import load_model
 from newsmark.models.store import EXPERIMENT, connect, find_folder
 from newsmark.models.transformer.encoder import DEFAULT_ENCODER, encoder_source
@@ -198,14 +199,14 @@ def alone(models, path):
     """Passages a second of each step."""
     texts, article = texts_of(path), "\n".join(texts_of(path)[:20])
     transformer, baseline = models
-    rows = [{"text": text, **vars(one)} for text, one in zip(texts, predict_passages(baseline, [PassageInContext(text) for text in texts]), strict=True)]
+    rows = list(zip(read_rows([str(path)]), label(baseline, [PassageInContext(text) for text in texts], None), strict=False))
     splits = len(split_passages(article, identify_language(article)))
     steps = {
         "reading JSONL": (len(texts), lambda: list(with_neighbours(read_rows([str(path)])))),
         "identifying the language and splitting": (50 * splits, lambda: [split_passages(article, identify_language(article)) for _ in range(50)]),
-        "labelling, transformer": (len(texts), lambda: in_chunks(lambda some: predict_passages(transformer, [PassageInContext(text) for text in some]), texts)),
-        "labelling, baseline": (len(texts), lambda: in_chunks(lambda some: predict_passages(baseline, [PassageInContext(text) for text in some]), texts)),
-        "writing JSONL": (len(texts), lambda: "".join(map(as_line, rows))),
+        "labelling, transformer": (len(texts), lambda: in_chunks(lambda some: label(transformer, [PassageInContext(text) for text in some], None), texts)),
+        "labelling, baseline": (len(texts), lambda: in_chunks(lambda some: label(baseline, [PassageInContext(text) for text in some], None), texts)),
+        "writing JSONL": (len(texts), lambda: "".join(as_line(*row) for row in rows)),
     }
     words = " ".join(texts).split()
     for length in (10, 30, 100):

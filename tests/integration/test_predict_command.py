@@ -1,5 +1,6 @@
 """``predict`` with a model from a real MLflow store, and as a folder."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -35,16 +36,17 @@ def _rows(done):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_an_article_gives_a_row_a_passage_with_offsets_that_slice_back(command, store, model, tmp_path):
+def test_an_article_gives_a_row_per_passage_with_offsets_that_slice_back(command, store, model, tmp_path):
     path = tmp_path / "torget.txt"
     path.write_bytes(ARTICLE.replace("\n", "\r\n").encode())
     rows = _rows(command("models", path, "--model", model, env=store))
     text = path.read_bytes().decode()
     assert len(rows) == 5
     for row in rows:
-        assert list(row) == ["document", "start", "end", "text", "labels", "scores", "review"]
+        assert list(row) == ["document", "name", "start", "end", "text", "labels", "scores", "review", "truncated", "model_version"]
         assert text[row["start"] : row["end"]] == row["text"]
-        assert row["document"] == str(path)
+        assert row["document"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert row["name"] == str(path)
         assert all(0 <= score <= 1 for score in row["scores"].values())
 
 
@@ -53,7 +55,7 @@ def test_jsonl_rows_keep_their_fields_and_order(command, model):
     answered = _rows(command("models", "-", "--model", model, stdin="".join(json.dumps(row) + "\n" for row in rows)))
     assert [row["id"] for row in answered] == list(range(1200))
     assert answered[7]["nested"] == {"a": [None, "é"]}
-    assert set(answered[7]) == {"id", "text", "nested", "labels", "scores", "review"}
+    assert set(answered[7]) == {"id", "text", "nested", "input_labels", "labels", "scores", "review", "truncated", "model_version"}
     assert set(answered[7]["scores"]) == {"commitment", "statistic", "quote", "boilerplate"}
 
 
@@ -62,8 +64,8 @@ def test_stdin_takes_an_article_too(command, model):
 
 
 def test_a_folder_gives_all_its_articles(command, model):
-    documents = {row["document"] for row in _rows(command("models", "seeds", "--model", model))}
-    assert documents == {str(path) for path in Path("seeds").glob("*.txt")}
+    names = {row["name"] for row in _rows(command("models", "seeds", "--model", model))}
+    assert names == {str(path) for path in Path("seeds").glob("*.txt")}
 
 
 def test_the_newest_model_is_the_default_and_run_ids_and_uris_are_models_too(command, store, baseline_run, model):
@@ -72,8 +74,9 @@ def test_the_newest_model_is_the_default_and_run_ids_and_uris_are_models_too(com
     uri = re.search(r"models:/m-\w+", baseline_run.stderr).group()
     for name in (run_id, uri):
         assert _rows(command("models", "seeds/003_351322b492e975e1.txt", "--model", name, env=store)) == expected
-    newest = _rows(command("models", "seeds/003_351322b492e975e1.txt", env=store))
-    assert [row["start"] for row in newest] == [row["start"] for row in expected]
+    newest = command("models", "seeds/003_351322b492e975e1.txt", env=store)
+    assert [row["start"] for row in _rows(newest)] == [row["start"] for row in expected]
+    assert re.fullmatch(r"model: (baseline|transformer)-[0-9a-f]{12}, (champion version \d+|the newest model, as there is no champion yet)\n", newest.stderr)
 
 
 def test_a_threshold_decides_which_labels_are_given(command, model):
@@ -119,7 +122,7 @@ def test_a_closed_pipe_is_no_error(model):
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1
-    assert not done.stderr
+    assert re.fullmatch(r"model: baseline-[0-9a-f]{12}, folder .*\n", done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -168,21 +171,23 @@ def test_a_huge_file_and_a_huge_line(command, model, tmp_path):
     assert "".join(row["text"] for row in rows).replace(" ", "") == "mot" * 1_250_000
 
 
-def test_missing_truncated_and_foreign_models_are_told_apart(command, store, model, tmp_path):
+def test_missing_truncated_and_foreign_models_have_different_errors(command, store, model, tmp_path):
     damaged = tmp_path / "damaged"
     shutil.copytree(model, damaged)
     (damaged / "weights.safetensors").write_bytes((damaged / "weights.safetensors").read_bytes()[:1000])
     foreign = tmp_path / "foreign"
     foreign.mkdir()
-    for name, expected in (
-        (damaged, "has 1000 bytes instead of"),
-        (foreign, "not a newsmark model"),
-        (tmp_path / "nosuch", "no such model folder"),
-        ("0" * 32, "has no trained model"),
-        ("models:/nosuch@champion", "nosuch"),
+    for name, code, expected in (
+        (damaged, 1, "has 1000 bytes instead of"),
+        (foreign, 1, "not a newsmark model"),
+        (tmp_path / "nosuch", 2, "no such model folder"),
+        ("0" * 32, 1, "has no trained model"),
+        ("models:/nosuch@champion", 1, "nosuch"),
     ):
-        _refused(command("models", "seeds", "--model", name, env=store), 1, expected)
-    _refused(command("models", "seeds", "--model", damaged, "--workers", "2", env=store), 1, "has 1000 bytes instead of")
+        _refused(command("models", "seeds", "--model", name, env=store), code, expected)
+    in_processes = command("models", "seeds", "--model", damaged, "--workers", "2", env=store)
+    assert in_processes.returncode == 1
+    assert "has 1000 bytes instead of" in in_processes.stderr.splitlines()[-1]
 
 
 def test_without_any_trained_model_it_says_how_to_train_one(command, store, tmp_path):

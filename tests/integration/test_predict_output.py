@@ -64,7 +64,7 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(command, store, model, rows, 
             stream.write(b'{"text": "half a ro')
     refused = command("models", *arguments, env=store)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "an interrupted run left this; go on with --resume, or remove it" in refused.stderr
+    assert "an interrupted run left this; continue it with --resume, or remove it" in refused.stderr
     other = command("models", *arguments, "--resume", "--threshold", "0.9", env=store)
     assert other.returncode == 1
     assert "use the same model and threshold" in other.stderr
@@ -74,7 +74,7 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(command, store, model, rows, 
     assert list(tmp_path.iterdir()) == [output]
 
 
-def test_other_input_is_not_gone_on_with(command, store, model, rows, tmp_path):
+def test_other_input_is_not_continued(command, store, model, rows, tmp_path):
     few = tmp_path / "few.jsonl"
     few.write_text("".join(rows.read_text().splitlines(keepends=True)[:10]))
     output = tmp_path / "out.jsonl"
@@ -122,19 +122,22 @@ def test_an_input_that_breaks_off_leaves_no_file_but_what_was_done(command, stor
     assert len(output.read_text().splitlines()) == 2001
 
 
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        (("--resume",), "--resume goes on with an --output: name it"),
-        (("--output", "x.csv"), "--output x.csv: name a .jsonl or .parquet file"),
-        (("--output", "x.jsonl", "--format", "table"), "leave out one of the two"),
-    ],
-)
-def test_wrong_use_is_told(command, store, model, options, reason):
-    done = command("models", "seeds", "--model", model, *options, env=store)
-    assert done.returncode == 2
-    assert reason in done.stderr
-    assert not Path("x.jsonl.part").exists()
+def test_two_runs_with_one_output_are_refused(command, store, model, rows, whole, tmp_path):
+    output = tmp_path / "out.jsonl"
+    arguments = [str(rows), "--model", model, "--output", str(output)]
+    process = subprocess.Popen([sys.executable, "-m", "models", *arguments], env=store, stderr=subprocess.DEVNULL)
+    part = tmp_path / "out.jsonl.part"
+    while process.poll() is None and (not part.exists() or not part.stat().st_size):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGSTOP)
+    second = command("models", *arguments, "--resume", env=store)
+    process.send_signal(signal.SIGCONT)
+    assert (second.returncode, second.stderr.splitlines()[-1]) == (
+        1,
+        f"predict: error: {part}: another run is writing it; wait for its end, or name another --output",
+    )
+    assert process.wait() == 0
+    assert output.read_bytes() == whole.read_bytes()
 
 
 @pytest.fixture

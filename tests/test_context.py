@@ -45,7 +45,7 @@ def test_hard_pairs_stand_alone(tmp_path):
     assert data.contexts == [("a", "", "b"), ("b", "a", ""), ("c", "", ""), ("d", "", ""), ("e", "", "f"), ("f", "e", "")]
 
 
-def test_excerpts_of_a_subset_know_only_its_passages(tmp_path):
+def test_passages_of_a_subset_know_only_its_passages(tmp_path):
     data = load(tmp_path, ("a", "1", "blog"), ("b", "1", "blog"), ("c", "2", "blog"), ("d", "2", "blog"))
     assert data.subset([0, 2, 3]).contexts == [("a", "", ""), ("c", "", "d"), ("d", "c", "")]
 

@@ -1,68 +1,27 @@
-"""Where passages are labelled: in this process, in several, or on a Ray cluster. The answers are the same, in the same order."""
+"""Labelling on a Ray cluster, or with Ray on this machine. The answers are those of this process, in the same order."""
 
 from __future__ import annotations
 
 import json
 import logging
-import multiprocessing
 import os
 import socket
 import tempfile
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...annotation.errors import NewsmarkError
 from ..context import PassageInContext
-from ..model import TrainedModel
 from ..saved import load_model
-from .predict import Prediction, predict_passages
+from .local import Added, Engine, label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Engine = Callable[[Iterable[Sequence[PassageInContext]]], Iterator[list[Prediction]]]
-"""Labels chunks of passages, one after another; looks a bounded number of chunks ahead."""
-
-_AHEAD = 2  # chunks a process that wait for it
 _RAY_CHUNKS = 100
 """Chunks that Ray is given at a time: as many passages as the memory of this machine must hold."""
-
-
-def here(model: TrainedModel, threshold: float | None) -> Engine:
-    """Label in this process."""
-    return lambda chunks: (predict_passages(model, chunk, threshold) for chunk in chunks)
-
-
-def in_processes(folder: Path, threshold: float | None, workers: int) -> Engine:
-    """Label in so many processes, each with a model of its own; what Python alone computes gets faster by that.
-
-    Args:
-        folder: the model's.
-        threshold: a label is given from this score on; by default the model's own.
-        workers: number of processes.
-    """
-
-    def label(chunks: Iterable[Sequence[PassageInContext]]) -> Iterator[list[Prediction]]:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _load_here, (folder, threshold)) as pool:
-            waiting: deque[Future[list[Prediction]]] = deque()
-            try:
-                for chunk in chunks:
-                    waiting.append(pool.submit(_label_here, chunk))
-                    if len(waiting) >= workers * _AHEAD:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            except BrokenProcessPool:
-                raise NewsmarkError(
-                    "a worker process was killed, perhaps for want of memory; take fewer --workers (--resume goes on with an --output)"
-                ) from None
-
-    return label
 
 
 def on_ray(folder: Path, threshold: float | None, workers: int | None) -> Engine:
@@ -73,7 +32,7 @@ def on_ray(folder: Path, threshold: float | None, workers: int | None) -> Engine
     Args:
         folder: the model's.
         threshold: a label is given from this score on; by default the model's own.
-        workers: number of actors; by default one a machine, for a transformer uses all cores of it.
+        workers: number of actors; by default one per machine, as a transformer uses all cores of it.
 
     Raises:
         NewsmarkError: Ray is not installed, or its cluster can't be reached.
@@ -84,7 +43,7 @@ def on_ray(folder: Path, threshold: float | None, workers: int | None) -> Engine
         raise NewsmarkError("--engine ray needs Ray: pip install 'newsmark[ray]'") from None
 
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    logging.disable(logging.WARNING)  # it tells each step
+    logging.disable(logging.WARNING)  # Ray logs each step
     _check_address(os.environ.get("RAY_ADDRESS", ""))
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
@@ -96,7 +55,7 @@ def on_ray(folder: Path, threshold: float | None, workers: int | None) -> Engine
     files = ray.put({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()})
     actors = workers or sum(node["Alive"] for node in ray.nodes())
 
-    def label(chunks: Iterable[Sequence[PassageInContext]]) -> Iterator[list[Prediction]]:
+    def in_order(chunks: Iterable[Sequence[PassageInContext]]) -> Iterator[list[Added]]:
         rest = iter(chunks)
         while given := list(islice(rest, _RAY_CHUNKS)):
             rows = [context._asdict() for context in chain.from_iterable(given)]
@@ -112,16 +71,16 @@ def on_ray(folder: Path, threshold: float | None, workers: int | None) -> Engine
                 .iter_rows()
             )
             for chunk in given:
-                yield [Prediction(**json.loads(row["prediction"])) for row in islice(answers, len(chunk))]
+                yield [json.loads(row["added"]) for row in islice(answers, len(chunk))]
 
-    return label
+    return in_order
 
 
 def _check_address(address: str) -> None:
-    """Knock at a cluster's door: Ray itself waits there for minutes.
+    """See whether a cluster answers: Ray itself waits for minutes.
 
     Raises:
-        NewsmarkError: nobody answers.
+        NewsmarkError: none does.
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdecimal()):
@@ -146,23 +105,4 @@ class _Actor:
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, list[str]]:
         contexts = [PassageInContext(*row) for row in zip(batch["text"], batch["before"], batch["after"], strict=True)]
-        return {"prediction": [json.dumps(vars(one)) for one in predict_passages(self.model, contexts, self.threshold)]}
-
-
-_held: tuple[TrainedModel, float | None] | NewsmarkError
-"""The model of a worker process, or why there is none: an error in a process's beginning would look like one that was killed."""
-
-
-def _load_here(folder: Path, threshold: float | None) -> None:
-    global _held  # noqa: PLW0603
-    try:
-        _held = load_model(folder), threshold
-    except NewsmarkError as error:
-        _held = error
-
-
-def _label_here(contexts: Sequence[PassageInContext]) -> list[Prediction]:
-    if isinstance(_held, NewsmarkError):
-        raise _held
-    model, threshold = _held
-    return predict_passages(model, contexts, threshold)
+        return {"added": [json.dumps(one) for one in label(self.model, contexts, self.threshold)]}

@@ -1,0 +1,81 @@
+"""Labelling on this machine: in this process, or in several. The answers are the same, in the same order."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from ...annotation.errors import NewsmarkError
+from ..context import PassageInContext
+from ..model import TrainedModel
+from ..saved import load_model
+from .predict import predict_passages
+
+Added = dict[str, Any]
+"""What labelling adds to a row: a value for each of ``fields.ADDED``, in this order."""
+
+Engine = Callable[[Iterable[Sequence[PassageInContext]]], Iterator[list[Added]]]
+"""Labels chunks of passages, one after another; looks a bounded number of chunks ahead."""
+
+_AHEAD = 2  # chunks per process that wait for it
+
+
+def label(model: TrainedModel, contexts: Sequence[PassageInContext], threshold: float | None) -> list[Added]:
+    """Label passages with a model; gives what is added to the row of each."""
+    predictions = predict_passages(model, contexts, threshold)
+    truncated = model.truncates([one.text for one in contexts])
+    return [{**vars(one), "truncated": cut, "model_version": model.version} for one, cut in zip(predictions, truncated, strict=True)]
+
+
+def here(model: TrainedModel, threshold: float | None) -> Engine:
+    """Label in this process."""
+    return lambda chunks: (label(model, chunk, threshold) for chunk in chunks)
+
+
+def in_processes(folder: Path, threshold: float | None, workers: int) -> Engine:
+    """Label in several processes, each with a model of its own; what Python alone computes gets faster by that.
+
+    Args:
+        folder: the model's.
+        threshold: a label is given from this score on; by default the model's own.
+        workers: number of processes.
+    """
+
+    def in_order(chunks: Iterable[Sequence[PassageInContext]]) -> Iterator[list[Added]]:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _load_here, (folder, threshold)) as pool:
+            waiting: deque[Future[list[Added]]] = deque()
+            try:
+                for chunk in chunks:
+                    waiting.append(pool.submit(_label_here, chunk))
+                    if len(waiting) >= workers * _AHEAD:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            except BrokenProcessPool:
+                raise NewsmarkError("a worker process was killed, perhaps for want of memory; take fewer --workers (--resume continues an --output)") from None
+
+    return in_order
+
+
+_held: tuple[TrainedModel, float | None] | NewsmarkError
+"""The model of a worker process, or why there is none: an error in a process's beginning would look like one that was killed."""
+
+
+def _load_here(folder: Path, threshold: float | None) -> None:
+    global _held  # noqa: PLW0603
+    try:
+        _held = load_model(folder), threshold
+    except NewsmarkError as error:
+        _held = error
+
+
+def _label_here(contexts: Sequence[PassageInContext]) -> list[Added]:
+    if isinstance(_held, NewsmarkError):
+        raise _held
+    model, threshold = _held
+    return label(model, contexts, threshold)

@@ -1,0 +1,239 @@
+"""Parquet: rows read, rows written, and the input's own columns given back as they are with the new ones beside them."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...annotation.errors import NewsmarkError, UsageError
+from .joining import Joined
+
+_ROWS = 10_000
+"""Rows of a batch, and of a row group."""
+
+_READ = ("text", "document", "page", "before", "after", "name", "lang", "labels", "start", "title", "url", "source", "date")
+"""Columns that say what a row is and what the model reads of it."""
+
+_VALUES = 7
+"""So many of them are needed with their values; of the others it counts whether there is one."""
+
+
+class ParquetRow(NamedTuple):
+    """A row of a Parquet file.
+
+    Attributes:
+        where: the file and the row's number, for messages.
+        row: its values; of ``read_columns`` only those of the columns that are read.
+        place: its number among all rows of all files, from 0; None where its values come back themselves.
+        digest: of the values that its labels depend on.
+    """
+
+    where: str
+    row: dict[str, Any]
+    place: int | None = None
+    digest: str = ""
+
+
+def read_whole(path: Path) -> Iterator[ParquetRow]:
+    """Read rows with all their values, as JSON can hold them: dates and decimals as strings, bytes in base64, NaN as null.
+
+    Raises:
+        NewsmarkError: the file can't be read.
+    """
+    number = 0
+    for batch in _batches(path):
+        names: list[str] = []
+        for name in batch.schema.names:  # two columns may have one name
+            names.append(next(one for one in (name, *(f"{name}_{count}" for count in range(2, len(batch.schema) + 2))) if one not in names))
+        columns = [_plain_column(column) for column in batch.columns]
+        for values in zip(*columns, strict=True):
+            number += 1
+            yield ParquetRow(f"{path}, row {number}", dict(zip(names, values, strict=True)))
+
+
+def read_columns(path: Path, place: int = 0) -> Iterator[ParquetRow]:
+    """Read what the labels depend on; the columns themselves come back later (see ``write_joined``).
+
+    Args:
+        path: the file.
+        place: number of its first row among all rows of all files.
+
+    Raises:
+        NewsmarkError: the file can't be read.
+    """
+    first = place
+    for batch in _batches(path):
+        for row in _read(batch):
+            yield ParquetRow(f"{path}, row {place - first + 1}", row, place, _digest(row))
+            place += 1
+
+
+def write_rows(rows: Callable[[], Iterator[dict[str, Any]]], target: Path) -> int:
+    """Write rows (read several times) to a Parquet file, with a type for each column that holds all its values.
+
+    Args:
+        rows: makes an iterator of rows.
+        target: the file.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        pyarrow.ArrowException: Parquet can't hold them.
+        OverflowError: likewise.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    strings = pyarrow.list_(pyarrow.string())
+    added = pyarrow.schema([("labels", strings), ("review", pyarrow.bool_()), ("truncated", pyarrow.bool_()), ("model_version", pyarrow.string())])
+    schemas = [pyarrow.schema(list(pyarrow.array(group).type)) for group in _groups(rows())]
+    schema = pyarrow.unify_schemas([*schemas, added] if schemas else [pyarrow.schema([("text", pyarrow.string())])], promote_options="permissive")
+    count = 0
+    with parquet.ParquetWriter(target, schema) as writer:
+        for group in _groups(rows()):
+            writer.write_table(pyarrow.Table.from_pylist(group, schema))
+            count += len(group)
+    return count
+
+
+def check_joined(paths: Sequence[Path]) -> None:
+    """See whether the columns of files can stand in one file.
+
+    Raises:
+        UsageError: they are not the same.
+        NewsmarkError: a file can't be read.
+    """
+    first, *others = map(_schema, paths)
+    for path, schema in zip(paths[1:], others, strict=True):
+        if not schema.equals(first):
+            raise UsageError(f"{path}: its columns are not those of {paths[0]}; label the files one by one, or name a .jsonl file")
+
+
+def write_joined(paths: Sequence[Path], lines: Callable[[], Iterator[dict[str, Any]]], target: Path, only_review: bool) -> int:
+    """Write the columns of files, untouched and batch by batch, with the new ones after them; an article's row once for each passage.
+
+    Args:
+        paths: the files that ``read_columns`` read.
+        lines: makes an iterator of what was found: the row's ``row`` and ``of`` (its place and digest), the fields of an article's passage, and those that
+            labelling adds.
+        target: the file.
+        only_review: leave out rows that need no review.
+
+    Returns:
+        The number of rows written.
+
+    Raises:
+        NewsmarkError: a file has changed since it was read.
+    """
+    from pyarrow import parquet
+
+    joined = Joined(_schema(paths[0]), lines())
+    rest = lines()
+    waiting = next(rest, None)
+    place = count = 0
+    with parquet.ParquetWriter(target, joined.schema) as writer:
+        for path in paths:
+            for batch in _batches(path):
+                found = []
+                digests = [_digest(row) for row in _read(batch)]
+                while waiting is not None and waiting["row"] < place + len(batch):
+                    if waiting["of"] != digests[waiting["row"] - place]:
+                        raise NewsmarkError(f"{path}: row {waiting['row'] + 1} has changed while it was labelled; run the command again")
+                    if waiting["review"] or not only_review:
+                        found.append({**waiting, "row": waiting["row"] - place})
+                    waiting = next(rest, None)
+                place += len(batch)
+                if found:
+                    writer.write_batch(joined.batch(batch, found))
+                    count += len(found)
+    if waiting is not None:
+        raise NewsmarkError(f"{paths[-1]}: rows are missing that were there when it was labelled; run the command again")
+    return count
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what a library says."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _schema(path: Path) -> Any:
+    with _open(path) as file:
+        return file.schema_arrow
+
+
+def _batches(path: Path) -> Iterator[Any]:
+    with _open(path) as file:
+        yield from file.iter_batches(_ROWS)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            yield file
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+        raise NewsmarkError(f"{path}: no readable Parquet file ({first_line(error)})") from None
+
+
+def _read(batch: Any) -> Iterator[dict[str, Any]]:
+    columns = {}
+    for number, name in enumerate(_READ):
+        if name in batch.schema.names:
+            column = batch.column(batch.schema.names.index(name))
+            columns[name] = _plain_column(column) if number < _VALUES else [True if value else None for value in column.is_valid().to_pylist()]
+    for values in zip(*columns.values(), strict=True) if columns else ((),) * len(batch):
+        yield dict(zip(columns, values, strict=True))
+
+
+def _digest(row: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(row, sort_keys=True).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    while group := list(islice(rows, _ROWS)):
+        yield group
+
+
+def _plain_column(column: Any) -> list[Any]:
+    """A column's values, as JSON can hold them."""
+    import pyarrow
+
+    kind = column.type
+    try:
+        values: list[Any] = column.to_pylist()
+    except ValueError:  # nanoseconds, which Python's own types do not have
+        values = column.cast(pyarrow.int64() if pyarrow.types.is_duration(kind) else pyarrow.string()).to_pylist()
+    simple = pyarrow.types.is_integer(kind) or pyarrow.types.is_boolean(kind) or pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)
+    return values if simple else [_plain(value) for value in values]
+
+
+def _plain(value: Any) -> Any:
+    plain = value
+    match value:
+        case float():
+            plain = value if math.isfinite(value) else None
+        case bytes():
+            plain = base64.b64encode(value).decode()
+        case datetime.datetime() | datetime.date() | datetime.time():
+            plain = value.isoformat()
+        case list() | tuple():
+            plain = [_plain(one) for one in value]
+        case dict():
+            plain = {str(name): _plain(one) for name, one in value.items()}
+        case None | str() | int():
+            pass
+        case _:  # a decimal, a duration
+            plain = str(value)
+    return plain
