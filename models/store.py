@@ -70,7 +70,7 @@ def connect() -> None:
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     location = None
     try:
-        if database := _sqlite_file():
+        if database := sqlite_file():
             database.parent.mkdir(parents=True, exist_ok=True)
             uri, location = f"sqlite:///{database}", (database.parent / "artifacts").as_uri()
             if moved := mend_locations(database, EXPERIMENT):
@@ -119,7 +119,7 @@ def _find_at_hand(name: str | None) -> FoundModel | None:
     Raises:
         NewsmarkError: the model's folder is not where the store says.
     """
-    database = _sqlite_file()
+    database = sqlite_file()
     if database is None or (name and ":/" in name):
         return None
     found = find_stored(database, EXPERIMENT, name, (REGISTERED, CHAMPION))
@@ -132,7 +132,7 @@ def _find_at_hand(name: str | None) -> FoundModel | None:
     return FoundModel(folder, found.what) if is_model_folder(folder) else None
 
 
-def _sqlite_file() -> Path | None:
+def sqlite_file() -> Path | None:
     """Absolute path of the store, where it is an SQLite file; there may be none yet."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_folder() / 'mlruns' / 'mlflow.db'}"
     return Path(uri.removeprefix("sqlite:///")).resolve() if uri.startswith("sqlite:///") else None

@@ -17,7 +17,8 @@ def predictions(truth, decisions, groups):
     return LoggedPredictions(
         out_of_fold=True,
         labels=("quote", "statistic", "boilerplate")[:width],
-        documents=np.array([f"{group}.txt" for group in groups]),
+        documents=np.array([f"id of {group}" for group in groups]),
+        names=np.array([f"{group}.txt" for group in groups]),
         groups=np.array(list(groups)),
         texts=np.array([f"text {number}" for number in range(count)], dtype=object),
         offsets=[(0, 6)] * count,
@@ -104,7 +105,7 @@ def change_a_text(one):
 
 
 def change_a_document(one):
-    return replace(one, documents=np.array(["other.txt", *one.documents[1:]]))
+    return replace(one, names=np.array(["other.txt", *one.names[1:]]))
 
 
 def change_a_truth(one):

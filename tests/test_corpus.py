@@ -207,9 +207,9 @@ def test_command_refuses_a_passage_of_the_seeds(write, capsys):
     assert "nearest passage of the seeds: " in output.out
 
 
-@pytest.mark.parametrize(("name", "reason"), [("missing.jsonl", "no such file"), (".", "no .jsonl file in this folder has rows")])
-def test_command_says_in_one_line_what_is_wrong(tmp_path, capsys, name, reason):
-    assert _corpus(tmp_path / name) == 1
+@pytest.mark.parametrize(("name", "code", "reason"), [("missing.jsonl", 2, "no such file"), (".", 1, "no .jsonl file in this folder has rows")])
+def test_command_says_in_one_line_what_is_wrong(tmp_path, capsys, name, code, reason):
+    assert _corpus(tmp_path / name) == code
     error = capsys.readouterr().err
     assert error.startswith("train: error: ")
     assert reason in error

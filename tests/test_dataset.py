@@ -65,15 +65,15 @@ def write_article(folder, *annotators, ground_truth=()):
 def test_seeds_give_149_passages_in_order_of_the_documents():
     data = load_passages(SEEDS, ANNOTATIONS)
     assert len(data.texts) == len(data.targets) == len(data.offsets) == 149
-    assert list(data.documents) == sorted(data.documents)
+    assert list(data.names) == sorted(data.names)
     assert set(data.languages) == {"fr", "sv"}
     assert (len(set(data.documents)), len(set(data.groups))) == (5, 4)
 
 
 def test_offsets_point_at_the_passage_in_its_document():
     data = load_passages(SEEDS, ANNOTATIONS)
-    texts = {name: (ROOT / "seeds" / name).read_bytes().decode() for name in data.documents}
-    assert data.texts == [texts[name][start:end] for name, (start, end) in zip(data.documents, data.offsets, strict=True)]
+    texts = {name: (ROOT / "seeds" / name).read_bytes().decode() for name in data.names}
+    assert data.texts == [texts[name][start:end] for name, (start, end) in zip(data.names, data.offsets, strict=True)]
 
 
 def test_targets_say_the_same_as_labels():
@@ -175,7 +175,16 @@ def test_exclusive_label_stands_alone_where_annotators_are_split(tmp_path):
 def test_document_without_annotation_is_left_out(tmp_path):
     documents, annotations = write_article(tmp_path, [mark("statistic", FIRST)])
     (tmp_path / "other.txt").write_text("Ingen har läst den här artikeln ännu.\n", encoding="utf-8")
-    assert set(load_passages([*documents, str(tmp_path / "other.txt")], annotations).documents) == {"article.txt"}
+    assert set(load_passages([*documents, str(tmp_path / "other.txt")], annotations).names) == {"article.txt"}
+
+
+def test_two_articles_of_one_name_that_follow_each_other_are_no_neighbours(tmp_path):
+    texts = {"first": "Det regnar i byn. Ingen går ut.", "second": "Skolan är öppen. Alla är där."}
+    articles = write_rows(tmp_path / "articles.jsonl", [{"text": text, "name": "untitled", "lang": "sv"} for text in texts.values()])
+    rows = [{"document": make_document(text, "", "sv").id, "annotator": "a", "topics": [], "spans": []} for text in texts.values()]
+    data = load_passages([str(articles)], str(write_rows(tmp_path / "annotations.jsonl", rows)))
+    assert (list(data.names), len(set(data.documents))) == (["untitled"] * 4, 2)
+    assert [(one.before, one.after) for one in data.contexts[1:3]] == [(data.texts[0], ""), ("", data.texts[3])]
 
 
 def test_nothing_annotated_is_an_error(tmp_path):

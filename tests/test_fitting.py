@@ -1,6 +1,7 @@
 """Cold start, folds and what is learned from whom, with a classifier whose scores are known."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,13 +67,13 @@ def passages(groups, each=30, languages=("sv",), seed=1, prefix="g"):
     texts = [f"text {value}" for value in values]
     spoken = np.repeat([languages[number % len(languages)] for number in range(groups)], each)
     targets = np.stack([truth, ~truth], axis=1).astype(np.float32)
-    return LabelledPassages(LABELS, texts, targets, names, spoken, names, [(0, len(text)) for text in texts], np.array(["article"] * len(texts)))
+    return LabelledPassages(LABELS, texts, targets, names, names, spoken, names, [(0, len(text)) for text in texts], np.array(["article"] * len(texts)))
 
 
 def flipped(data, rows):
     targets = data.targets.copy()
     targets[rows] = 1 - targets[rows]
-    return LabelledPassages(data.labels, data.texts, targets, data.documents, data.languages, data.groups, data.offsets, data.kinds)
+    return replace(data, targets=targets)
 
 
 def trainer(say=lambda _: None, fits=1, begins=False, **keys):

@@ -27,6 +27,7 @@ def passages(targets, groups, languages=None, kinds=None):
         [f"text {number}" for number in range(count)],
         np.array(targets, dtype=np.float32),
         np.array(groups),
+        np.array(groups),
         np.array(languages or ["sv"] * count),
         np.array(groups),
         [(0, 6)] * count,

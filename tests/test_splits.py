@@ -32,7 +32,7 @@ def passages(*rows):
     targets = np.array([[0, yes] for yes in furniture], dtype=np.float32)
     names = np.array([f"{group}.txt" for group in groups])
     offsets, kinds = [(0, len(text)) for text in texts], np.array(["article"] * len(rows))
-    return LabelledPassages(("quote", "boilerplate"), list(texts), targets, names, np.array(languages), np.array(groups), offsets, kinds)
+    return LabelledPassages(("quote", "boilerplate"), list(texts), targets, names, names, np.array(languages), np.array(groups), offsets, kinds)
 
 
 def in_groups(count, each=3):
@@ -96,7 +96,7 @@ def test_seeds_do_not_leak(seeds):
 
 
 def test_translated_seeds_leak_when_their_groups_differ(seeds):
-    apart = replace(seeds, groups=np.where(seeds.documents == "001_de0bcf51e6ff2360.txt", "another", seeds.groups))
+    apart = replace(seeds, groups=np.where(seeds.names == "001_de0bcf51e6ff2360.txt", "another", seeds.groups))
     with pytest.raises(NewsmarkError, match=r"^leak: .*a translation of .*") as caught:
         check_leaks(apart, None, EXCLUSIVE)
     assert "000_d97304283369a603.txt" in str(caught.value)
@@ -104,7 +104,7 @@ def test_translated_seeds_leak_when_their_groups_differ(seeds):
 
 
 def test_translated_seed_leaks_as_test_set(seeds):
-    swedish, french = (np.flatnonzero(seeds.documents == name) for name in ("001_de0bcf51e6ff2360.txt", "000_d97304283369a603.txt"))
+    swedish, french = (np.flatnonzero(seeds.names == name) for name in ("001_de0bcf51e6ff2360.txt", "000_d97304283369a603.txt"))
     data, test = seeds.subset(swedish), seeds.subset(french)
     with pytest.raises(NewsmarkError, match="a translation of"):
         check_leaks(data, test, EXCLUSIVE)

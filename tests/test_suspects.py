@@ -16,7 +16,8 @@ def predictions(given, probabilities, labels=("quote",)):
     return LoggedPredictions(
         out_of_fold=True,
         labels=labels,
-        documents=np.array([f"{number}.txt" for number in range(count)]),
+        documents=np.array([f"id-{number}" for number in range(count)]),
+        names=np.array([f"{number}.txt" for number in range(count)]),
         groups=np.array(["a"] * count),
         texts=np.array([f"text {number}" for number in range(count)], dtype=object),
         offsets=[(number, number + 6) for number in range(count)],
@@ -73,7 +74,7 @@ def test_a_good_model_suspects_planted_errors_and_nothing_else():
 def test_the_report_shows_the_first_and_counts_all():
     table = predictions([1, 1, 1, 0, 0, 0], [0.9, 0.8, 0.1, 0.2, 0.3, 0.95])
     found = find_suspects(table)
-    whole = suspects_table(found, table, {"2.txt": "http://studio/projects/1/data?task=7"}, 50)
+    whole = suspects_table(found, table, {"id-2": "http://studio/projects/1/data?task=7"}, 50)
     assert [line.split() for line in whole.splitlines()[2:4]] == [
         ["quote", "has", "it", "not", "has", "it", "0.95", "5.txt", "5–11", "text", "5"],
         ["quote", "has", "it", "has", "it", "not", "0.10", "2.txt", "2–8", "text", "2", "http://studio/projects/1/data?task=7"],
@@ -102,12 +103,12 @@ def test_a_document_s_page_is_its_ground_truth_s_where_that_has_one(tmp_path):
         {"document": "4", "task_url": "http://studio/5"},
     ]
     for order in (rows, rows[::-1]):
-        assert task_urls(write(tmp_path / "annotations.jsonl", *order)) == {"a.txt": "http://studio/2", "b.txt": "http://studio/4"}
+        assert task_urls(write(tmp_path / "annotations.jsonl", *order)) == {"1": "http://studio/2", "2": "http://studio/4", "4": "http://studio/5"}
 
 
-def test_a_name_that_two_documents_have_gets_no_page(tmp_path):
-    rows = [{"document": "1", "name": "a.txt", "task_url": "http://studio/1"}, {"document": "2", "name": "a.txt"}]
-    assert task_urls(write(tmp_path / "annotations.jsonl", *rows)) == {}
+def test_two_documents_of_one_name_keep_their_own_pages(tmp_path):
+    rows = [{"document": number, "name": "untitled", "task_url": f"http://studio/{number}"} for number in "12"]
+    assert task_urls(write(tmp_path / "annotations.jsonl", *rows)) == {"1": "http://studio/1", "2": "http://studio/2"}
 
 
 def test_a_file_that_is_no_annotations_is_refused(tmp_path):

@@ -240,7 +240,7 @@ def drawn_passages(trained):
     targets = (trained.scores(texts) > 0.5).astype(np.float32)
     names = np.array([f"d{number // 4}" for number in range(160)])
     languages = np.repeat(["sv", "fi"], 80)
-    return LabelledPassages(LABELS, texts, targets, names, languages, names, [(0, len(text)) for text in texts], np.repeat(["article"], 160))
+    return LabelledPassages(LABELS, texts, targets, names, names, languages, names, [(0, len(text)) for text in texts], np.repeat(["article"], 160))
 
 
 def test_eight_bits_serve_where_they_decide_as_32_do(tmp_path, encoder):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..annotation.commandline import common_options, open_closed_streams, run_command, whole_number
+from ..annotation.commandline import common_options, json_option, open_closed_streams, print_json, run_command, whole_number
 from ..annotation.errors import NewsmarkError, UsageError
 from ..annotation.labels import DEFAULT_LABELS, load_labels
 from ..annotation.yaml_files import fields_of, is_list
@@ -26,42 +28,43 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    shared = [common_options(), json_option()]
     parser = argparse.ArgumentParser(
         prog="train",
-        parents=[common_options()],
+        parents=shared,
         description="Train a classifier of passages. Prints cross-validated scores with intervals and logs the run, its predictions and the model to MLflow.",
     )
     parser.set_defaults(run=_train)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    compare = commands.add_parser("compare", parents=[common_options()], help="print the scores of runs side by side, and how far each differs from the first")
+    compare = commands.add_parser("compare", parents=shared, help="print the scores of runs side by side, and how far each differs from the first")
     compare.add_argument("runs", nargs="*", metavar="RUN", help="run ids (default: the newest run of each kind of model)")
     compare.set_defaults(run=_compare)
-    corpus = commands.add_parser(
-        "corpus", parents=[common_options()], help="print measured facts of labelled passages: counts, variety, near duplicates, lengths"
-    )
+    corpus = commands.add_parser("corpus", parents=shared, help="print measured facts of labelled passages: counts, variety, near duplicates, lengths")
     corpus.add_argument("path", type=Path, metavar="PATH", help="JSONL rows with 'text' and 'labels', or a folder of such files")
     corpus.add_argument("--relabelled", type=Path, metavar="FILE", help="a second, independent labelling of some of these passages, to compare")
     corpus.add_argument("--seeds", default="seeds", metavar="FOLDER", help="annotated articles that must not be in there (default: %(default)s)")
     corpus.add_argument("--labels", dest="labels_file", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="default: configs/labels.yaml")
     corpus.set_defaults(run=_corpus)
-    curve = commands.add_parser("curve", parents=[common_options()], help="print the score against the number of annotated articles trained on")
+    curve = commands.add_parser("curve", parents=shared, help="print the score against the number of annotated articles trained on")
     _add_configuration(curve)
     curve.set_defaults(run=_curve)
-    suspects = commands.add_parser("suspects", parents=[common_options()], help="list annotations that look wrong by a run's out-of-fold predictions")
+    suspects = commands.add_parser("suspects", parents=shared, help="list annotations that look wrong by a run's out-of-fold predictions")
     suspects.add_argument("run_id", metavar="RUN", help="run id")
     suspects.add_argument("--annotations", type=Path, metavar="FILE", help="where the tasks' pages in Label Studio are (default: what the run was trained on)")
     suspects.add_argument("--limit", type=whole_number("rows", 1, 1000000), default=50, metavar="N", help="rows to print at most (default: %(default)s)")
     suspects.set_defaults(run=_suspects)
     promote = commands.add_parser(
-        "promote", parents=[common_options()], help="make a run's model the champion, if it passes the gate; the champion before it becomes 'previous'"
+        "promote",
+        parents=shared,
+        help="make a run's model the champion, if it passes the gate; the champion before it becomes 'previous'",
     )
     promote.add_argument("run_id", metavar="RUN", help="run id")
     promote.add_argument("--gate", type=Path, metavar="FILE", help="limits (default: configs/promotion.yaml)")
     promote.add_argument("--force", metavar="REASON", help="promote even if the gate refuses; the reason is kept with the version")
     promote.set_defaults(run=_promote)
-    rollback = commands.add_parser("rollback", parents=[common_options()], help="make the former champion the champion again")
+    rollback = commands.add_parser("rollback", parents=shared, help="make the former champion the champion again")
     rollback.set_defaults(run=_rollback)
-    again = commands.add_parser("relog", parents=[common_options()], help="log a run that was kept because MLflow could not take it")
+    again = commands.add_parser("relog", parents=shared, help="log a run that was kept because MLflow could not take it")
     again.add_argument("folder", type=Path, metavar="FOLDER", help="where it was kept")
     again.set_defaults(run=_relog)
     _add_configuration(parser)
@@ -108,83 +111,113 @@ def _train(arguments: argparse.Namespace) -> None:
     from .experiment import run_experiment  # keeps --help fast
 
     result = run_experiment(config, arguments.test)
-    if result is None:  # another process tells
+    if result is None:  # the main process reports
         return
     where = f"on {arguments.test}" if arguments.test else "cross-validated"
-    print(f"{config.data.kind}, {where}\n\n{result.table}\n")
+    if not arguments.json:
+        print(f"{config.data.kind}, {where}\n\n{result.table}\n")
     print(f"run {result.run_id}, model {result.model_uri}", file=sys.stderr)
+    version = None
     if arguments.register:
-        from ..models.store import REGISTERED, connect
+        from ..models.store import REGISTERED
         from .registry import register
 
-        connect()
         version = register(result.run_id)
         print(f"registered as {REGISTERED} version {version}; to make it champion: train promote {result.run_id}", file=sys.stderr)
+    if arguments.json:
+        ids = {"run_id": result.run_id, "model_uri": result.model_uri, "model_version": result.model_version, "registered_version": version}
+        print_json({**ids, "kind": config.data.kind, "scored_on": where, "scores": result.scores.flat(), "majority": result.majority.flat()})
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from ..models.store import connect  # keeps --help fast
-    from .comparison import compare
+    from .comparison import compare  # keeps --help fast
+    from .processes import open_store
     from .tables import comparison_table, paired_table
     from .tracking import find_runs, load_predictions
 
-    connect()
-    first, *others = find_runs(arguments.runs)
-    paired, refused = [], []
+    open_store()
+    runs = find_runs(arguments.runs)
+    first, *others = runs
+    paired, differences, refused = [], [], []
     for other in others:
         try:
             comparison = compare(load_predictions(first), load_predictions(other), int(first.params["seed"]))
             paired.append(paired_table(first, other, comparison))
+            differences.append({"first": first.run_id, "other": other.run_id, **comparison.flat()})
         except NewsmarkError as error:
             refused.append(f"{other.name} and {first.name} can't be compared passage by passage: {error}")
-    print("\n\n".join([comparison_table([first, *others], same_passages=not refused), *paired, *refused]))
+    if arguments.json:
+        print_json({"runs": [vars(run) for run in runs], "differences": differences, "not_compared": refused})
+        return
+    print("\n\n".join([comparison_table(runs, same_passages=not refused), *paired, *refused]))
 
 
 def _relog(arguments: argparse.Namespace) -> None:
-    from ..models.store import connect  # keeps --help fast
+    from .processes import open_store  # keeps --help fast
     from .recorder import relog
 
-    connect()
-    print(f"logged as run {relog(arguments.folder)}")
+    open_store()
+    run_id = relog(arguments.folder)
+    if arguments.json:
+        print_json({"run_id": run_id})
+    else:
+        print(f"logged as run {run_id}")
 
 
 def _promote(arguments: argparse.Namespace) -> None:
-    from ..models.store import CHAMPION, REGISTERED, connect  # keeps --help fast
+    from ..models.store import CHAMPION, REGISTERED  # keeps --help fast
+    from .processes import open_store
     from .registry import DEFAULT_GATE, load_gate, promote
 
     if arguments.force is not None and not arguments.force.strip():
         raise UsageError("--force: give a reason, which is kept with the version")
-    connect()
-    outcome = promote(arguments.run_id, load_gate(arguments.gate or DEFAULT_GATE), arguments.force)
-    print(outcome.table + "\n")
+    gate = load_gate(arguments.gate or DEFAULT_GATE)
+    open_store()
+    outcome = promote(arguments.run_id, gate, arguments.force)
     failed = ", ".join(row.name for row in outcome.rows if not row.holds)
+    if arguments.json:
+        rows = [vars(row) for row in outcome.rows]
+        print_json({"version": outcome.version, "promoted": outcome.promoted, "gate": rows, "forced_because": outcome.reason})
+    else:
+        print(outcome.table + "\n")
     if not outcome.promoted:
         raise NewsmarkError(f"version {outcome.version} does not pass the gate: {failed}; train a better one, or give --force a reason")
-    because = f", forced past: {failed}" if outcome.reason else ""
-    print(f"models:/{REGISTERED}@{CHAMPION} is version {outcome.version} now{because}")
+    if not arguments.json:
+        because = f", forced past: {failed}" if outcome.reason else ""
+        print(f"models:/{REGISTERED}@{CHAMPION} is version {outcome.version} now{because}")
 
 
-def _rollback(arguments: argparse.Namespace) -> None:  # noqa: ARG001
-    from ..models.store import CHAMPION, REGISTERED, connect  # keeps --help fast
+def _rollback(arguments: argparse.Namespace) -> None:
+    began = time.time()
+    from ..models.store import CHAMPION, REGISTERED  # keeps --help fast
+    from .processes import open_store
     from .registry import rollback
 
-    connect()
-    version, former = rollback()
-    print(f"models:/{REGISTERED}@{CHAMPION} is version {version} again, in place of version {former}")
+    open_store()
+    version, former = rollback(began)
+    if arguments.json:
+        print_json({"champion": version, "previous": former})
+    else:
+        print(f"models:/{REGISTERED}@{CHAMPION} is version {version} again, in place of version {former}")
 
 
 def _corpus(arguments: argparse.Namespace) -> None:
-    from .corpus import compare_labellings  # keeps --help fast
+    from .corpus import compare_labellings, measure_corpus  # keeps --help fast
+    from .corpus_tables import corpus_report, relabelling_table
     from .dataset import load_labelled, load_passages
     from .leaks import check_leaks
-    from .tables import corpus_report, relabelling_table
 
     scheme = load_labels(arguments.labels_file)
     data = load_labelled(arguments.path, scheme)
     relabelled = compare_labellings(data, load_labelled(arguments.relabelled, scheme)) if arguments.relabelled else None
     seeds = load_passages([arguments.seeds], str(Path(arguments.seeds) / "annotations.jsonl"), str(arguments.labels_file))
-    print(corpus_report(data, seeds, scheme.exclusive_names))
+    facts = measure_corpus(data, seeds, scheme.exclusive_names)
+    if not arguments.json:
+        print(corpus_report(facts, data, seeds))
     check_leaks(data, seeds, scheme.exclusive_names)
+    if arguments.json:
+        print_json({**asdict(facts), "relabelling": relabelled and asdict(relabelled)})
+        return
     print("no near duplicate or translation between these passages and the seeds")
     if relabelled:
         print(f"\n{relabelling_table(relabelled)}")
@@ -195,21 +228,30 @@ def _curve(arguments: argparse.Namespace) -> None:
     from .curve import learning_curve  # keeps --help fast
 
     curve = learning_curve(config)
-    if curve is not None:
+    if curve is None:  # the main process reports
+        return
+    if arguments.json:
+        print_json({"run_id": curve.run_id, "kind": config.data.kind, "scores": {size: one.flat() for size, one in curve.scores.items()}})
+    else:
         print(f"{config.data.kind}, learning curve\n\n{curve.table}")
 
 
 def _suspects(arguments: argparse.Namespace) -> None:
-    from ..models.store import connect  # keeps --help fast
+    from .processes import open_store  # keeps --help fast
     from .suspects import find_suspects, task_urls
     from .tables import suspects_table
     from .tracking import find_runs, load_predictions
 
-    connect()
+    open_store()
     run = find_runs([arguments.run_id])[0]
     predictions = load_predictions(run)
     if not predictions.out_of_fold:
         raise NewsmarkError(f"{run.run_id}: scored on other passages ({run.scored_on}), so it has no out-of-fold predictions; train again without --test")
     annotations = arguments.annotations or Path(run.params.get("annotations", ""))
     urls = task_urls(annotations) if arguments.annotations or annotations.is_file() else {}
-    print(suspects_table(find_suspects(predictions), predictions, urls, arguments.limit))
+    found = find_suspects(predictions)
+    if arguments.json:
+        rows = [{**vars(one), **predictions.passage(one.row), "task_url": urls.get(str(predictions.documents[one.row]))} for one in found[: arguments.limit]]
+        print_json({"run_id": run.run_id, "passages": len(predictions.texts), "suspicious": len(found), "suspects": rows})
+    else:
+        print(suspects_table(found, predictions, urls, arguments.limit))

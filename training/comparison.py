@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -45,6 +46,17 @@ class Comparison:
     differences: F1Differences
     tests: tuple[McNemar, ...]
 
+    def flat(self) -> dict[str, Any]:
+        """All of it by name, for scripts."""
+        labels = zip(self.labels, self.differences.labels, self.tests, strict=True)
+        return {
+            "passages": self.passages,
+            "groups": self.groups,
+            "labels": {label: {**vars(interval), **vars(test)} for label, interval, test in labels},
+            "macro_f1": vars(self.differences.macro_f1),
+            "micro_f1": vars(self.differences.micro_f1),
+        }
+
 
 def compare(first: LoggedPredictions, other: LoggedPredictions, seed: int) -> Comparison:
     """Compare two runs passage by passage; the groups are those of the first.
@@ -80,18 +92,17 @@ def _check_same(first: LoggedPredictions, other: LoggedPredictions) -> None:
         raise NewsmarkError(f"their labels differ: {', '.join(first.labels)} and {', '.join(other.labels)}")
     if len(first.texts) != len(other.texts):
         raise NewsmarkError(f"they were scored on different passages: {len(first.texts)} and {len(other.texts)}")
-    differing = np.flatnonzero((first.documents != other.documents) | (first.texts != other.texts)).tolist()
+    differing = np.flatnonzero((first.names != other.names) | (first.texts != other.texts)).tolist()
     if differing:
         row = differing[0]
         raise NewsmarkError(
             f"they were scored on different passages: {len(differing)} of {len(first.texts)} differ, first number {row + 1} "
-            f"({first.documents[row]} and {other.documents[row]})"
+            f"({first.names[row]} and {other.names[row]})"
         )
     differing = np.flatnonzero((first.truth != other.truth).any(axis=1)).tolist()
     if differing:
         row = differing[0]
         names = [label for label, one, two in zip(first.labels, first.truth[row], other.truth[row], strict=True) if one != two]
         raise NewsmarkError(
-            f"their annotations differ on {len(differing)} of {len(first.texts)} passages, first on number {row + 1} "
-            f"({first.documents[row]}: {', '.join(names)})"
+            f"their annotations differ on {len(differing)} of {len(first.texts)} passages, first on number {row + 1} ({first.names[row]}: {', '.join(names)})"
         )

@@ -176,6 +176,45 @@ def compare_lengths(data: LabelledPassages, other: LabelledPassages) -> list[Len
 
 
 @dataclass(frozen=True)
+class CorpusFacts:
+    """All that is measured of labelled passages, and beside it of the seeds.
+
+    Attributes:
+        languages: counts by language, then of all.
+        kinds: counts by kind of text, then of all.
+        combinations: how many passages have each set of labels.
+        variety: of each language.
+        seeds_variety: the same of the seeds.
+        duplicates: near duplicates, by part.
+        lengths: beside those of the seeds.
+        nearest: the most similar pair: similarity, index here and in the seeds; None where nothing is shared.
+    """
+
+    languages: list[Counts]
+    kinds: list[Counts]
+    combinations: list[tuple[str, int]]
+    variety: list[Variety]
+    seeds_variety: list[Variety]
+    duplicates: list[DuplicateRate]
+    lengths: list[Lengths]
+    nearest: tuple[float, int, int] | None
+
+
+def measure_corpus(data: LabelledPassages, seeds: LabelledPassages, exclusive: frozenset[str]) -> CorpusFacts:
+    """Measure all facts of labelled passages, and those of the seeds that they are compared with."""
+    return CorpusFacts(
+        count_by(data, data.languages),
+        count_by(data, data.kinds),
+        combinations(data),
+        measure_variety(data, exclusive),
+        measure_variety(seeds, exclusive),
+        duplicate_rates(data, exclusive),
+        compare_lengths(data, seeds),
+        nearest(data, seeds, exclusive),
+    )
+
+
+@dataclass(frozen=True)
 class Relabelling:
     """How a second labelling agrees with the first.
 
@@ -250,7 +289,7 @@ def _distance(one: NDArray[np.intp], two: NDArray[np.intp]) -> float:
 def _keys(data: LabelledPassages) -> Iterable[tuple[str, str, int]]:
     """Document, text, and how often both came before."""
     seen: Counter[tuple[str, str]] = Counter()
-    for key in zip(data.documents.tolist(), data.texts, strict=True):
+    for key in zip(data.names.tolist(), data.texts, strict=True):
         yield (*key, seen[key])
         seen[key] += 1
 

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..annotation.labels import load_labels
-from ..models.store import connect
 from .config import Config
+from .figures import curve_figure
 from .fitting import Say, Trainer, leads, load_material, log_inputs, tell
 from .metrics import Scores, score
+from .processes import open_store
 from .recorder import Recorder
 from .splits import make_folds
-from .tables import curve_figure, curve_table
+from .tables import curve_table
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Scores out of fold by the number of annotated articles trained on, and the same as text."""
+    """The run, its scores out of fold by the number of annotated articles trained on, and the same as text."""
 
+    run_id: str
     scores: dict[int, Scores]
     table: str
 
@@ -46,11 +48,11 @@ def learning_curve(config: Config, say: Say = tell) -> Curve | None:
     largest = min(len(set(data.groups[fold.train])) for fold in folds)
     sizes = sorted({2**power for power in range(largest.bit_length()) if 2**power < largest} | {largest} | ({0} if material.bootstrap else set()))
     if leads():
-        connect()
+        open_store()
     log = Recorder(logs=leads())
     trainer = Trainer(log, config, len(sizes) * len(folds), material.bootstrap is not None, say)
     found = {}
-    with log.run(f"learning curve of the {config.data.kind}"):
+    with log.run(f"learning curve of the {config.data.kind}") as run:
         log_inputs(log, config, material, "learning curve")
         start = trainer.begin(material.bootstrap)
         for size in sizes:
@@ -64,4 +66,4 @@ def learning_curve(config: Config, say: Say = tell) -> Curve | None:
         table = curve_table(found, len(set(data.groups)))
         log.log_text(table + "\n", "learning_curve.txt")
         log.log_figure(curve_figure(found), "learning_curve.png")
-    return Curve(found, table)
+    return Curve(log.run_id(run), found, table)

@@ -113,7 +113,8 @@ class LabelledPassages:
         labels: label names, in the order of the target columns.
         texts: the passages.
         targets: n × labels, 1 where the passage has the label.
-        documents: name of each passage's document.
+        documents: id of each passage's document; of labelled passages, what their rows call it.
+        names: the documents' names, for people.
         languages: ISO 639-1 code.
         groups: what must stay on one side of a split.
         offsets: start and end in the document.
@@ -124,6 +125,7 @@ class LabelledPassages:
     texts: list[str]
     targets: NDArray[np.float32]
     documents: NDArray[np.str_]
+    names: NDArray[np.str_]
     languages: NDArray[np.str_]
     groups: NDArray[np.str_]
     offsets: list[tuple[int, int]]
@@ -136,6 +138,7 @@ class LabelledPassages:
             [self.texts[index] for index in rows],
             self.targets[rows],
             self.documents[rows],
+            self.names[rows],
             self.languages[rows],
             self.groups[rows],
             [self.offsets[index] for index in rows],
@@ -146,13 +149,13 @@ class LabelledPassages:
     def contexts(self) -> list[PassageInContext]:
         """The passages with their neighbours among these; hard pairs stand alone."""
         alone = self.kinds == HARD_PAIRS
-        return in_reading_order(self.texts, [index if alone[index] else name for index, name in enumerate(self.documents)])
+        return in_reading_order(self.texts, [index if alone[index] else document for index, document in enumerate(self.documents)])
 
     @property
     def digest(self) -> str:
-        """SHA-256 over every passage, in order, with all its columns."""
+        """SHA-256 over every passage, in order, with all its columns; a document is its name here, as in the runs of former versions."""
         content = hashlib.sha256(json.dumps(self.labels).encode())
-        for columns in zip(self.texts, self.targets.astype(int).tolist(), self.documents, self.languages, self.groups, self.offsets, strict=True):
+        for columns in zip(self.texts, self.targets.astype(int).tolist(), self.names, self.languages, self.groups, self.offsets, strict=True):
             content.update(json.dumps(columns).encode() + b"\n")
         return content.hexdigest()
 
@@ -179,6 +182,7 @@ def load_passages(documents: Sequence[str], annotations: str, labels: str = str(
         load_labels(Path(labels)).label_names,
         list(table["text"]),
         np.asarray(table["targets"], dtype=np.float32),
+        np.asarray(table["document"]),
         np.asarray(table["name"]),
         np.asarray(table["lang"]),
         np.asarray(table["group"]),
@@ -204,6 +208,7 @@ def load_labelled(path: Path, scheme: LabelScheme) -> LabelledPassages:
         scheme.label_names,
         texts,
         np.asarray(targets, dtype=np.float32),
+        np.asarray(documents),
         np.asarray(documents),
         np.asarray(languages),
         np.asarray(documents),

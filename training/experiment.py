@@ -15,14 +15,15 @@ from ..models.calibration import Calibration, calibrated, logistic, read_odds
 from ..models.classifier import Classifier, SavedClassifier
 from ..models.kinds import KINDS
 from ..models.model import REVIEW_RISK, TrainedModel, risk
-from ..models.store import connect
 from .config import Config
 from .dataset import LabelledPassages, load_labelled
+from .figures import cooccurrence_figure, precision_recall_figure, reliability_figure
 from .fitting import Say, Trainer, leads, load_material, log_inputs, majority, tell
 from .metrics import Scores, calibration_error, score
+from .processes import open_store
 from .recorder import Recorder
 from .splits import make_folds
-from .tables import cooccurrence_figure, precision_recall_figure, reliability_figure, scores_table
+from .tables import scores_table
 from .tracking import OUT_OF_FOLD, TEST_PREDICTIONS, predictions_frame
 
 
@@ -33,6 +34,7 @@ class Result:
     Attributes:
         run_id: MLflow run.
         model_uri: logged model, trained on everything.
+        model_version: its version, which predictions name.
         model: the same, in memory.
         scores: out of fold, or on the test file.
         majority: scores of the majority baseline on the same passages.
@@ -43,6 +45,7 @@ class Result:
 
     run_id: str
     model_uri: str
+    model_version: str
     model: TrainedModel
     scores: Scores
     majority: Scores
@@ -77,7 +80,7 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = tell) ->
     data = material.data
     folds = [] if held_out and len(set(data.groups)) < 2 else make_folds(data, config.data.max_folds)
     if leads():
-        connect()
+        open_store()
     log = Recorder(logs=leads())
     trainer = Trainer(log, config, len(folds) + 1, material.bootstrap is not None, say)
     with ExitStack() as files, log.run(config.data.kind) as run:
@@ -119,7 +122,7 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = tell) ->
         log.log_figure(reliability_figure(judged, before, probabilities), "reliability.png")
         _log_scores(log, judged, scores, probabilities, decisions, table, TEST_PREDICTIONS if held_out else OUT_OF_FOLD)
         log.log_model(model)
-    return Result(log.run_id(run), log.model_uri, model, scores, majority_scores, table, probabilities, decisions)
+    return Result(log.run_id(run), log.model_uri, log.model_version, model, scores, majority_scores, table, probabilities, decisions)
 
 
 def _review_line(judged: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_]) -> str:

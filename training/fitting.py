@@ -59,7 +59,7 @@ def log_inputs(log: Recorder, config: Config, material: Material, scored_on: str
     found = {"passages": len(data.texts), "languages": ", ".join(sorted(set(data.languages)))}
     log.log_params(config.flat() | found | {"data_digest": digest, "bootstrap_digest": material.bootstrap.digest if material.bootstrap else ""})
     log.set_tags({"git_commit": git_commit(), "scored_on": scored_on})
-    log.log_passages(pd.DataFrame({"text": data.texts, "document": data.documents, "lang": data.languages}), digest)
+    log.log_passages(pd.DataFrame({"text": data.texts, "document": data.documents, "name": data.names, "lang": data.languages}), digest)
 
 
 def load_material(config: Config, scheme: LabelScheme, held_out: LabelledPassages | None, say: Say) -> Material:

@@ -139,4 +139,4 @@ def _closest(one: Unit, two: Unit) -> tuple[int, int]:
 
 def _cite(data: LabelledPassages, index: int) -> str:
     text = data.texts[index]
-    return f"“{text if len(text) <= 60 else text[:59] + '…'}” ({data.documents[index]})"
+    return f"“{text if len(text) <= 60 else text[:59] + '…'}” ({data.names[index]})"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,9 @@ from ..annotation.errors import NewsmarkError
 from ..annotation.folders import project_folder
 from ..models.bundle import log_model_folder
 from ..models.model import TrainedModel
-from ..models.saved import save_model
+from ..models.saved import read_version, save_model
 from ..models.store import ARTIFACT, without_password
+from .processes import OWNER, keep_run_folder, make_run_folder, temporary_files_in, this_process
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +42,7 @@ class Recorder:
 
     def __init__(self, logs: bool) -> None:
         self.failure: str | None = None
-        self._folder = Path(tempfile.mkdtemp(prefix="newsmark-run-"))
+        self._folder = make_run_folder()
         self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._replay = _Replay(self._folder, logs)
         self._open: list[str] = []
@@ -65,7 +65,8 @@ class Recorder:
             raise NewsmarkError(f"MLflow can't log the run: {self.failure}")
         self._open.append(key)
         try:
-            yield key
+            with temporary_files_in(self._folder) if len(self._open) == 1 else nullcontext():
+                yield key
         except BaseException as error:
             self._end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
@@ -84,6 +85,11 @@ class Recorder:
     def model_uri(self) -> str:
         """URI of the logged model."""
         return self._replay.model_uri
+
+    @property
+    def model_version(self) -> str:
+        """Version of the logged model, which predictions name."""
+        return read_version(self._folder / ARTIFACT)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters of the present run."""
@@ -142,7 +148,9 @@ class Recorder:
         except OSError:  # no room, or read-only: it stays where it is
             shutil.rmtree(folder, ignore_errors=True)
             self._remove.detach()
+            keep_run_folder(self._folder)
             return self._folder
+        keep_run_folder(folder)
         return folder
 
 
@@ -191,7 +199,7 @@ class _Replay:
             self.mlflow.end_run("FAILED")
 
     def _start(self, key: str, name: str, nested: bool) -> None:
-        self.ids[key] = self.mlflow.start_run(run_name=name, nested=nested).info.run_id
+        self.ids[key] = self.mlflow.start_run(run_name=name, nested=nested, tags={OWNER: this_process()}).info.run_id
 
     def _end(self, status: str) -> None:
         self.mlflow.end_run(status)

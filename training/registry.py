@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from pydantic import Field
@@ -19,12 +18,13 @@ from ..annotation.errors import NewsmarkError
 from ..annotation.labels import DEFAULT_LABELS
 from ..annotation.yaml_files import CHECKED, build, read_mapping
 from ..models.bundle import MODEL_SIZE
-from ..models.store import CHAMPION, PREVIOUS, REGISTERED, translate_errors, uri_of_run
+from ..models.store import CHAMPION, REGISTERED, translate_errors, uri_of_run, version_of
+from .aliases import Aliases, changing_registry, read_aliases, set_aliases
 from .comparison import compare
+from .model_card import model_card
 from .tracking import LoggedPredictions, LoggedRun, find_runs, load_predictions
 
 DEFAULT_GATE = DEFAULT_LABELS.parent / "promotion.yaml"
-_CARD = DEFAULT_LABELS.parent / "model_card.md"
 _GATE_TABLE = "promotion.txt"
 
 
@@ -89,21 +89,8 @@ def register(run_id: str) -> str:
     Raises:
         NewsmarkError: there is no such run, it has no model, or the registry can't be written.
     """
-    import mlflow  # takes seconds
-
-    (run,) = find_runs([run_id])
-    with translate_errors():
-        client = mlflow.MlflowClient()
-        known = client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{run_id}'")
-        if known and known[0].description:
-            return str(known[0].version)
-        uri = uri_of_run(run_id)
-        card = model_card(run)
-        client.log_text(run_id, card, "model_card.md")
-        with redirect_stderr(StringIO()):  # it prints what the caller will say
-            version = known[0] if known else mlflow.register_model(uri, REGISTERED, tags={"kind": run.kind, "data_digest": run.data_digest})
-        client.update_model_version(REGISTERED, version.version, description=card)
-        return str(version.version)
+    with translate_errors(), changing_registry():
+        return _register(run_id)
 
 
 def promote(run_id: str, gate: Gate, forced_because: str | None = None) -> Promotion:
@@ -121,11 +108,11 @@ def promote(run_id: str, gate: Gate, forced_because: str | None = None) -> Promo
     """
     import mlflow
 
-    version = register(run_id)
-    with translate_errors():
+    with translate_errors(), changing_registry():
+        version = _register(run_id)
         client = mlflow.MlflowClient()
-        champion = version_of(CHAMPION)
-        if champion is not None and str(champion.version) == version:
+        champion, before = version_of(CHAMPION), read_aliases()
+        if before.champion == version:
             raise NewsmarkError(f"version {version} is the champion already")
         rows = tuple(_check(run_id, champion.run_id if champion else None, gate))
         failed = [row.name for row in rows if not row.holds]
@@ -139,67 +126,57 @@ def promote(run_id: str, gate: Gate, forced_because: str | None = None) -> Promo
         elif "forced_because" in client.get_model_version(REGISTERED, version).tags:  # another time
             client.delete_model_version_tag(REGISTERED, version, "forced_because")
         if outcome.promoted:
-            if champion is not None:  # first, so that a crash between the two leaves a champion
-                client.set_registered_model_alias(REGISTERED, PREVIOUS, champion.version)
-            client.set_registered_model_alias(REGISTERED, CHAMPION, version)
+            set_aliases(before, Aliases(version, before.champion or before.previous))
         return outcome
 
 
-def rollback() -> tuple[str, str]:
+def rollback(since: float) -> tuple[str, str]:
     """Swap the champion and the one before it.
+
+    Args:
+        since: when the command began (seconds since the epoch); where another one has moved the champion after that, nothing is changed.
 
     Returns:
         The new champion's version and the one that it replaces.
 
     Raises:
-        NewsmarkError: there is no former champion.
+        NewsmarkError: there is no former champion, or another command was faster.
     """
-    import mlflow
-
-    with translate_errors():
-        client = mlflow.MlflowClient()
-        champion, previous = version_of(CHAMPION), version_of(PREVIOUS)
-        if champion is None or previous is None or champion.version == previous.version:
+    with translate_errors(), changing_registry():
+        before = read_aliases()
+        if before.champion is None or before.previous is None or before.champion == before.previous:
             raise NewsmarkError("there is no former champion to go back to; train promote makes champions")
-        client.set_registered_model_alias(REGISTERED, CHAMPION, previous.version)
-        client.set_registered_model_alias(REGISTERED, PREVIOUS, champion.version)
-        return str(previous.version), str(champion.version)
+        set_aliases(before, Aliases(before.previous, before.champion), since)
+        return before.previous, before.champion
 
 
-def version_of(alias: str) -> Any | None:
-    """Look up the version that an alias stands for; None where there is none."""
+def _register(run_id: str) -> str:
+    import mlflow  # takes seconds
+
+    (run,) = find_runs([run_id])
+    client = mlflow.MlflowClient()
+    known = _versions_of(run_id)
+    if known and known[0].description:
+        return str(known[0].version)
+    uri = uri_of_run(run_id)
+    card = model_card(run)
+    client.log_text(run_id, card, "model_card.md")
+    if not known:
+        with redirect_stderr(StringIO()):  # it prints what the caller will say
+            made = mlflow.register_model(uri, REGISTERED, tags={"kind": run.kind, "data_digest": run.data_digest})
+        known = _versions_of(run_id)
+        if str(made.version) != str(known[0].version):  # another machine registered it at the same time: both keep the first
+            client.delete_model_version(REGISTERED, str(made.version))
+    client.update_model_version(REGISTERED, known[0].version, description=card)
+    return str(known[0].version)
+
+
+def _versions_of(run_id: str) -> list[Any]:
+    """Versions that were made from a run's model, the first one first."""
     import mlflow
-    from mlflow.exceptions import MlflowException
 
-    try:
-        return mlflow.MlflowClient().get_model_version_by_alias(REGISTERED, alias)
-    except MlflowException as error:
-        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-            return None
-        raise
-
-
-def model_card(run: LoggedRun) -> str:
-    """Fill the model card's template with a run's own numbers (Mitchell et al. 2019, "Model cards for model reporting")."""
-    import mlflow
-
-    logged = mlflow.get_run(run.run_id)
-    bootstrap = run.params.get("bootstrap_digest")
-    return Template(_CARD.read_text(encoding="utf-8")).substitute(
-        kind=run.kind,
-        labels=", ".join(load_predictions(run).labels),
-        run_id=run.run_id,
-        date=f"{datetime.fromtimestamp(logged.info.start_time / 1000, UTC):%Y-%m-%d}",
-        commit=logged.data.tags.get("git_commit", "unknown")[:12],
-        passages=run.params.get("passages", "?"),
-        languages=run.params.get("languages", "?"),
-        data_digest=run.data_digest[:12],
-        bootstrap=f", after a cold-start corpus written for training (digest `{bootstrap[:12]}`)" if bootstrap else "",
-        scored_on=run.scored_on,
-        scores=mlflow.artifacts.load_text(f"runs:/{run.run_id}/scores.txt").strip(),
-        megabytes=f"{run.metrics[MODEL_SIZE]:.0f}",
-        calibration_error=f"{run.metrics['calibration_error']:.3f}",
-    )
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{REGISTERED}' and run_id = '{run_id}'")
+    return sorted(found, key=lambda one: int(one.version))
 
 
 def _check(run_id: str, champion_id: str | None, gate: Gate) -> Iterator[Row]:

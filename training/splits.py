@@ -39,8 +39,8 @@ def make_folds(data: LabelledPassages, max_folds: int) -> list[Fold]:
     splitter = LeaveOneGroupOut() if count <= max_folds else GroupKFold(max_folds)
     folds = []
     for number, (train, test) in enumerate(splitter.split(data.texts, groups=data.groups), start=1):
-        held_out = sorted(set(data.documents[test]))
-        folds.append(Fold(", ".join(held_out) if count <= max_folds else f"fold {number}", train, test))
+        names = sorted(set(data.names[test]))
+        folds.append(Fold(", ".join(names) if count <= max_folds else f"fold {number}", train, test))
     return folds
 
 

@@ -64,19 +64,14 @@ def task_urls(annotations: Path) -> dict[str, str]:
     """Read the page of each document's task in Label Studio from an annotation file; that of the ground truth where there is one.
 
     Returns:
-        URLs by name of document. Names that two documents have are left out.
+        URLs by id of document.
 
     Raises:
         NewsmarkError: the file is missing, or is no JSONL.
     """
-    found: dict[str, dict[str, str | None]] = {}
+    urls: dict[str, str] = {}
     for where, row in read_jsonl(annotations):
-        name, url = string_of(row, "name", where), string_of(row, "task_url", where)
-        if name is None:
-            continue
-        urls = found.setdefault(name, {})
-        document = str(row.get("document"))
-        if url and (row.get("ground_truth") is True or not urls.get(document)):
+        document, url = string_of(row, "document", where), string_of(row, "task_url", where)
+        if document and url and (row.get("ground_truth") is True or document not in urls):
             urls[document] = url
-        urls.setdefault(document, None)
-    return {name: url for name, urls in found.items() if len(urls) == 1 and (url := next(iter(urls.values())))}
+    return urls

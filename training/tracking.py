@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ OUT_OF_FOLD, TEST_PREDICTIONS = "out_of_fold.json", "test_predictions.json"
 
 def predictions_frame(data: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_]) -> pd.DataFrame:
     """Make the table of predictions from which anyone can compute the scores again."""
-    frame = pd.DataFrame({"document": data.documents, "group": data.groups, "lang": data.languages, "kind": data.kinds, "text": data.texts})
+    frame = pd.DataFrame({"document": data.documents, "name": data.names, "group": data.groups, "lang": data.languages, "kind": data.kinds, "text": data.texts})
     frame["start"], frame["end"] = zip(*data.offsets, strict=True)
     for column, label in enumerate(data.labels):
         frame[f"{label}_true"] = data.targets[:, column].astype(int)
@@ -77,7 +78,8 @@ class LoggedPredictions:
     Attributes:
         out_of_fold: by models that were not trained on the passage; otherwise on a test file.
         labels: label names, in the order of the columns.
-        documents: name of each passage's document.
+        documents: id of each passage's document (in the tables of former versions, its name).
+        names: the documents' names, for people.
         groups: what stood on one side of a split.
         texts: the passages.
         offsets: start and end in the document.
@@ -89,12 +91,18 @@ class LoggedPredictions:
     out_of_fold: bool
     labels: tuple[str, ...]
     documents: NDArray[np.str_]
+    names: NDArray[np.str_]
     groups: NDArray[np.str_]
     texts: NDArray[np.object_]
     offsets: list[tuple[int, int]]
     truth: NDArray[np.bool_]
     probabilities: NDArray[np.float64]
     decisions: NDArray[np.bool_]
+
+    def passage(self, row: int) -> dict[str, Any]:
+        """What a passage is: its document, place and text."""
+        start, end = self.offsets[row]
+        return {"document": str(self.documents[row]), "name": str(self.names[row]), "start": start, "end": end, "text": str(self.texts[row])}
 
 
 def load_predictions(run: LoggedRun) -> LoggedPredictions:
@@ -123,6 +131,7 @@ def load_predictions(run: LoggedRun) -> LoggedPredictions:
             name == OUT_OF_FOLD,
             labels,
             frame["document"].to_numpy(str),
+            frame["name" if "name" in frame else "document"].to_numpy(str),
             frame["group"].to_numpy(str),
             frame["text"].to_numpy(object),
             list(zip(frame["start"].tolist(), frame["end"].tolist(), strict=True)),

@@ -218,7 +218,7 @@ def joined(one, two):
         one.labels,
         one.texts + two.texts,
         np.concatenate([one.targets, two.targets]),
-        *(np.concatenate([getattr(one, name), getattr(two, name)]) for name in ("documents", "languages", "groups")),
+        *(np.concatenate([getattr(one, name), getattr(two, name)]) for name in ("documents", "names", "languages", "groups")),
         one.offsets + two.offsets,
         np.concatenate([one.kinds, two.kinds]),
     )

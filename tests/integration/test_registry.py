@@ -3,10 +3,13 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 from mlflow import MlflowClient
 from newsmark.annotation.errors import UsageError
 from newsmark.training.registry import DEFAULT_GATE, load_gate
@@ -39,8 +42,11 @@ def loose(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def first(baseline_run):
-    return re.search(r"run ([0-9a-f]{32})", baseline_run.stderr).group(1)
+def first(client, baseline_run):
+    """The run of the session's baseline: the newest one that is no fold."""
+    assert baseline_run.returncode == 0
+    runs = client.search_runs([client.get_experiment_by_name("newsmark").experiment_id], "tags.kind = 'baseline' and attributes.status = 'FINISHED'")
+    return runs[0].info.run_id
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +59,13 @@ def crowned(command, own_store, first, loose):
 
 @pytest.fixture(scope="module")
 def worse(command, own_store, crowned):
-    """A registered run that has learned next to nothing."""
+    """A registered run that has learned next to nothing, and its version."""
     assert "is version 1 now" in crowned
-    done = command("training", "--config", "configs/baseline.yaml", "--bootstrap", "", "--C", "0.0001", "--register", env=own_store)
+    done = command("training", "--json", "--config", "configs/baseline.yaml", "--bootstrap", "", "--C", "0.0001", "--register", env=own_store)
     assert done.returncode == 0, done.stderr
     assert "Created version" not in done.stderr
-    run, version = re.search(r"registered as newsmark version (\d+); to make it champion: train promote ([0-9a-f]{32})", done.stderr).groups()[::-1]
-    return run, version
+    answer = json.loads(done.stdout)
+    return answer["run_id"], answer["registered_version"]
 
 
 def aliases(client):
@@ -120,7 +126,53 @@ def test_force_wants_a_reason_that_is_kept_and_rollback_swaps_back(command, own_
     assert aliases(client) == {"champion": "1", "previous": version}
 
 
-@pytest.mark.usefixtures("crowned")
+def both_at_once(env, *arguments):
+    """Run one command twice, both waiting for the registry before the first begins to change it: (code, output, errors) of each."""
+    line = [sys.executable, "-m", "training", *map(str, arguments)]
+    with FileLock(env["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///") + ".lock"):
+        both = [subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        for process in both:
+            assert process.stderr.readline() == "another command changes the registry; waiting for it\n"
+    answers = [process.communicate(timeout=300) for process in both]
+    return sorted((process.returncode, *answer) for process, answer in zip(both, answers, strict=True))
+
+
+def test_of_two_rollbacks_at_once_one_alone_reports_success(own_store, client, worse):
+    _, version = worse
+    assert aliases(client) == {"champion": "1", "previous": version}
+    (code, out, _), (other_code, nothing, refusal) = both_at_once(own_store, "rollback", "--json")
+    assert (code, other_code, nothing) == (0, 1, "")
+    assert json.loads(out) == aliases(client) == {"champion": version, "previous": "1"}
+    assert refusal.startswith(f"train: error: the champion became version {version} while this command ran, so nothing is changed")
+
+
+def test_a_change_that_was_killed_between_two_aliases_is_finished_by_the_next_command(command, own_store, client, worse):
+    _, version = worse
+    now = aliases(client)
+    after = {"champion": now["previous"], "previous": now["champion"]}
+    client.set_registered_model_tag("newsmark", "newsmark.change", json.dumps(after))
+    client.set_registered_model_alias("newsmark", "previous", now["champion"])  # and here it was killed
+    done = command("training", "rollback", "--json", env=own_store)
+    assert done.returncode == 0, done.stderr
+    assert f"a change that was interrupted is finished: models:/newsmark@champion is version {after['champion']}" in done.stderr
+    assert json.loads(done.stdout) == {"champion": now["champion"], "previous": after["champion"]}
+    assert aliases(client) == now
+    assert "newsmark.change" not in client.get_registered_model("newsmark").tags
+    assert {now["champion"], now["previous"]} == {"1", version}
+
+
+@pytest.mark.usefixtures("worse")
+def test_of_two_promotions_of_one_run_at_once_one_alone_makes_a_version(command, own_store, client, loose):
+    done = command("training", "--json", "--config", "configs/baseline.yaml", "--bootstrap", "", "--C", "9.0", env=own_store)
+    run = json.loads(done.stdout)["run_id"]
+    (code, out, _), (other_code, nothing, refusal) = both_at_once(own_store, "promote", run, "--gate", loose, "--force", "two of us at once", "--json")
+    assert (code, other_code, nothing) == (0, 1, "")
+    [version] = client.search_model_versions(f"run_id = '{run}'")
+    assert (json.loads(out)["version"], json.loads(out)["promoted"]) == (str(version.version), True)
+    assert refusal == f"train: error: version {version.version} is the champion already\n"
+    assert aliases(client)["champion"] == str(version.version)
+
+
 def test_models_of_other_data_are_not_compared(command, own_store, loose, tmp_path):
     test = tmp_path / "test.jsonl"
     test.write_text('{"text": "Ministern lovar det.", "labels": ["commitment"]}\n{"text": "Läs mer", "labels": ["boilerplate"]}\n')
