@@ -75,7 +75,7 @@ def set_aliases(before: Aliases, after: Aliases, since: float | None = None) -> 
     moved_at = float(client.get_registered_model(REGISTERED).tags.get(_MOVED_AT, 0))
     now = read_aliases()
     if now.champion != before.champion or (since is not None and moved_at > since):
-        raise NewsmarkError(f"the champion became {_name(now.champion)} while this command ran, so nothing is changed; look at the registry and run it again")
+        raise NewsmarkError(f"the champion became {_name(now.champion)} while this command ran, so this one changes nothing; run it again if you still want it")
     client.set_registered_model_tag(REGISTERED, _UNDER_WAY, json.dumps(vars(after)))
     _move(after)
 

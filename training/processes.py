@@ -34,7 +34,8 @@ def is_gone(owner: str) -> bool:
         known = json.loads(owner)
         if known["host"] != platform.node():
             return False
-        return abs(psutil.Process(int(known["pid"])).create_time() - float(known["started"])) > _SAME
+        started: float = psutil.Process(int(known["pid"])).create_time()
+        return abs(started - float(known["started"])) > _SAME
     except psutil.NoSuchProcess:
         return True
     except (ValueError, KeyError, TypeError, psutil.Error):

@@ -129,7 +129,7 @@ def test_suspects_are_ranked_counted_and_linked_to_their_tasks(command, store, c
             r"^(\w+) +has it(?: not)? {2,}(has it(?: not)?) +(\d\.\d\d) +(\S+\.txt) +(\d+)–(\d+) .* (\S+)$", row
         ).groups()
         assert task == f"http://studio/{document[:3]}"
-        [index] = np.flatnonzero((table["document"] == document) & (table["start"] == int(start)) & (table["end"] == int(end)))
+        [index] = np.flatnonzero((table["name"] == document) & (table["start"] == int(start)) & (table["end"] == int(end)))
         assert (suspected == "has it") == (table[f"{label}_true"][index] == 0)
         assert float(probability) == pytest.approx(table[f"{label}_score"][index], abs=0.0051)
         margins.append((2 * table[f"{label}_score"][index] - 1) * (1 if suspected == "has it" else -1))

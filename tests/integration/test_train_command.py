@@ -75,7 +75,7 @@ def test_scores_can_be_computed_again_from_the_out_of_fold_table(client, run):
     truth = np.stack([columns[f"{label}_true"] for label in LABELS], axis=1)
     given = np.stack([columns[f"{label}_given"] for label in LABELS], axis=1)
     assert f1_score(truth, given, average="macro", zero_division=0) == pytest.approx(run.data.metrics["macro_f1"])
-    text = Path("seeds", columns["document"][0]).read_text()
+    text = Path("seeds", columns["name"][0]).read_text()
     assert text[columns["start"][0] : columns["end"][0]] == columns["text"][0]
     assert run.data.metrics["macro_f1_low"] <= run.data.metrics["macro_f1"] <= run.data.metrics["macro_f1_high"]
     assert RESAMPLES >= 1000
