@@ -186,3 +186,10 @@ except newsmark.NewsmarkError as error:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "3 3 Scores"
     assert "missing.yaml" in done.stdout.splitlines()[1]
+    for entry, arguments, code in (
+        ("from newsmark import annotate as main", ["split", "article.txt"], 0),
+        ("from newsmark.models.cli import main", ["--model", str(model_folder), "article.txt"], 0),
+        ("from newsmark.training.cli import main", ["--config", "missing.yaml"], 2),
+    ):
+        done = run_python(f"import sys; {entry}; sys.exit(main({arguments!r}))", tmp_path)
+        assert (done.returncode, len(done.stdout.splitlines())) == (code, 0 if code else 3), done.stderr
