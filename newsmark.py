@@ -163,6 +163,7 @@ class LabelledPassage:
         labels: names of the labels that the model gives it.
         scores: probability of each label, by name.
         review: whether it needs review: the probability that one of its labels is wrong is over 20 %.
+        truncated: whether it is longer than what the model reads of it.
     """
 
     start: int
@@ -171,6 +172,7 @@ class LabelledPassage:
     labels: list[str]
     scores: dict[str, float]
     review: bool
+    truncated: bool
 
 
 class Model:
@@ -213,10 +215,10 @@ class Model:
 
         several = [articles] if isinstance(articles, str | Document) else articles
         texts = [(article, lang) if isinstance(article, str) else (article.text, article.language) for article in several]
-        answers = [
-            [LabelledPassage(passage.start, passage.end, passage.text, found.labels, found.scores, found.review) for passage, found in pairs]
-            for pairs in predict_articles(self._trained, texts, threshold)
-        ]
+        answers = []
+        for pairs in predict_articles(self._trained, texts, threshold):
+            truncated = self._trained.truncates([passage.text for passage, _ in pairs])
+            answers.append([LabelledPassage(**vars(passage), **vars(found), truncated=cut) for (passage, found), cut in zip(pairs, truncated, strict=True)])
         return answers if several is articles else answers[0]
 
     def predict_passages(self, passages: Sequence[str], *, context: bool = True, threshold: float | None = None) -> list[Prediction]:

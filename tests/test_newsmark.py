@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,22 @@ def test_passages_are_labelled_one_for_one_with_or_without_their_neighbours(mode
     alone = model.predict_passages(texts, context=False)
     assert alone == [model.predict_passages([text])[0] for text in texts]
     assert all(one.labels for one in model.predict_passages(texts, threshold=0.0))
+
+
+def test_a_passage_of_which_the_model_reads_only_the_beginning_says_so(model_folder):
+    class ReadsFive:
+        """The baseline, as if it read five characters."""
+
+        def __init__(self, classifier):
+            self.scores = classifier.scores
+
+        def truncates(self, texts):
+            return [len(text) > 5 for text in texts]
+
+    whole = newsmark.load(model_folder)
+    assert not any(one.truncated for one in whole.predict(ARTICLE, lang="sv"))
+    shortened = newsmark.Model(replace(whole._trained, classifier=ReadsFive(whole._trained.classifier)))
+    assert [one.truncated for one in shortened.predict("Hej.\n" + ARTICLE, lang="sv")] == [False, True, True, True]
 
 
 @pytest.mark.training

@@ -80,6 +80,11 @@ def test_the_instructions_define_every_label_and_topic():
         assert f"<b>{entry.name}</b>: {entry.definition}" in html
 
 
+def test_the_instructions_name_the_codebook():
+    assert "annotation/CODEBOOK.md" in instructions_html(SCHEME)
+    assert Path("annotation/CODEBOOK.md").is_file()
+
+
 def test_every_seed_annotation_survives_the_way_there_and_back():
     documents = {document.id: document for document in DOCUMENTS}
     annotations = read_annotations(SEEDS / "annotations.jsonl", DOCUMENTS, SCHEME)

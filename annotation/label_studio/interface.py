@@ -77,6 +77,7 @@ def instructions_html(scheme: LabelScheme, adjudicating: bool = False) -> str:
     return (how if adjudicating else "") + (
         "<p>Mark every stretch of text that carries a label, and choose the topics of the whole article. Labels combine freely, unless it "
         f"is said otherwise; no label is a normal outcome.</p><p>Labels:</p><ul>{labels}</ul><p>Topics:</p><ul>{topics}</ul>"
+        "<p>The codebook, annotation/CODEBOOK.md in newsmark's repository, has all rules and many examples.</p>"
     )
 
 
