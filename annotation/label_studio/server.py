@@ -195,7 +195,9 @@ def _wait(process: subprocess.Popen[bytes], url: str, data: Path, known: Credent
 
     wait_until(answers, process, data, lambda: "starting Label Studio", report)
     if process.poll() is not None:
-        raise NewsmarkError(f"Label Studio did not start (code {process.returncode}): {_last_line(data, known)}; see {data / _LOG}")
+        line = _last_line(data, known)
+        hint = ": an earlier start was cut off while it made the database; give it an empty one" if "already exists" in line else ""
+        raise NewsmarkError(f"Label Studio did not start (code {process.returncode}): {line}{hint}; see {data / _LOG}")
     if token_status != 200:  # an old database with a new credentials file, above all with PostgreSQL
         raise NewsmarkError(
             f"Label Studio refuses the token of {data / CREDENTIALS} (status {token_status}): its database was made with another such file; restore it"
