@@ -224,7 +224,7 @@ def test_annotations_of_two_copies_of_a_document_are_all_kept(readable):
     assert spans_of(pulled) == {"ann@example.org": [WORDS], "ann@example.org (2)": [PRICES]}
     readable(pulled)
     server = Server(first, copy)
-    server.updated_since = lambda _moment: [read_task(copy)]  # an incremental pull is told of one of them
+    server.updated_since = lambda _moment: [read_task(copy)]  # an incremental pull sees one of them
     again = pull_annotations(server, pulled.annotations, SCHEME, everything=False)
     assert (again.new, again.changed, spans_of(again)) == (0, 0, spans_of(pulled))
 

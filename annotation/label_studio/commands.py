@@ -77,7 +77,7 @@ def _pull(arguments: argparse.Namespace) -> None:
     for one in pulled.missing:
         print(f"kept: {one.annotator}'s annotation of {one.name} is no longer on the server", file=sys.stderr)
     for one in pulled.repeated:
-        print(f"kept apart: {one.name} was annotated before by the annotator of this one, which is called {one.annotator!r}", file=sys.stderr)
+        print(f"{one.name}: a further annotation by the same annotator is kept, under the name {one.annotator!r}", file=sys.stderr)
     if arguments.json:
         kept = [{"document": one.document_id, "name": one.name, "annotator": one.annotator, "task_url": one.task_url} for one in pulled.missing]
         counts = {"new": pulled.new, "changed": pulled.changed, "repeated": len(pulled.repeated), "annotations": len(pulled.annotations)}

@@ -81,7 +81,7 @@ def pull_annotations(project: Project, local: Sequence[Annotation], scheme: Labe
 
 
 def _other_tasks(project: Project, tasks: Sequence[Task], ours: Iterable[Annotation]) -> list[Task]:
-    """Fetch unchanged copies of the changed tasks: an annotator's annotations of one document are told apart by their order in all of them."""
+    """Fetch unchanged copies of the changed tasks: an annotator's annotations of one document are numbered over all of them."""
     hashes, seen = {task.sha256 for task in tasks}, {project.task_url(task.id) for task in tasks}
     copied = {one.document_id for one in ours if one.document_id in hashes and one.task_url not in seen}
     return [task for task in project.tasks.find_whole(sorted(copied)) if project.task_url(task.id) not in seen]

@@ -28,7 +28,7 @@ HOST = "127.0.0.1"
 _LOG = "server.log"
 _STOP_SECONDS = 15
 _SETTINGS = {
-    "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",  # heard only when the organisation is made, at the first start
+    "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",  # takes effect only when the organisation is made, at the first start
     "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
     "LABEL_STUDIO_COLLECT_ANALYTICS": "false",
     "LABEL_STUDIO_LATEST_VERSION_CHECK": "false",

@@ -181,14 +181,14 @@ def test_a_skipped_document_and_an_accepted_suggestion_are_recorded(project, two
     assert _stable(_rows(copy)) == _stable(rows)
 
 
-def test_an_annotation_that_the_server_lost_is_kept_and_told(project, seeds, annotate, tmp_path):
+def test_an_annotation_that_the_server_lost_is_kept_and_reported(project, seeds, annotate, tmp_path):
     own = tmp_path / "own.jsonl"
     annotate("pull", "--annotations", own, "--project", project.title)
     lost = next(one for one in seeds[NAMES[1]].annotations if one.ground_truth)
     project.connection.sdk.annotations.delete(id=lost.id)
     for everything in ([], ["--all"]):
-        told = annotate("pull", *everything, "--annotations", own, "--project", project.title).stderr.splitlines()
-        assert told == [f"kept: adjudicator's annotation of {NAMES[1]} is no longer on the server", f"{own}: 0 new, 0 changed, 15 in all"]
+        lines = annotate("pull", *everything, "--annotations", own, "--project", project.title).stderr.splitlines()
+        assert lines == [f"kept: adjudicator's annotation of {NAMES[1]} is no longer on the server", f"{own}: 0 new, 0 changed, 15 in all"]
     project.connection.sdk.tasks.delete(id=seeds[NAMES[2]].id)
     assert len(annotate("pull", "--annotations", own, "--project", project.title).stderr.splitlines()) == 2
     assert len(annotate("pull", "--all", "--annotations", own, "--project", project.title).stderr.splitlines()) == 5
