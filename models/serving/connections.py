@@ -3,6 +3,7 @@
 Servers such as uvicorn hand a request over when its head is there, and wait for the rest of it, and on idle connections, without a bound
 that is set for each address. Here h11 parses, an ASGI application answers, and this file holds what is between them: times for each part of
 a request, and bounds on what waits. Beyond a bound nobody new is refused; whoever has waited longest without sending a whole request is let go.
+It is one file of more than 300 lines because the states of a connection and their bounds must be read together.
 """
 
 from __future__ import annotations
