@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+_ANY = re.compile(r"[\"“”„‟«»‘’‚‹›'`「」『』《》〈〉()（）\[\]【】]")
 _MARKS = re.compile(r"''|``|[\"“”„‟«»‘’‚‹›'`「」『』《》〈〉()（）\[\]【】]")
 _SINGLE = ("'", "''")
 _PLAIN = re.compile(r"''?")
@@ -29,11 +30,16 @@ class Quotations:
     closing: frozenset[int]
 
 
+_NOTHING = Quotations([], frozenset())
+
+
 def quoted(line: str) -> Quotations:
     """Find quotations and brackets that open and close in one line.
 
     A mark that both opens and closes in some language is read by what stands around it. One that is never closed opens nothing.
     """
+    if not _ANY.search(line):
+        return _NOTHING
     opened: dict[str, int] = {}  # kind of mark: where it was opened; in the order of opening, one of a kind at most
     found: list[tuple[int, int]] = []
     for mark in _MARKS.finditer(line):
@@ -61,7 +67,7 @@ def quoted(line: str) -> Quotations:
 
 def _spaced(line: str) -> frozenset[int]:
     """Find the plain marks with white space at both sides, as in tokenised text, that close a quotation; what stands in one may be cut."""
-    marks = list(_SPACED.finditer(line))
+    marks = list(_SPACED.finditer(line)) if "'" in line else []
     is_open = len(marks) % 2 == 1 and line[: marks[0].start()].rstrip()[-1:] in set(".!?")
     closing = set()
     for mark in _PLAIN.finditer(line) if marks else ():

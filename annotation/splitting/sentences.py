@@ -51,7 +51,7 @@ def sentence_ends(line: str, language: str) -> Iterator[int]:
 @functools.cache
 def _pattern(stops: frozenset[str]) -> re.Pattern[str]:
     one = f"[{STOPS}{''.join(sorted(stops))}]"
-    return re.compile(rf"{one}+(?:\s{one}+(?![^\s\"'”’»)]))*")  # ". . ." and "Bravo ! ." are one mark
+    return re.compile(rf"{one}++(?:\s{one}++(?![^\s\"'”’»)]))*")  # ". . ." and "Bravo ! ." are one mark
 
 
 def _with_closing(line: str, end: int, quotations: Quotations) -> int:
@@ -87,9 +87,9 @@ def _items(line: str) -> tuple[list[int], set[int]]:
     head = line.lstrip()
     if bullet := _BULLET.match(head):
         return [found.start() for found in re.finditer(re.escape(bullet.group()), line)][1:], set()
-    markers = list(_MARKER.finditer(line))
-    if not markers or line[: markers[0].start()].strip():
+    if not _MARKER.match(line, len(line) - len(head)):
         return [], set()
+    markers = list(_MARKER.finditer(line))
     starts: list[int] = []
     stops: set[int] = set()
     kind, count = _value(markers[0])

@@ -34,7 +34,7 @@ _PAGES = re.compile(r"\d{1,4}(?:\.,| (?:p|pp|s|S|str|sid|págs?|pages|sivua|с|�
 _ROMAN = re.compile(r"[IVXLC]+\b")
 _NEXT_WORD = re.compile(r"[\w'’-]+")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}")
-_HYPHENATED_INITIAL = re.compile(r"\S+\.-[^\W\d_a-zß-öø-ÿ]|\S+-")
+_HYPHENATED_INITIAL = re.compile(r"\S+-[^\W\d_a-zß-öø-ÿ]?")  # "Jean-C.", "Dipl.-"
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _ends_without_space(stop: Stop) -> bool:
     """Whether a sentence ends where the white space was forgotten ("gesagt.Der"); a name, a number or an address goes on."""
     rules, word = stop.rules, stop.word
     if stop.text.strip(".!?"):
-        return bool(stop.first)
+        return stop.first.isalpha()
     if not stop.first.isupper() or stop.after - stop.mark > 1:
         return False
     if stop.end > stop.after or stop.next[0] in _OPENING:
@@ -202,9 +202,11 @@ def _is_ordinal(stop: Stop) -> bool:
 
 def _ends_after_abbreviation(stop: Stop) -> bool:
     rules, word = stop.rules, stop.word
+    if f"{stop.before}_{word}" in rules.sometimes_end:
+        return stop.begins
     if rules.has(rules.never_end, word):
         # What is a word, too, ends a sentence before one that begins sentences
-        return stop.begins and word.islower() and len(word) > 2
+        return stop.begins and word.islower() and len(word) > 2 and stop.next_word not in rules.particles
     if rules.has(rules.before_numbers, word) and _ROMAN.match(stop.next):
         return False
     if rules.has(rules.sometimes_end, word):
@@ -230,7 +232,7 @@ def _ends_after_dotted_letters(stop: Stop) -> bool:
     if "." in stop.word and all(part in rules.never_end for part in stop.word.split(".")):
         return False
     if not _DOTTED.fullmatch(stop.word):
-        return not _HYPHENATED_INITIAL.fullmatch(stop.words[-1])
+        return stop.begins or not _HYPHENATED_INITIAL.fullmatch(stop.words[-1])
     if stop.begins and stop.next_word not in rules.particles:
         return True
     return stop.before.lower() in rules.articles and stop.next_word not in rules.not_starters and stop.word.count(".") > 1
