@@ -29,6 +29,9 @@ class Kind:
         requirements: packages that a logged model needs.
         finish: ``module:function`` that makes a trained classifier ready to be saved (see ``classifier.Finish``); None where there is
             nothing left to do.
+        stage: module that keeps a trained classifier between two fits: ``keep(classifier, folder)``, ``restore(folder, settings)`` and
+            ``origin(settings)``, which describes what a fit depends on beside passages, settings, seed, code and libraries (None where that is
+            not known, so that nothing may be kept). None where training is so fast that nothing need be kept.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Kind:
     format: int
     requirements: tuple[str, ...]
     finish: str | None = None
+    stage: str | None = None
 
     def load_settings(self) -> type[Any]:
         """Load the class of its settings; light, but for pydantic, which predicting has no need of."""
@@ -58,6 +62,10 @@ class Kind:
         """Load the function that finishes a trained classifier; None where there is none."""
         found: Finish | None = _load(self.finish) if self.finish else None
         return found
+
+    def load_stage(self) -> Any | None:
+        """Load the module that keeps a trained classifier; None where there is none."""
+        return importlib.import_module(f".{self.stage}", __package__) if self.stage else None
 
 
 def _load(reference: str) -> Any:
@@ -84,6 +92,7 @@ KINDS = {
             format=5,
             requirements=(*_EVERYWHERE, "onnxruntime", "tokenizers"),
             finish="transformer.finish:finish",
+            stage="transformer.stage",
         ),
     )
 }

@@ -12,9 +12,10 @@ from newsmark.models.kinds import Kind
 from newsmark.models.model import decide
 from newsmark.training.calibration import fit_calibrations
 from newsmark.training.config import Config, DataConfig
+from newsmark.training.cross_validation import TUNING_PARTS, Fitter, Start
 from newsmark.training.dataset import LabelledPassages
-from newsmark.training.fitting import TUNING_PARTS, Start, Trainer
 from newsmark.training.splits import make_folds
+from newsmark.training.stages import Stages
 
 LABELS = ("quote", "boilerplate")
 EXCLUSIVE = frozenset({"boilerplate"})
@@ -76,34 +77,34 @@ def flipped(data, rows):
     return replace(data, targets=targets)
 
 
-def trainer(say=lambda _: None, fits=1, begins=False, **keys):
+def fitter(report=lambda _: None, fits=1, begins=False, stages=None, **keys):
     config = Config(DataConfig("baseline", ("articles",), "annotations.jsonl", **keys), BaselineSettings())
-    return Trainer(Log(), config, fits, begins, say)
+    return Fitter(Log(), config, fits, begins, report, stages)
 
 
 def cross_validate(data, bootstrap=None, **keys):
-    own = trainer(**keys)
+    own = fitter(**keys)
     folds, start = make_folds(data, 10), own.begin(bootstrap)
     return own.cross_validate(data, folds, start, EXCLUSIVE), folds, start, own
 
 
 def test_a_part_of_whole_documents_of_the_corpus_is_kept_for_calibration():
-    told, corpus = [], passages(17)
-    start = trainer(told.append).begin(corpus)
+    reported, corpus = [], passages(17)
+    start = fitter(reported.append).begin(corpus)
     kept = set(start.tuning.texts)
     assert len(set(start.tuning.groups)) == 17 // TUNING_PARTS
     assert sorted([*kept, *start.classifier.texts]) == sorted(corpus.texts)
-    assert f"cold-start corpus: {17 * 30 - len(kept)} passages to train on, {len(kept)} kept for calibration" in told
+    assert f"cold-start corpus: {17 * 30 - len(kept)} passages to train on, {len(kept)} kept for calibration" in reported
 
 
 def test_a_small_corpus_is_trained_on_whole():
-    start = trainer().begin(passages(TUNING_PARTS - 1))
+    start = fitter().begin(passages(TUNING_PARTS - 1))
     assert start.tuning is None
     assert len(start.classifier.texts) == (TUNING_PARTS - 1) * 30
 
 
 def test_without_a_corpus_there_is_no_start():
-    assert trainer().begin(None) == Start()
+    assert fitter().begin(None) == Start()
 
 
 def test_each_fold_goes_on_from_the_corpus_and_sees_nothing_that_it_is_judged_on(monkeypatch):
@@ -165,11 +166,41 @@ def test_left_out_languages_are_judged_and_nothing_is_learned_from_them():
     assert not np.array_equal(heard.odds, before.odds)
 
 
-def test_where_nothing_is_left_to_train_on_the_start_is_taken_or_an_error_told():
+def test_where_nothing_is_left_to_train_on_the_start_is_taken_or_an_error_raised():
     data, corpus = passages(2, languages=("sv", "fr")), passages(16, prefix="c", seed=2)
     nothing = data.subset(np.zeros(0, dtype=int))
-    own = trainer()
+    own = fitter()
     start = own.begin(corpus)
     assert own.fit(nothing, start) is start.classifier
     with pytest.raises(NewsmarkError, match="leave_out_languages leaves no passage to train on"):
-        trainer().fit(nothing, Start())
+        fitter().fit(nothing, Start())
+
+
+def test_an_interrupted_cross_validation_is_resumed_after_its_last_finished_fold(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEWSMARK_CACHE", str(tmp_path))
+    fitted, fit = [], Counting.fit.__func__
+
+    def fit_until_killed(cls, texts, *rest):
+        if len(fitted) == 2:
+            raise KeyboardInterrupt
+        fitted.append(texts)
+        return fit(cls, texts, *rest)
+
+    data = passages(4)
+    whole, folds, *_ = cross_validate(data)
+    monkeypatch.setattr(Counting, "fit", classmethod(fit_until_killed))
+    with pytest.raises(KeyboardInterrupt):
+        fitter(stages=Stages()).cross_validate(data, folds, Start(), EXCLUSIVE)
+    monkeypatch.setattr(Counting, "fit", classmethod(lambda cls, texts, *rest: fitted.append(texts) or fit(cls, texts, *rest)))
+    reported = []
+    resumed = fitter(reported.append, stages=Stages(resume=True))
+    found = resumed.cross_validate(data, folds, Start(), EXCLUSIVE)
+    assert len(fitted) == 4  # two before the interruption, two after it
+    assert sum("finished before the interruption" in line for line in reported) == 2
+    for one, other in zip(vars(found).values(), vars(whole).values(), strict=True):
+        assert np.array_equal(one, other)
+    resumed.forget_folds()
+    assert list((tmp_path / "stages").iterdir()) == []
+    again = fitter(stages=Stages(resume=True), seed=14)
+    again.cross_validate(data, folds, Start(), EXCLUSIVE)
+    assert len(fitted) == 8  # another seed: nothing to take over

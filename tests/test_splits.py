@@ -8,7 +8,7 @@ import pytest
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.training.dataset import LabelledPassages, load_passages
 from newsmark.training.leaks import check_leaks
-from newsmark.training.splits import hold_out, make_folds
+from newsmark.training.splits import make_folds, set_aside
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 EXCLUSIVE = frozenset({"boilerplate"})
@@ -74,7 +74,7 @@ def test_one_group_can_not_be_cross_validated():
 @pytest.mark.parametrize(("groups", "parts", "held"), [(8, 8, 1), (17, 8, 2), (16, 8, 2), (7, 8, 0), (4, 2, 2)])
 def test_whole_groups_are_held_out(groups, parts, held):
     data = in_groups(groups)
-    part = hold_out(data, parts, 13)
+    part = set_aside(data, parts, 13)
     assert not set(data.groups[part.train]) & set(data.groups[part.test])
     assert sorted([*part.train, *part.test]) == list(range(len(data.texts)))
     assert len(set(data.groups[part.test])) == held
@@ -85,7 +85,7 @@ def test_held_out_groups_depend_on_the_seed_and_not_on_the_order():
     turned = data.subset(np.arange(len(data.texts))[::-1])
 
     def held(passages, seed):
-        return set(passages.groups[hold_out(passages, 8, seed).test])
+        return set(passages.groups[set_aside(passages, 8, seed).test])
 
     assert held(data, 13) == held(data, 13) == held(turned, 13)
     assert len({frozenset(held(data, seed)) for seed in range(5)}) > 1

@@ -8,13 +8,16 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..annotation.commandline import common_options, json_option, open_closed_streams, print_json, run_command, whole_number
 from ..annotation.errors import NewsmarkError, UsageError
 from ..annotation.labels import DEFAULT_LABELS, load_labels
 from ..annotation.yaml_files import fields_of, is_list
 from .config import Config, all_fields, flag_of, load_config, parts
+
+if TYPE_CHECKING:
+    from .stages import Stages
 
 _METAVARS: dict[Any, str] = {int: "N", float: "NUMBER", bool: "true|false"}
 
@@ -76,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="configs/baseline.yaml, configs/transformer.yaml or your own")
     parser.add_argument("--fast", action="store_true", help="train a cheaper model, with the keys under 'fast' in the configuration")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted training: its finished folds are taken as they are")
+    parser.add_argument("--fresh", action="store_true", help="train every stage again, and keep none for later (see NEWSMARK_STAGES_GB)")
     for kind, part in parts().items():
         title = f"keys of the {kind}" if kind else "keys of the configuration"
         group = parser.add_argument_group(title, "" if kind else "each beats the file's value; a list is given with commas, or by repeating the flag")
@@ -104,13 +109,19 @@ def _configuration(arguments: argparse.Namespace) -> Config:
     return load_config(arguments.config, overrides, arguments.fast)
 
 
+def _stages(arguments: argparse.Namespace) -> Stages:
+    from .stages import Stages  # keeps --help fast
+
+    return Stages(used=not arguments.fresh, resume=arguments.resume)
+
+
 def _train(arguments: argparse.Namespace) -> None:
     config = _configuration(arguments)
     if arguments.test and not arguments.test.is_file():
         raise UsageError(f"{arguments.test}: no such test file")
     from .experiment import run_experiment  # keeps --help fast
 
-    result = run_experiment(config, arguments.test)
+    result = run_experiment(config, arguments.test, stages=_stages(arguments))
     if result is None:  # the main process reports
         return
     where = f"on {arguments.test}" if arguments.test else "cross-validated"
@@ -227,7 +238,7 @@ def _curve(arguments: argparse.Namespace) -> None:
     config = _configuration(arguments)
     from .curve import learning_curve  # keeps --help fast
 
-    curve = learning_curve(config)
+    curve = learning_curve(config, stages=_stages(arguments))
     if curve is None:  # the main process reports
         return
     if arguments.json:

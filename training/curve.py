@@ -7,12 +7,15 @@ from pathlib import Path
 
 from ..annotation.labels import load_labels
 from .config import Config
+from .cross_validation import Fitter
 from .figures import curve_figure
-from .fitting import Say, Trainer, leads, load_material, log_inputs, tell
+from .material import load_material, log_inputs
 from .metrics import Scores, score
 from .processes import open_store
+from .progress import Report, is_main_process, print_progress
 from .recorder import Recorder
 from .splits import make_folds
+from .stages import Stages
 from .tables import curve_table
 
 
@@ -25,7 +28,7 @@ class Curve:
     table: str
 
 
-def learning_curve(config: Config, say: Say = tell) -> Curve | None:
+def learning_curve(config: Config, report: Report = print_progress, stages: Stages | None = None) -> Curve | None:
     """Cross-validate with ever more annotated articles to train on, and log the curve to MLflow.
 
     In each fold as many articles as the size says are drawn from those that are not held out: 1, 2, 4, …, all; and none at
@@ -33,37 +36,39 @@ def learning_curve(config: Config, say: Say = tell) -> Curve | None:
 
     Args:
         config: what to train, on what.
-        say: told what is going on.
+        report: called with lines that say what is going on.
+        stages: kept stages of training, which are used again; by default as the environment says.
 
     Returns:
-        The curve; None in a process that only helped another one to train (see ``leads``).
+        The curve; None in a process that only helped another one to train (see ``is_main_process``).
 
     Raises:
         NewsmarkError: as in ``run_experiment``.
     """
     scheme = load_labels(Path(config.data.labels))
-    material = load_material(config, scheme, None, say)
+    material = load_material(config, scheme, None, report)
     data = material.data
     folds = make_folds(data, config.data.max_folds)
     largest = min(len(set(data.groups[fold.train])) for fold in folds)
     sizes = sorted({2**power for power in range(largest.bit_length()) if 2**power < largest} | {largest} | ({0} if material.bootstrap else set()))
-    if leads():
+    if is_main_process():
         open_store()
-    log = Recorder(logs=leads())
-    trainer = Trainer(log, config, len(sizes) * len(folds), material.bootstrap is not None, say)
+    log = Recorder(logs=is_main_process())
+    fitter = Fitter(log, config, len(sizes) * len(folds), material.bootstrap is not None, report, stages or Stages())
     found = {}
     with log.run(f"learning curve of the {config.data.kind}") as run:
         log_inputs(log, config, material, "learning curve")
-        start = trainer.begin(material.bootstrap)
+        start = fitter.begin(material.bootstrap)
         for size in sizes:
-            trainer.say(f"{size} annotated articles to train on")
-            judged = trainer.cross_validate(data, folds, start, scheme.exclusive_names, size)
+            fitter.say(f"{size} annotated articles to train on")
+            judged = fitter.cross_validate(data, folds, start, scheme.exclusive_names, size)
             found[size] = score(data, judged.probabilities, judged.decisions, config.data.seed)
             log.log_metrics(found[size].flat(), step=size)
-        trainer.bar.close()
-        if not leads():
+        fitter.bar.close()
+        if not is_main_process():
             return None
         table = curve_table(found, len(set(data.groups)))
         log.log_text(table + "\n", "learning_curve.txt")
         log.log_figure(curve_figure(found), "learning_curve.png")
+    fitter.forget_folds()
     return Curve(log.run_id(run), found, table)

@@ -16,13 +16,16 @@ from ..models.classifier import Classifier, SavedClassifier
 from ..models.kinds import KINDS
 from ..models.model import REVIEW_RISK, TrainedModel, risk
 from .config import Config
+from .cross_validation import Fitter, majority
 from .dataset import LabelledPassages, load_labelled
 from .figures import cooccurrence_figure, precision_recall_figure, reliability_figure
-from .fitting import Say, Trainer, leads, load_material, log_inputs, majority, tell
+from .material import load_material, log_inputs
 from .metrics import Scores, calibration_error, score
 from .processes import open_store
+from .progress import Report, is_main_process, print_progress
 from .recorder import Recorder
 from .splits import make_folds
+from .stages import Stages
 from .tables import scores_table
 from .tracking import OUT_OF_FOLD, TEST_PREDICTIONS, predictions_frame
 
@@ -54,45 +57,46 @@ class Result:
     decisions: NDArray[np.bool_]
 
 
-def run_experiment(config: Config, test: Path | None = None, say: Say = tell) -> Result | None:
+def run_experiment(config: Config, test: Path | None = None, report: Report = print_progress, stages: Stages | None = None) -> Result | None:
     """Train and score one configuration, and log it all to MLflow.
 
     Without a test file the scores come from leave-one-group-out cross-validation; with one, from that file, which nothing is
     learned from. Where there is a cold-start corpus, training begins with it, once, and goes on from there in each fold. The
     calibration and thresholds of the logged model are learned from passages that were not trained on: out of fold, and a
-    part of the corpus that is held out; those of a fold from the other folds. The logged model is trained on all annotated
+    part of the corpus that is set aside; those of a fold from the other folds. The logged model is trained on all annotated
     passages.
 
     Args:
         config: what to train, on what.
         test: JSONL rows with ``text`` and ``labels``.
-        say: told what is going on.
+        report: called with lines that say what is going on.
+        stages: kept stages of training, which are used again; by default as the environment says.
 
     Returns:
-        What the run leaves; None in a process that only helped another one to train (see ``leads``).
+        What the run leaves; None in a process that only helped another one to train (see ``is_main_process``).
 
     Raises:
         NewsmarkError: the data, the model's settings or the MLflow store are not usable, or the data leaks.
     """
     scheme = load_labels(Path(config.data.labels))
-    held_out = load_labelled(test, scheme) if test else None
-    material = load_material(config, scheme, held_out, say)
+    tested = load_labelled(test, scheme) if test else None
+    material = load_material(config, scheme, tested, report)
     data = material.data
-    folds = [] if held_out and len(set(data.groups)) < 2 else make_folds(data, config.data.max_folds)
-    if leads():
+    folds = [] if tested and len(set(data.groups)) < 2 else make_folds(data, config.data.max_folds)
+    if is_main_process():
         open_store()
-    log = Recorder(logs=leads())
-    trainer = Trainer(log, config, len(folds) + 1, material.bootstrap is not None, say)
+    log = Recorder(logs=is_main_process())
+    fitter = Fitter(log, config, len(folds) + 1, material.bootstrap is not None, report, stages or Stages())
     with ExitStack() as files, log.run(config.data.kind) as run:
-        scored_on = f"test file {test.name}, digest {held_out.digest[:12]}" if test and held_out else "cross-validation"
+        scored_on = f"test file {test.name}, digest {tested.digest[:12]}" if test and tested else "cross-validation"
         log_inputs(log, config, material, scored_on)
         log.set_tags({"kind": config.data.kind})  # by which train compare finds it
-        start = trainer.begin(material.bootstrap)
-        found = trainer.cross_validate(data, folds, start, scheme.exclusive_names)
-        trainer.say(f"final fit on all {len(data.texts)} passages")
-        final = trainer.fit(data.subset(np.flatnonzero(trainer.learns_from(data.languages))), start)
-        trainer.bar.close()
-        if not leads():
+        start = fitter.begin(material.bootstrap)
+        found = fitter.cross_validate(data, folds, start, scheme.exclusive_names)
+        fitter.say(f"final fit on all {len(data.texts)} passages")
+        final = fitter.fit(data.subset(np.flatnonzero(fitter.learns_from(data.languages))), start)
+        fitter.bar.close()
+        if not is_main_process():
             return None
 
         def learn_calibrations(tuning_odds: NDArray[np.float64] | None) -> tuple[Calibration, ...]:
@@ -103,25 +107,26 @@ def run_experiment(config: Config, test: Path | None = None, say: Say = tell) ->
             folder = Path(files.enter_context(tempfile.TemporaryDirectory()))
             learn = learn_calibrations if start.tuning else lambda _: learn_calibrations(None)
             finished = finish(final, folder, start.tuning or data, learn, scheme.exclusive_names)
-            trainer.say(finished.report.splitlines()[0])
+            fitter.say(finished.report.splitlines()[0])
             log.log_text(finished.report + "\n", "export.txt")
             ready = finished.classifier
         calibrations = learn_calibrations(start.tuning_odds(ready))
         model = TrainedModel(config.data.kind, data.labels, scheme.exclusive_names, calibrations, ready, tuple(data.targets.mean(axis=0).tolist()))
         judged, odds, probabilities, decisions, commonest = data, found.odds, found.probabilities, found.decisions, found.majority
-        if held_out:
-            judged, odds, commonest = held_out, read_odds(ready, held_out.contexts), majority(data.targets, len(held_out.texts))
+        if tested:
+            judged, odds, commonest = tested, read_odds(ready, tested.contexts), majority(data.targets, len(tested.texts))
             probabilities = calibrated(odds, calibrations)
             decisions = model.decide(probabilities)
         scores = score(judged, probabilities, decisions, config.data.seed)
         majority_scores = score(judged, commonest.astype(float), commonest, config.data.seed)
-        drawn = "documents (a row that names none counts as one)" if held_out else "articles (translations together)"
+        drawn = "documents (a row that names none counts as one)" if tested else "articles (translations together)"
         table = scores_table(scores, majority_scores, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
         before = logistic(odds[:, 0])
         log.log_metrics({"calibration_error_before": calibration_error(before, judged.targets > 0)})
         log.log_figure(reliability_figure(judged, before, probabilities), "reliability.png")
-        _log_scores(log, judged, scores, probabilities, decisions, table, TEST_PREDICTIONS if held_out else OUT_OF_FOLD)
+        _log_scores(log, judged, scores, probabilities, decisions, table, TEST_PREDICTIONS if tested else OUT_OF_FOLD)
         log.log_model(model)
+    fitter.forget_folds()
     return Result(log.run_id(run), log.model_uri, log.model_version, model, scores, majority_scores, table, probabilities, decisions)
 
 

@@ -28,7 +28,7 @@ class Fold:
 
 
 def make_folds(data: LabelledPassages, max_folds: int) -> list[Fold]:
-    """Leave one group out; with more groups than ``max_folds``, so many folds of whole groups.
+    """Leave one group out; with more groups than ``max_folds``, that number of folds of whole groups.
 
     Raises:
         NewsmarkError: there is only one group, so that nothing could be held out.
@@ -44,8 +44,8 @@ def make_folds(data: LabelledPassages, max_folds: int) -> list[Fold]:
     return folds
 
 
-def hold_out(data: LabelledPassages, parts: int, seed: int) -> Fold:
-    """Hold out one of so many parts of whole groups, drawn at random; nothing where there are fewer groups than parts."""
+def set_aside(data: LabelledPassages, parts: int, seed: int) -> Fold:
+    """Set one of this number of parts of whole groups aside, drawn at random; nothing where there are fewer groups than parts."""
     groups = np.random.default_rng(seed).permutation(sorted(set(data.groups)))
     held = np.isin(data.groups, groups[: len(groups) // parts])
     return Fold(f"one in {parts}", np.flatnonzero(~held), np.flatnonzero(held))

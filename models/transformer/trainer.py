@@ -308,7 +308,7 @@ def _load_encoder(encoder: str) -> tuple[Any, PreTrainedTokenizerBase]:
             raise ValueError("it has no vocabulary (tokenizer.json)")
         if hasattr(config, "attention_probs_dropout_prob"):
             config.attention_probs_dropout_prob = 0.0  # the fast attention kernels of a CPU have no dropout
-        model = AutoModel.from_pretrained(source, config=config, local_files_only=local, dtype=torch.float32, **_pooling(config))
+        model = AutoModel.from_pretrained(source, config=config, local_files_only=local, dtype=torch.float32, **without_pooler(config))
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
         raise NewsmarkError(f"encoder {encoder!r} can't be loaded: {reason}") from None
@@ -351,7 +351,7 @@ def _freeze(encoder: Any, settings: TransformerSettings) -> None:
             part.requires_grad_(False)
 
 
-def _pooling(config: Any) -> dict[str, bool]:
+def without_pooler(config: Any) -> dict[str, bool]:
     """Leave out the pooler where an architecture has one: the mean of the token vectors takes its place."""
     return {"add_pooling_layer": False} if config.model_type in {"bert", "roberta", "xlm-roberta", "camembert"} else {}
 

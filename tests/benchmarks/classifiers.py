@@ -25,11 +25,11 @@ from newsmark.models.model import TrainedModel
 from newsmark.models.transformer.encoder import DEFAULT_ENCODER, encoder_source
 from newsmark.training.calibration import fit_calibrations
 from newsmark.training.config import load_config
+from newsmark.training.cross_validation import TUNING_PARTS
 from newsmark.training.dataset import LabelledPassages, load_labelled, load_passages
-from newsmark.training.fitting import TUNING_PARTS
 from newsmark.training.leaks import check_leaks
 from newsmark.training.metrics import score
-from newsmark.training.splits import hold_out
+from newsmark.training.splits import set_aside
 
 SCHEME = load_labels()
 TRANSFORMER = load_config(Path("configs/transformer.yaml"), {})
@@ -57,7 +57,7 @@ eighth. Passages are cut at {MAX_TOKENS} tokens for every transformer.
 def fit_newsmark(kind, train):
     """newsmark's own: the only place that trains and asks its models."""
     settings = load_config(Path(f"configs/{kind}.yaml"), {}).settings
-    part = hold_out(train, TUNING_PARTS, SEED)
+    part = set_aside(train, TUNING_PARTS, SEED)
     learned, kept = train.subset(part.train), train.subset(part.test)
     classifier = KINDS[kind].load_trainer().fit(learned.texts, learned.targets, settings, SEED, lambda *_: None)
     calibrations = fit_calibrations(read_odds(classifier, kept.contexts), kept.targets)

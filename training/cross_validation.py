@@ -2,91 +2,36 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 from sklearn.dummy import DummyClassifier
 from tqdm import tqdm
 
 from ..annotation.errors import NewsmarkError
-from ..annotation.labels import LabelScheme
 from ..models.calibration import Calibration, calibrated, read_odds
 from ..models.classifier import Classifier, SavedClassifier
 from ..models.kinds import KINDS
 from ..models.model import decide
 from .calibration import fit_calibrations
 from .config import Config
-from .dataset import LabelledPassages, load_labelled, load_passages
-from .leaks import check_leaks
+from .dataset import LabelledPassages
 from .metrics import score
+from .progress import Report, is_main_process
 from .recorder import Recorder
-from .splits import Fold, hold_out
-from .tracking import git_commit
+from .splits import Fold, set_aside
+from .stages import Stages, content_of, origin
 
-Say = Callable[[str], None]
 TUNING_PARTS = 8
-"""One of so many parts of the cold-start corpus is not trained on, but kept for calibration and thresholds."""
+"""One of this number of parts of the cold-start corpus is not trained on, but kept for calibration and thresholds."""
 
-
-def leads() -> bool:
-    """Whether this process tells and logs: of those that ``accelerate launch`` or ``torchrun`` started together, the first."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-def tell(line: str) -> None:
-    """Print a line to standard error, from the process that leads."""
-    if leads():
-        print(line, file=sys.stderr)
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a run trains on: annotated passages, and the cold-start corpus where there is one."""
-
-    data: LabelledPassages
-    bootstrap: LabelledPassages | None
-
-
-def log_inputs(log: Recorder, config: Config, material: Material, scored_on: str) -> None:
-    """Log the flattened configuration, the git commit, the digests of the data, and what the run is scored on."""
-    data, digest = material.data, material.data.digest
-    found = {"passages": len(data.texts), "languages": ", ".join(sorted(set(data.languages)))}
-    log.log_params(config.flat() | found | {"data_digest": digest, "bootstrap_digest": material.bootstrap.digest if material.bootstrap else ""})
-    log.set_tags({"git_commit": git_commit(), "scored_on": scored_on})
-    log.log_passages(pd.DataFrame({"text": data.texts, "document": data.documents, "name": data.names, "lang": data.languages}), digest)
-
-
-def load_material(config: Config, scheme: LabelScheme, held_out: LabelledPassages | None, say: Say) -> Material:
-    """Read what to train on.
-
-    Args:
-        config: names it.
-        scheme: labels and topics.
-        held_out: a test file's passages, which must not be in there.
-        say: told what was found.
-
-    Raises:
-        NewsmarkError: the input is not usable, or a passage stands on both sides.
-    """
-    data = load_passages(config.data.documents, config.data.annotations, config.data.labels)
-    check_leaks(data, None, scheme.exclusive_names)
-    if held_out:
-        check_leaks(data, held_out, scheme.exclusive_names)
-    say(f"{len(data.texts)} passages of {len(set(data.documents))} documents in {len(set(data.groups))} articles, digest {data.digest[:12]}")
-    if not config.data.bootstrap:
-        return Material(data, None)
-    bootstrap = load_labelled(Path(config.data.bootstrap), scheme)
-    for other in (data, held_out):
-        if other:
-            check_leaks(bootstrap, other, scheme.exclusive_names)
-    say(f"{len(bootstrap.texts)} passages of the cold-start corpus {config.data.bootstrap}, digest {bootstrap.digest[:12]}: for training only")
-    return Material(data, bootstrap)
+_FOLD = "odds.safetensors"
 
 
 @dataclass(frozen=True)
@@ -96,17 +41,19 @@ class Start:
     Attributes:
         classifier: trained on the cold-start corpus; None where there is none.
         tuning: the part of the corpus that it was not trained on.
+        made_by: all that decides the classifier (see ``Stages``).
     """
 
     classifier: Classifier | None = None
     tuning: LabelledPassages | None = None
+    made_by: Mapping[str, Any] | None = None
 
     def tuning_odds(self, classifier: Classifier | SavedClassifier) -> NDArray[np.float64] | None:
-        """Logarithmic odds that a classifier gives the corpus's held-out part."""
+        """Logarithmic odds that a classifier gives the part of the corpus that it was not trained on."""
         return read_odds(classifier, self.tuning.contexts) if self.tuning else None
 
     def learn_calibrations(self, odds: NDArray[np.float64], targets: NDArray[np.float32], tuning_odds: NDArray[np.float64] | None) -> tuple[Calibration, ...]:
-        """Learn calibration and thresholds from passages not trained on: these (n × 3 × labels), and the corpus's held-out part."""
+        """Learn calibration and thresholds from passages not trained on: these (n × 3 × labels), and that part of the corpus."""
         if self.tuning is None or tuning_odds is None:
             return fit_calibrations(odds, targets)
         return fit_calibrations(np.concatenate([odds, tuning_odds]), np.concatenate([targets, self.tuning.targets]))
@@ -131,23 +78,27 @@ class OutOfFold:
     majority: NDArray[np.bool_]
 
 
-class Trainer:
-    """Fits classifiers of one configuration, telling and logging what happens on the way.
+class Fitter:
+    """Fits classifiers of one configuration, reporting and logging what happens on the way.
 
     On a terminal a bar shows how far it is, elsewhere each epoch is a line.
     """
 
-    def __init__(self, log: Recorder, config: Config, fits: int, begins: bool, say: Say) -> None:
-        self.log, self.config, self._say = log, config, say
+    def __init__(self, log: Recorder, config: Config, fits: int, begins: bool, report: Report, stages: Stages | None = None) -> None:
+        self.log, self.config, self._print = log, config, report
+        self._stages = stages or Stages(used=False)
+        self._origin = origin(KINDS[config.data.kind], config.settings) if stages else None
+        self._folds: list[Mapping[str, Any] | None] = []  # kept until the run is over
+        self._reported: list[tuple[str, float, int]] = []  # of the present fit
         first, further = getattr(config.settings, "epochs", 1), getattr(config.settings, "further_epochs", 1)
         self.epochs = first
         total = first + fits * further if begins else fits * first
-        self.bar = tqdm(total=total, unit="epoch", disable=None if leads() else True, file=sys.stderr, leave=False)
+        self.bar = tqdm(total=total, unit="epoch", disable=None if is_main_process() else True, file=sys.stderr, leave=False)
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
         self.bar.clear()
-        self._say(line)
+        self._print(line)
         self.bar.refresh()
 
     def learns_from(self, languages: NDArray[np.str_]) -> NDArray[np.bool_]:
@@ -168,6 +119,7 @@ class Trainer:
             if not positives and start.classifier is None:
                 self.say(f"  no passage to train on has the label {label}: it can't be learned here")
         settings, seed = self.config.settings, self.config.data.seed
+        self._reported = []
         self.epochs = getattr(settings, "epochs" if start.classifier is None else "further_epochs", 1)
         done = self.bar.n + self.epochs
         classifier = KINDS[self.config.data.kind].load_trainer().fit(data.texts, data.targets, settings, seed, self._report, start.classifier)
@@ -175,6 +127,7 @@ class Trainer:
         return classifier
 
     def _report(self, name: str, value: float, step: int) -> None:
+        self._reported.append((name, value, step))
         self.log.log_metrics({name: value}, step)
         if self.bar.disable:
             self.say(f"  epoch {step} of {self.epochs}: {name} {value:.3f}")
@@ -187,9 +140,36 @@ class Trainer:
         if bootstrap is None:
             return Start()
         known = bootstrap.subset(np.flatnonzero(self.learns_from(bootstrap.languages)))
-        part = hold_out(known, TUNING_PARTS, self.config.data.seed)
+        part = set_aside(known, TUNING_PARTS, self.config.data.seed)
         self.say(f"cold-start corpus: {len(part.train)} passages to train on, {len(part.test)} kept for calibration")
-        return Start(self.fit(known.subset(part.train), Start()), known.subset(part.test) if len(part.test) else None)
+        train, tuning = known.subset(part.train), known.subset(part.test) if len(part.test) else None
+        stage = KINDS[self.config.data.kind].load_stage()
+        made_by = self._made_by(stage="corpus", train=content_of(train))
+        if stage is not None and (folder := self._stages.find(made_by)):
+            self.say("  trained before on the same passages with the same settings: taken from the cache (--fresh trains it again)")
+            self._report_again(folder, getattr(self.config.settings, "epochs", 1))
+            return Start(stage.restore(folder, self.config.settings), tuning, made_by)
+        classifier = self.fit(train, Start())
+        if stage is not None:
+            self._stages.keep(made_by, lambda folder: stage.keep(classifier, folder), self._reported)
+        return Start(classifier, tuning, made_by)
+
+    def _made_by(self, **parts: Any) -> Mapping[str, Any] | None:
+        """All that decides a stage; None where it is not known."""
+        if self._origin is None:
+            return None
+        return {"origin": self._origin, "settings": asdict(self.config.settings), "seed": self.config.data.seed, **parts}
+
+    def _report_again(self, folder: Path, epochs: int) -> None:
+        """Log what was reported while a kept stage was computed."""
+        for name, value, step in self._stages.reported(folder):
+            self.log.log_metrics({name: value}, step)
+        self.bar.update(epochs)
+
+    def forget_folds(self) -> None:
+        """Remove what was kept of the folds, once the run is over."""
+        for made_by in self._folds:
+            self._stages.drop(made_by)
 
     def cross_validate(self, data: LabelledPassages, folds: Sequence[Fold], start: Start, exclusive: frozenset[str], articles: int | None = None) -> OutOfFold:
         """Fit each fold, as a nested run, and judge the passages held out.
@@ -199,7 +179,7 @@ class Trainer:
             folds: none, or such that each passage is held out once.
             start: where each fit begins.
             exclusive: labels that exclude all others.
-            articles: train on so many of each fold's groups, drawn at random; by default on all.
+            articles: train on this number of each fold's groups, drawn at random; by default on all.
         """
         passages, labels = data.targets.shape
         odds, probabilities = np.zeros((passages, 3, labels)), np.zeros((passages, labels))
@@ -213,9 +193,8 @@ class Trainer:
             self.say(f"fold {number} of {len(folds)}: {len(train)} passages to train on, {len(fold.test)} held out ({fold.name})")
             with self.log.run(f"fold {number}") as run:
                 self.log.log_params({"held_out": fold.name, "train_passages": len(train), "test_passages": len(fold.test)})
-                classifier = self.fit(data.subset(train), start)
-                odds[fold.test] = read_odds(classifier, data.subset(fold.test).contexts)
-                tuning_odds.append(start.tuning_odds(classifier))
+                odds[fold.test], own_tuning = self._fold_odds(data.subset(train), data.subset(fold.test), start)
+                tuning_odds.append(own_tuning)
                 commonest[fold.test] = majority(data.targets[fold.train], len(fold.test))
             runs.append(run)
         judged = np.concatenate([np.zeros(0, dtype=np.intp), *(fold.test for fold in folds)])
@@ -228,6 +207,23 @@ class Trainer:
             scores = score(data.subset(fold.test), probabilities[fold.test], decisions[fold.test], self.config.data.seed)
             self.log.log_metrics({name: value for name, value in scores.flat().items() if not name.endswith(("_low", "_high"))}, key=run)
         return OutOfFold(known, odds, probabilities, decisions, commonest)
+
+    def _fold_odds(self, train: LabelledPassages, test: LabelledPassages, start: Start) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Odds that a classifier trained on some passages gives others and the start's tuning part; those that an interrupted run has left, to resume."""
+        tuning = content_of(start.tuning) if start.tuning else None
+        made_by = self._made_by(stage="fold", start=start.made_by, train=content_of(train), test=content_of(test), tuning=tuning)
+        self._folds.append(made_by)
+        if self._stages.resume and (folder := self._stages.find(made_by)):
+            self.say("  finished before the interruption: taken from there")
+            self._report_again(folder, getattr(self.config.settings, "epochs" if start.classifier is None else "further_epochs", 1))
+            kept = load_file(folder / _FOLD)
+            return kept["odds"], kept.get("tuning")
+        classifier = self.fit(train, start)
+        odds, tuning_odds = read_odds(classifier, test.contexts), start.tuning_odds(classifier)
+        found = {"odds": odds} | ({} if tuning_odds is None else {"tuning": tuning_odds})
+        arrays = {name: np.ascontiguousarray(values) for name, values in found.items()}
+        self._stages.keep(made_by, lambda folder: save_file(arrays, folder / _FOLD), self._reported)
+        return odds, tuning_odds
 
 
 def majority(train_targets: NDArray[np.float32], count: int) -> NDArray[np.bool_]:

@@ -1,0 +1,60 @@
+"""A trained transformer as training keeps it between two fits: its weights, tokenizer and what else a further fit begins with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_model, save_model
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from .encoder import DEFAULT_ENCODER, encoder_source
+from .settings import TransformerSettings
+from .trainer import MeanPoolingHead, Transformer, without_pooler
+
+_WEIGHTS, _FACTS = "model.safetensors", "facts.json"
+
+
+def origin(settings: TransformerSettings) -> str | None:
+    """Describe the encoder that training begins with, and what computes; None for one of the Hugging Face hub, which may change under its name."""
+    source = Path(encoder_source(settings.encoder))
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability()
+    if settings.encoder == DEFAULT_ENCODER:
+        return f"{source.name} {device}"  # the folder's name holds its digest
+    if not source.is_dir():
+        return None
+    files = sorted(path for path in source.rglob("*") if path.is_file())
+    content = hashlib.sha256(b"".join(path.name.encode() + hashlib.sha256(path.read_bytes()).digest() for path in files))
+    return f"{content.hexdigest()} {device}"
+
+
+def keep(classifier: Transformer, folder: Path) -> None:
+    """Write a trained classifier into an empty folder, in such a way that ``restore`` gives the same one to the last digit."""
+    save_model(classifier.model, str(folder / _WEIGHTS))
+    classifier.model.encoder.config.save_pretrained(folder / "encoder")
+    classifier.tokenizer.save_pretrained(folder / "tokenizer")
+    words = classifier.model.encoder.get_input_embeddings()
+    facts = {
+        "labels": classifier.model.head.out_features,
+        "words": words.num_embeddings,
+        "padding": words.padding_idx,
+        "vocabulary": classifier.vocabulary,
+        "sample": classifier.sample,
+    }
+    (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
+
+
+def restore(folder: Path, settings: TransformerSettings) -> Transformer:
+    """Read what ``keep`` wrote; runs nothing that it holds, and needs no network."""
+    facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+    config = AutoConfig.from_pretrained(folder / "encoder", local_files_only=True)
+    encoder = AutoModel.from_config(config, **without_pooler(config))
+    encoder.set_input_embeddings(nn.Embedding(facts["words"], encoder.get_input_embeddings().embedding_dim, padding_idx=facts["padding"]))
+    model = MeanPoolingHead(encoder, config.hidden_size, facts["labels"])
+    load_model(model, str(folder / _WEIGHTS))
+    classifier = Transformer(model, AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True), settings, facts["vocabulary"])
+    classifier.sample = facts["sample"]
+    return classifier
