@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -21,6 +21,8 @@ _LANGUAGE_SAMPLE = 1000
 _NAMED = 10
 _OF_PASSAGES = ("labels", "document", "page", "start", "before", "after")
 _OF_ARTICLES = ("name", "title", "url", "source", "date")
+_READERS: dict[str, Callable[[Path], str]] = {".txt": read_text}
+"""The formats of files that hold one article: the end of their names, and what reads their text. A folder gives the files of these formats."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,12 @@ def _read_each(paths: Iterable[Path]) -> Iterator[Document]:
                     raise NewsmarkError(f"{where}: this row is a passage (it has {field!r}), and an article is needed; give whole articles, one per row")
                 yield make_document(text_of(row, where), string_of(row, "name", where) or where, string_of(row, "lang", where))
         else:
-            yield make_document(read_text(path), printable(path.name))
+            yield make_document(read_article(path), printable(path.name))
+
+
+def read_article(path: Path) -> str:
+    """Read a file that holds one article, as the end of its name says; any other file is read as plain text."""
+    return _READERS.get(path.suffix.lower(), read_text)(path)
 
 
 def text_files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -130,7 +137,7 @@ def text_files(paths: Iterable[Path]) -> Iterator[Path]:
         UsageError: one of the paths does not exist.
         NewsmarkError: a folder without ``.txt`` files.
     """
-    paths = list(paths)
+    paths, kinds = list(paths), " or ".join(_READERS)
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
@@ -139,13 +146,13 @@ def text_files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
             continue
         entries = sorted(path.iterdir())
-        files = [entry for entry in entries if entry.suffix.lower() == ".txt" and not entry.name.startswith(".") and entry.is_file()]
+        files = [entry for entry in entries if entry.suffix.lower() in _READERS and not entry.name.startswith(".") and entry.is_file()]
         others = [entry.name + "/" * entry.is_dir() for entry in entries if entry not in files]
         if not files:
             found = f" (there are: {_some(others)})" if others else ""
-            raise NewsmarkError(f"{path}: no .txt files in this folder{found}; name the files themselves if they are called otherwise")
+            raise NewsmarkError(f"{path}: no {kinds} files in this folder{found}; name the files themselves if they are called otherwise")
         if others:
-            _note(f"{path}: read {len(files)} .txt files, passed over {len(others)} other entries: {_some(others)}")
+            _note(f"{path}: read {len(files)} {kinds} files, passed over {len(others)} other entries: {_some(others)}")
         yield from files
 
 

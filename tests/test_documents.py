@@ -227,3 +227,14 @@ def test_two_documents_with_one_text_are_refused_with_both_names(tmp_path):
     first, second = write(tmp_path, "first.txt", TEXT), write(tmp_path, "second.txt", TEXT)
     with pytest.raises(NewsmarkError, match=r"second\.txt: the same text as first\.txt"):
         read(first, second)
+
+
+def test_a_new_file_format_is_one_reader_for_every_command(tmp_path, monkeypatch):
+    from newsmark.annotation import documents
+    from newsmark.models.prediction.rows import read_rows
+
+    monkeypatch.setitem(documents._READERS, ".shout", lambda path: path.read_text(encoding="utf-8").upper())
+    (tmp_path / "a.shout").write_text("Hon kom hem. Han gick.", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("Det regnade.", encoding="utf-8")
+    assert [document.text for document in read_documents([tmp_path])] == ["HON KOM HEM. HAN GICK.", "Det regnade."]
+    assert [row.text for row in read_rows([str(tmp_path)])] == ["HON KOM HEM.", "HAN GICK.", "Det regnade."]

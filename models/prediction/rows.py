@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from ...annotation.documents import Document, identify_language, make_document, row_is_passage, text_files
+from ...annotation.documents import Document, identify_language, make_document, read_article, row_is_passage, text_files
 from ...annotation.errors import UsageError, printable
-from ...annotation.files import decode, read_json_lines, read_text, string_of, text_of
+from ...annotation.files import decode, read_json_lines, string_of, text_of
 from ...annotation.splitting.passages import split_passages
 from .fields import ADDED, OF_ARTICLE, free_name
 from .parquet import ParquetRow, read_columns, read_whole
@@ -71,7 +71,7 @@ def read_rows(paths: Iterable[str], joined: bool = False) -> Iterator[Row]:
                     place += 1
                     yield from _parquet_rows(row, printable(str(path)))
             else:
-                yield from _passages(make_document(read_text(path), printable(str(path))))
+                yield from _passages(make_document(read_article(path), printable(str(path))))
 
 
 def can_join(paths: Sequence[str]) -> bool:
