@@ -64,6 +64,7 @@ $(PEERS): $(READY)
 	@touch $@
 
 bench: $(PEERS)  ## compare with bare calls, plain servers and other classifiers (long; TEST=FILE: labelled passages to score on)
+	@$(RUN)/python tests/benchmarks/annotations.py
 	@$(RUN)/python tests/benchmarks/label_studio.py
 	@$(RUN)/python tests/benchmarks/prediction.py
 	@$(RUN)/python tests/benchmarks/serving.py

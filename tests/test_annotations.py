@@ -1,17 +1,21 @@
 """Annotation files, the rule that gives passages their labels, and the measures of agreement."""
 
+import functools
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import pytest
-from newsmark.annotation.agreement import krippendorff_alpha, measure_agreement, shared_documents, topic_alpha
+from newsmark.annotation.agreement import measure_agreement, shared_documents, topic_alpha
 from newsmark.annotation.annotations import Annotation, Span, labels_of_passages, read_annotations, write_annotations
 from newsmark.annotation.disputes import compare_annotations
 from newsmark.annotation.documents import Document, read_documents
 from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.label_studio.adjudication import settle
 from newsmark.annotation.labels import load_labels
+from newsmark.annotation.reports import agreement_answer, check_answer
 from newsmark.annotation.splitting.passages import Passage, split_passages
 
 SEEDS = Path(__file__).parent.parent / "seeds"
@@ -232,32 +236,67 @@ def test_documents_with_other_topics_are_in_dispute_whatever_the_order():
     assert [one.topics for one in disputes(*annotations)] == [{}, {"alice": ("other",), "bob": ()}]
 
 
-class Counted(list):
-    """A list that counts how many of its elements are looked at."""
+def lines_run(work):
+    """Count the lines of Python that a call runs: its work, whatever the machine."""
+    count = 0
 
-    looked_at = 0
+    def trace(_frame, event, _):
+        nonlocal count
+        count += event == "line"
+        return trace
 
-    def __iter__(self):
-        for one in super().__iter__():
-            Counted.looked_at += 1
-            yield one
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
 
 
 def many(count):
     documents = [Document(f"Number {number} is here.\nIt rose.", f"{number}.txt", "en") for number in range(count)]
-    annotations = Counted(judge(name, direct(0, 5), document=one, topics=["other"]) for one in documents for name in ("alice", "bob"))
-    return documents, annotations
+    truths = [judge("eve", document=one, ground_truth=True) for one in documents[::3]]
+    return documents, [*(judge(name, direct(0, 5), document=one, topics=["other"]) for one in documents for name in ("alice", "bob")), *truths]
 
 
-def test_agreement_and_disputes_look_at_each_annotation_and_split_each_document_once(monkeypatch):
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda documents, _, path: read_annotations(path, documents, SCHEME),
+        lambda documents, annotations, _: check_answer(documents, annotations, SCHEME),
+        lambda documents, annotations, _: agreement_answer(documents, annotations, SCHEME),
+        lambda documents, annotations, _: settle(documents, annotations, SCHEME),
+    ],
+    ids=["read", "check", "agreement", "settle"],
+)
+def test_the_work_grows_with_the_number_of_documents(tmp_path, work):
+    counts = {}
+    work(*many(10), write_and_return(tmp_path, many(10)[1]))  # loads what is loaded once
+    for count in (50, 200):
+        documents, annotations = many(count)
+        path = write_and_return(tmp_path, annotations)
+        counts[count] = lines_run(functools.partial(work, documents, annotations, path))
+    assert counts[50] > 500
+    assert counts[200] < 4.4 * counts[50]
+
+
+def write_and_return(folder, annotations):
+    write_annotations(folder / "many.jsonl", annotations)
+    return folder / "many.jsonl"
+
+
+def test_the_work_grows_with_the_length_of_a_document():
+    def label(count):
+        passages = [Passage(5 * index, 5 * index + 4, "word") for index in range(count)]
+        return lines_run(lambda: labels_of_passages(passages, [direct(one.start, one.end) for one in passages], SCHEME))
+
+    assert label(400) < 4.4 * label(100)
+
+
+def test_agreement_and_disputes_split_each_document_once(monkeypatch):
     split = []
     monkeypatch.setattr("newsmark.annotation.agreement.split_passages", lambda text, language: split.append(text) or split_passages(text, language))
-    documents, annotations = many(300)
-    Counted.looked_at = 0
-    shared = shared_documents(documents, annotations, SCHEME)
-    measure_agreement(shared, SCHEME)
-    krippendorff_alpha(shared, SCHEME)
-    topic_alpha(shared, SCHEME)
-    compare_annotations(shared, SCHEME)
-    assert Counted.looked_at == 600
-    assert len(split) == 300
+    documents, annotations = many(30)
+    agreement_answer(documents, annotations, SCHEME)
+    assert len(split) == 30
