@@ -96,7 +96,7 @@ def row_is_passage(row: Mapping[str, Any]) -> bool | None:
 
 
 def read_documents(paths: Iterable[Path]) -> Iterator[Document]:
-    """Read articles from ``.txt`` files, folders of them, and JSONL files with one article a row.
+    """Read articles from ``.txt`` files, folders of them, and JSONL files with one article per row.
 
     A folder gives its ``.txt`` files by name. A JSONL row needs ``text`` and may have ``name`` and ``lang``.
 
@@ -147,7 +147,8 @@ def text_files(paths: Iterable[Path]) -> Iterator[Path]:
             continue
         entries = sorted(path.iterdir())
         files = [entry for entry in entries if entry.suffix.lower() in _READERS and not entry.name.startswith(".") and entry.is_file()]
-        others = [entry.name + "/" * entry.is_dir() for entry in entries if entry not in files]
+        read = set(files)
+        others = [entry.name + "/" * entry.is_dir() for entry in entries if entry not in read]
         if not files:
             found = f" (there are: {_some(others)})" if others else ""
             raise NewsmarkError(f"{path}: no {kinds} files in this folder{found}; name the files themselves if they are called otherwise")
