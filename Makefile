@@ -63,11 +63,12 @@ $(PEERS): $(READY)
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' -c constraints.txt
 	@touch $@
 
-bench: $(PEERS)  ## compare with bare calls, plain servers and other classifiers (long; TEST=FILE: labelled passages to score on)
+bench: $(PEERS)  ## compare with bare calls, plain servers and other classifiers (long; TEST=FILE: labelled passages to score on; SPLITTING=FOLDER: suites of split sentences)
 	@$(RUN)/python tests/benchmarks/annotations.py
 	@$(RUN)/python tests/benchmarks/label_studio.py
 	@$(RUN)/python tests/benchmarks/prediction.py
 	@$(RUN)/python tests/benchmarks/serving.py
+	@$(RUN)/python tests/benchmarks/splitting.py $(if $(SPLITTING),--data "$(SPLITTING)")
 	@$(RUN)/python tests/benchmarks/classifiers.py $(if $(TEST),--test "$(TEST)")
 
 ui: $(READY)  ## open MLflow's page with all runs on http://127.0.0.1:5000
