@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from newsmark.annotation.suggestions import Suggester
     from newsmark.models.model import TrainedModel
     from newsmark.models.prediction.predict import Prediction
-    from newsmark.training.metrics import Scores
+    from newsmark.training.metrics import Evaluation
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Annotation",
     "Document",
+    "Evaluation",
     "Label",
     "LabelScheme",
     "LabelledPassage",
@@ -38,7 +39,6 @@ __all__ = [
     "NewsmarkError",
     "Passage",
     "Prediction",
-    "Scores",
     "Span",
     "Topic",
     "TrainingResult",
@@ -66,7 +66,7 @@ _TYPES = {
     "NewsmarkError": "annotation.errors",
     "Passage": "annotation.splitting.passages",
     "Prediction": "models.prediction.predict",
-    "Scores": "training.metrics",
+    "Evaluation": "training.metrics",
     "Span": "annotation.annotations",
     "Topic": "annotation.labels",
 }
@@ -267,7 +267,7 @@ class TrainingResult:
 
     run_id: str
     model: Model
-    evaluation: Scores
+    evaluation: Evaluation
     table: str
 
 
@@ -291,7 +291,7 @@ def train(config: str | Path, *, test: str | Path | None = None, fast: bool = Fa
     result = run_experiment(load_config(Path(config), written, fast), Path(test) if test else None)
     if result is None:
         raise NewsmarkError("this process only helps another one to train; in several processes use the command train")
-    return TrainingResult(result.run_id, Model(result.model), result.scores, result.table)
+    return TrainingResult(result.run_id, Model(result.model), result.evaluation, result.table)
 
 
 def annotate(argv: list[str] | None = None) -> int:

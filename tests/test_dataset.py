@@ -14,7 +14,7 @@ from newsmark.models.baseline.settings import BaselineSettings
 from newsmark.models.baseline.trainer import Baseline
 from newsmark.models.model import decide
 from newsmark.training.dataset import Passages, load_labelled, load_passages
-from newsmark.training.metrics import score
+from newsmark.training.metrics import evaluate
 
 ROOT = Path(__file__).parent.parent
 SEEDS = (str(ROOT / "seeds"),)
@@ -150,7 +150,7 @@ def test_fifth_label_is_one_edit_of_the_labels_file(copy):
     assert data.targets[:, 4].tolist() == [1.0] + [0.0] * 148
     probabilities = Baseline.fit(data.texts, data.targets, BaselineSettings(), 13, print).scores(data.texts)
     assert probabilities.shape == (149, 5)
-    scores = score(data, probabilities, decide(probabilities, [0.5] * 5, data.labels, load_labels(labels).exclusive_names), 13)
+    scores = evaluate(data, probabilities, decide(probabilities, [0.5] * 5, data.labels, load_labels(labels).exclusive_names), 13)
     assert [row.label for row in scores.labels] == ["commitment", "statistic", "quote", "boilerplate", "appeal"]
     assert scores.labels[4].support == 1
 

@@ -8,7 +8,7 @@ import pytest
 from newsmark.models.calibration import Calibration
 from newsmark.models.model import TrainedModel, decide
 from newsmark.training.dataset import LabelledPassages
-from newsmark.training.metrics import calibration_error, score
+from newsmark.training.metrics import calibration_error, evaluate
 from newsmark.training.tables import scores_table
 from sklearn.metrics import f1_score
 
@@ -36,7 +36,7 @@ def passages(targets, groups, languages=None, kinds=None):
 
 
 def score_small(languages=None, kinds=None):
-    return score(passages(TRUTH, ["a", "a", "b", "b"], languages, kinds), np.array(PROBABILITIES), np.array(GIVEN, dtype=bool), 13)
+    return evaluate(passages(TRUTH, ["a", "a", "b", "b"], languages, kinds), np.array(PROBABILITIES), np.array(GIVEN, dtype=bool), 13)
 
 
 def random_case(seed, groups):
@@ -87,7 +87,7 @@ def test_flat_names_every_interval():
 @pytest.mark.parametrize("seed", range(5))
 def test_f1_agrees_with_scikit_learn(seed):
     data, probabilities, decisions = random_case(seed, groups=6)
-    scores = score(data, probabilities, decisions, seed)
+    scores = evaluate(data, probabilities, decisions, seed)
     assert [row.f1.value for row in scores.labels] == pytest.approx(f1_score(data.targets, decisions, average=None).tolist())
     assert scores.macro_f1.value == pytest.approx(f1_score(data.targets, decisions, average="macro"))
     assert scores.micro_f1.value == pytest.approx(f1_score(data.targets, decisions, average="micro"))
@@ -95,20 +95,20 @@ def test_f1_agrees_with_scikit_learn(seed):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_interval_is_wider_than_nothing_and_holds_the_value(seed):
-    scores = score(*random_case(seed, groups=6), seed)
+    scores = evaluate(*random_case(seed, groups=6), seed)
     for interval in (scores.macro_f1, scores.micro_f1, *(row.f1 for row in scores.labels)):
         assert 0 <= interval.low < interval.value < interval.high <= 1
 
 
 def test_intervals_depend_on_the_seed_alone():
     case = random_case(1, groups=6)
-    assert score(*case, 13) == score(*case, 13)
-    assert score(*case, 13).macro_f1 != score(*case, 14).macro_f1
-    assert score(*case, 13).macro_f1.value == score(*case, 14).macro_f1.value
+    assert evaluate(*case, 13) == evaluate(*case, 13)
+    assert evaluate(*case, 13).macro_f1 != evaluate(*case, 14).macro_f1
+    assert evaluate(*case, 13).macro_f1.value == evaluate(*case, 14).macro_f1.value
 
 
 def test_one_group_gives_an_interval_without_width():
-    scores = score(*random_case(1, groups=1), 13)
+    scores = evaluate(*random_case(1, groups=1), 13)
     assert scores.macro_f1.low == scores.macro_f1.value == scores.macro_f1.high
 
 
@@ -116,7 +116,7 @@ def test_interval_covers_what_whole_groups_give():
     """One group is all right and the other all wrong: a resample is all of the one, all of the other, or both."""
     data = passages([[1, 0, 0]] * 4, ["right", "right", "wrong", "wrong"])
     given = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]], dtype=bool)
-    scores = score(data, given.astype(float), given, 13)
+    scores = evaluate(data, given.astype(float), given, 13)
     assert (scores.micro_f1.low, scores.micro_f1.value, scores.micro_f1.high) == pytest.approx((0, 0.5, 1))
 
 

@@ -189,7 +189,7 @@ import newsmark
 annotations = newsmark.read_annotations("annotations.jsonl", [article], newsmark.load_labels())
 newsmark.write_annotations("copy.jsonl", annotations)
 model = newsmark.load({str(model_folder)!r})
-print(len(newsmark.split(article.text)), len(model.predict(article)), newsmark.Scores.__name__)
+print(len(newsmark.split(article.text)), len(model.predict(article)), newsmark.Evaluation.__name__)
 try:
     newsmark.train("missing.yaml")
 except newsmark.NewsmarkError as error:
@@ -201,7 +201,7 @@ except newsmark.NewsmarkError as error:
     (tmp_path / "annotations.jsonl").touch()
     done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "3 3 Scores"
+    assert done.stdout.splitlines()[0] == "3 3 Evaluation"
     assert "missing.yaml" in done.stdout.splitlines()[1]
     for entry, arguments, code in (
         ("from newsmark import annotate as main", ["split", "article.txt"], 0),

@@ -137,7 +137,7 @@ def _train(arguments: argparse.Namespace) -> None:
         print(f"registered as {REGISTERED} version {version}; to make it champion: train promote {result.run_id}", file=sys.stderr)
     if arguments.json:
         ids = {"run_id": result.run_id, "model_uri": result.model_uri, "model_version": result.model_version, "registered_version": version}
-        print_json({**ids, "kind": config.data.kind, "scored_on": where, "scores": result.scores.flat(), "majority": result.majority.flat()})
+        print_json({**ids, "kind": config.data.kind, "scored_on": where, "scores": result.evaluation.flat(), "majority": result.majority.flat()})
 
 
 def _compare(arguments: argparse.Namespace) -> None:
@@ -242,7 +242,7 @@ def _curve(arguments: argparse.Namespace) -> None:
     if curve is None:  # the main process reports
         return
     if arguments.json:
-        print_json({"run_id": curve.run_id, "kind": config.data.kind, "scores": {size: one.flat() for size, one in curve.scores.items()}})
+        print_json({"run_id": curve.run_id, "kind": config.data.kind, "scores": {size: one.flat() for size, one in curve.evaluations.items()}})
     else:
         print(f"{config.data.kind}, learning curve\n\n{curve.table}")
 

@@ -22,7 +22,7 @@ from ..models.model import decide
 from .calibration import fit_calibrations
 from .config import Config
 from .dataset import LabelledPassages
-from .metrics import score
+from .metrics import evaluate
 from .progress import Report, is_main_process
 from .recorder import Recorder
 from .splits import Fold, set_aside
@@ -204,8 +204,8 @@ class Fitter:
             calibrations = start.learn_calibrations(odds[others], data.targets[others], own_tuning)
             probabilities[fold.test] = calibrated(odds[fold.test], calibrations)
             decisions[fold.test] = decide(probabilities[fold.test], [rule.threshold for rule in calibrations], data.labels, exclusive)
-            scores = score(data.subset(fold.test), probabilities[fold.test], decisions[fold.test], self.config.data.seed)
-            self.log.log_metrics({name: value for name, value in scores.flat().items() if not name.endswith(("_low", "_high"))}, key=run)
+            evaluation = evaluate(data.subset(fold.test), probabilities[fold.test], decisions[fold.test], self.config.data.seed)
+            self.log.log_metrics({name: value for name, value in evaluation.flat().items() if not name.endswith(("_low", "_high"))}, key=run)
         return OutOfFold(known, odds, probabilities, decisions, commonest)
 
     def _fold_odds(self, train: LabelledPassages, test: LabelledPassages, start: Start) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:

@@ -10,7 +10,7 @@ from .config import Config
 from .cross_validation import Fitter
 from .figures import curve_figure
 from .material import load_material, log_inputs
-from .metrics import Scores, score
+from .metrics import Evaluation, evaluate
 from .processes import open_store
 from .progress import Report, is_main_process, print_progress
 from .recorder import Recorder
@@ -21,10 +21,10 @@ from .tables import curve_table
 
 @dataclass(frozen=True)
 class Curve:
-    """The run, its scores out of fold by the number of annotated articles trained on, and the same as text."""
+    """The run, its evaluations out of fold by the number of annotated articles trained on, and the same as text."""
 
     run_id: str
-    scores: dict[int, Scores]
+    evaluations: dict[int, Evaluation]
     table: str
 
 
@@ -62,7 +62,7 @@ def learning_curve(config: Config, report: Report = print_progress, stages: Stag
         for size in sizes:
             fitter.say(f"{size} annotated articles to train on")
             judged = fitter.cross_validate(data, folds, start, scheme.exclusive_names, size)
-            found[size] = score(data, judged.probabilities, judged.decisions, config.data.seed)
+            found[size] = evaluate(data, judged.probabilities, judged.decisions, config.data.seed)
             log.log_metrics(found[size].flat(), step=size)
         fitter.bar.close()
         if not is_main_process():

@@ -20,7 +20,7 @@ from .cross_validation import Fitter, majority
 from .dataset import LabelledPassages, load_labelled
 from .figures import cooccurrence_figure, precision_recall_figure, reliability_figure
 from .material import load_material, log_inputs
-from .metrics import Scores, calibration_error, score
+from .metrics import Evaluation, calibration_error, evaluate
 from .processes import open_store
 from .progress import Report, is_main_process, print_progress
 from .recorder import Recorder
@@ -39,7 +39,7 @@ class Result:
         model_uri: logged model, trained on everything.
         model_version: its version, which predictions name.
         model: the same, in memory.
-        scores: out of fold, or on the test file.
+        evaluation: out of fold, or on the test file.
         majority: scores of the majority baseline on the same passages.
         table: both, as text.
         probabilities: n × labels, out of fold or on the test file.
@@ -50,8 +50,8 @@ class Result:
     model_uri: str
     model_version: str
     model: TrainedModel
-    scores: Scores
-    majority: Scores
+    evaluation: Evaluation
+    majority: Evaluation
     table: str
     probabilities: NDArray[np.float64]
     decisions: NDArray[np.bool_]
@@ -117,17 +117,17 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
             judged, odds, commonest = tested, read_odds(ready, tested.contexts), majority(data.targets, len(tested.texts))
             probabilities = calibrated(odds, calibrations)
             decisions = model.decide(probabilities)
-        scores = score(judged, probabilities, decisions, config.data.seed)
-        majority_scores = score(judged, commonest.astype(float), commonest, config.data.seed)
+        evaluation = evaluate(judged, probabilities, decisions, config.data.seed)
+        majority_evaluation = evaluate(judged, commonest.astype(float), commonest, config.data.seed)
         drawn = "documents (a row that names none counts as one)" if tested else "articles (translations together)"
-        table = scores_table(scores, majority_scores, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
+        table = scores_table(evaluation, majority_evaluation, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
         before = logistic(odds[:, 0])
         log.log_metrics({"calibration_error_before": calibration_error(before, judged.targets > 0)})
         log.log_figure(reliability_figure(judged, before, probabilities), "reliability.png")
-        _log_scores(log, judged, scores, probabilities, decisions, table, TEST_PREDICTIONS if tested else OUT_OF_FOLD)
+        _log_evaluation(log, judged, evaluation, probabilities, decisions, table, TEST_PREDICTIONS if tested else OUT_OF_FOLD)
         log.log_model(model)
     fitter.forget_folds()
-    return Result(log.run_id(run), log.model_uri, log.model_version, model, scores, majority_scores, table, probabilities, decisions)
+    return Result(log.run_id(run), log.model_uri, log.model_version, model, evaluation, majority_evaluation, table, probabilities, decisions)
 
 
 def _review_line(judged: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_]) -> str:
@@ -138,16 +138,16 @@ def _review_line(judged: LabelledPassages, probabilities: NDArray[np.float64], d
     return f"For review (predict --review): {picked.mean():.0%} of the passages; among them {caught}."
 
 
-def _log_scores(
+def _log_evaluation(
     log: Recorder,
     judged: LabelledPassages,
-    scores: Scores,
+    evaluation: Evaluation,
     probabilities: NDArray[np.float64],
     decisions: NDArray[np.bool_],
     table: str,
     name: str,
 ) -> None:
-    log.log_metrics(scores.flat())
+    log.log_metrics(evaluation.flat())
     log.log_text(table + "\n", "scores.txt")
     log.log_table(predictions_frame(judged, probabilities, decisions), name)
     log.log_figure(precision_recall_figure(judged, probabilities), "precision_recall.png")

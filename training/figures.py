@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from .dataset import LabelledPassages
-from .metrics import BINS, Scores, calibration_error
+from .metrics import BINS, Evaluation, calibration_error
 
 
-def curve_figure(scores: Mapping[int, Scores]) -> Figure:
+def curve_figure(scores: Mapping[int, Evaluation]) -> Figure:
     """Draw macro F1, with its interval, by the number of annotated articles trained on."""
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.add_subplot(ylim=(0, 1), title="What more annotated articles buy", xlabel="Annotated articles trained on", ylabel="F1")

@@ -28,7 +28,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class LabelScores:
+class LabelEvaluation:
     """Scores of one label; ``average_precision`` is NaN where no passage has the label."""
 
     label: str
@@ -40,7 +40,7 @@ class LabelScores:
 
 
 @dataclass(frozen=True)
-class PartScores:
+class PartEvaluation:
     """Scores of a part of the passages, those of one language say."""
 
     macro_f1: Interval
@@ -49,7 +49,7 @@ class PartScores:
 
 
 @dataclass(frozen=True)
-class Scores:
+class Evaluation:
     """Scores of one classifier on one set of passages.
 
     Attributes:
@@ -61,12 +61,12 @@ class Scores:
         kinds: by kind of text.
     """
 
-    labels: tuple[LabelScores, ...]
+    labels: tuple[LabelEvaluation, ...]
     macro_f1: Interval
     micro_f1: Interval
     calibration_error: float
-    languages: dict[str, PartScores]
-    kinds: dict[str, PartScores]
+    languages: dict[str, PartEvaluation]
+    kinds: dict[str, PartEvaluation]
 
     def flat(self) -> dict[str, float]:
         """All finite values by metric name, as they are logged."""
@@ -97,7 +97,7 @@ class F1Differences:
     micro_f1: Interval
 
 
-def score(data: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_], seed: int) -> Scores:
+def evaluate(data: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_], seed: int) -> Evaluation:
     """Score decisions against the targets.
 
     Intervals: percentile bootstrap (Efron 1979), 2,000 resamples; whole groups (an article with its translations) are
@@ -117,8 +117,8 @@ def score(data: LabelledPassages, probabilities: NDArray[np.float64], decisions:
     for column, label in enumerate(data.labels):
         average = float(average_precision_score(truth[:, column], probabilities[:, column])) if support[column] else math.nan
         interval = _interval(float(f1[column]), _f1(resampled[:, column]))
-        rows.append(LabelScores(label, float(precision[column]), float(recall[column]), interval, average, int(support[column])))
-    return Scores(
+        rows.append(LabelEvaluation(label, float(precision[column]), float(recall[column]), interval, average, int(support[column])))
+    return Evaluation(
         tuple(rows),
         _interval(float(_macro(counts.sum(axis=0)[None])[0]), _macro(resampled)),
         _interval(float(_f1(counts.sum(axis=(0, 1)))), _f1(resampled.sum(axis=1))),
@@ -131,7 +131,7 @@ def score(data: LabelledPassages, probabilities: NDArray[np.float64], decisions:
 def f1_differences(groups: NDArray[np.str_], truth: NDArray[np.bool_], first: NDArray[np.bool_], other: NDArray[np.bool_], seed: int) -> F1Differences:
     """Subtract the F1 of the first decisions from that of the other ones on the same passages.
 
-    Intervals: as in ``score``; every resample holds the same groups for both, so what makes a group hard falls out.
+    Intervals: as in ``evaluate``; every resample holds the same groups for both, so what makes a group hard falls out.
 
     Args:
         groups: what is drawn, for each of n passages.
@@ -197,14 +197,14 @@ def _interval(value: float, resampled: NDArray[np.float64]) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def _by_part(names: NDArray[Any], groups: NDArray[Any], truth: NDArray[np.bool_], decisions: NDArray[np.bool_], seed: int) -> dict[str, PartScores]:
+def _by_part(names: NDArray[Any], groups: NDArray[Any], truth: NDArray[np.bool_], decisions: NDArray[np.bool_], seed: int) -> dict[str, PartEvaluation]:
     parts = {}
     for name in sorted(set(names)):
         rows = names == name
         counts = _counts_by_group(groups[rows], truth[rows], decisions[rows])
         resampled = _resampled(counts, seed)
         macro = _interval(float(_macro(counts.sum(axis=0)[None])[0]), _macro(resampled))
-        parts[str(name)] = PartScores(macro, _interval(float(_f1(counts.sum(axis=(0, 1)))), _f1(resampled.sum(axis=1))), int(rows.sum()))
+        parts[str(name)] = PartEvaluation(macro, _interval(float(_f1(counts.sum(axis=(0, 1)))), _f1(resampled.sum(axis=1))), int(rows.sum()))
     return parts
 
 

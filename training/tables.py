@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from .comparison import Comparison
-from .metrics import Interval, PartScores, Scores
+from .metrics import Evaluation, Interval, PartEvaluation
 from .suspects import Suspect
 from .tracking import LoggedPredictions, LoggedRun
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     pass
 
 
-def scores_table(scores: Scores, majority: Scores, groups: int, drawn: str) -> str:
+def scores_table(scores: Evaluation, majority: Evaluation, groups: int, drawn: str) -> str:
     """Lay out scores as a table, the majority baseline beside them.
 
     Args:
@@ -39,12 +39,12 @@ def scores_table(scores: Scores, majority: Scores, groups: int, drawn: str) -> s
     return "\n\n".join([*tables, below])
 
 
-def _parts_table(what: str, parts: dict[str, PartScores]) -> str:
+def _parts_table(what: str, parts: dict[str, PartEvaluation]) -> str:
     rows = [[name, one.macro_f1.value, _range(one.macro_f1), one.micro_f1.value, _range(one.micro_f1), one.passages] for name, one in parts.items()]
     return tabulate(rows, headers=[what, "macro F1", "95 % interval", "micro F1", "95 % interval", "passages"], floatfmt=".2f")
 
 
-def curve_table(scores: Mapping[int, Scores], groups: int) -> str:
+def curve_table(scores: Mapping[int, Evaluation], groups: int) -> str:
     """Lay out F1 by the number of annotated articles trained on."""
     labels = [row.label for row in next(iter(scores.values())).labels]
     rows = [[size, one.macro_f1.value, _range(one.macro_f1), *(row.f1.value for row in one.labels)] for size, one in scores.items()]

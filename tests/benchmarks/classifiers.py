@@ -28,7 +28,7 @@ from newsmark.training.config import load_config
 from newsmark.training.cross_validation import TUNING_PARTS
 from newsmark.training.dataset import LabelledPassages, load_labelled, load_passages
 from newsmark.training.leaks import check_leaks
-from newsmark.training.metrics import score
+from newsmark.training.metrics import evaluate
 from newsmark.training.splits import set_aside
 
 SCHEME = load_labels()
@@ -195,7 +195,7 @@ def compare(arguments):
         trained = time.perf_counter()
         decisions = np.asarray(predict(test)).astype(bool)
         done = time.perf_counter()
-        scores = score(test, decisions.astype(float), decisions, SEED)
+        scores = evaluate(test, decisions.astype(float), decisions, SEED)
         macro = f"{scores.macro_f1.value:.2f} [{scores.macro_f1.low:.2f}–{scores.macro_f1.high:.2f}]"
         labels = "".join(f"{row.f1.value:12.2f}" for row in scores.labels)
         print(f"{title:31}{macro:20}{labels}{trained - start:10.1f}{len(test.texts) / (done - trained):12,.0f}", flush=True)
