@@ -50,7 +50,7 @@ def test_calibrated_scores_keep_their_order_and_stay_finite_at_both_ends(rule):
     found = rule.calibrate(alone([[0.0], [1e-9], [0.3], [0.7], [1.0]]), 0)
     assert np.isfinite(found).all()
     assert (np.diff(found) >= 0).all()
-    assert 0 <= found[0] < found[2] < found[3] <= 1
+    assert 0 <= found[0] <= found[2] < found[3] <= 1
 
 
 def test_log_odds_are_finite_and_symmetric():
