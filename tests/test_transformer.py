@@ -196,6 +196,15 @@ def test_score_of_a_saved_model_does_not_depend_on_the_others_at_all(saved, grap
     assert classifier.scores([]).shape == (0, 2)
 
 
+def test_texts_that_are_longer_than_what_is_read_are_known(saved):
+    classifier = SavedTransformer(saved, GraphSettings(8, INT8))  # six words and two special tokens
+    texts = ["solen sken över staden igår och", "solen sken över staden igår och en", "", "solen " * 6, "solen " * 7, "solen " * 1000, "s" * 1000]
+    assert classifier.truncates(texts) == [False, True, False, False, True, True, True]
+    assert classifier.truncates([]) == []
+    whole = SavedTransformer(saved, GraphSettings(64, INT8))
+    assert [found.tolist() == cut.tolist() for found, cut in zip(whole.scores(texts[:2]), classifier.scores(texts[:2]), strict=True)] == [True, False]
+
+
 def test_a_saved_model_is_used_without_pytorch(saved):
     code = f"""
 import sys

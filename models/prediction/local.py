@@ -27,9 +27,7 @@ _AHEAD = 2  # chunks per process that wait for it
 
 def label(model: TrainedModel, contexts: Sequence[PassageInContext], threshold: float | None) -> list[Added]:
     """Label passages with a model; gives what is added to the row of each."""
-    predictions = predict_passages(model, contexts, threshold)
-    truncated = model.truncates([one.text for one in contexts])
-    return [{**vars(one), "truncated": cut, "model_version": model.version} for one, cut in zip(predictions, truncated, strict=True)]
+    return [{**vars(one), "model_version": model.version} for one in predict_passages(model, contexts, threshold)]
 
 
 def here(model: TrainedModel, threshold: float | None) -> Engine:

@@ -21,12 +21,14 @@ class Prediction:
     Attributes:
         labels: names of the labels given.
         scores: probability of each label by name, rounded to 6 digits.
-        review: whether a person should look at it: the probability that a label is wrong is greater than ``REVIEW_RISK``.
+        review: whether it needs review: the probability that a label is wrong is greater than ``REVIEW_RISK``.
+        truncated: whether the passage is longer than what the model reads of it.
     """
 
     labels: list[str]
     scores: dict[str, float]
     review: bool
+    truncated: bool = False
 
 
 def predict_passages(model: TrainedModel, contexts: Sequence[PassageInContext], threshold: float | None = None) -> list[Prediction]:
@@ -43,8 +45,9 @@ def predict_passages(model: TrainedModel, contexts: Sequence[PassageInContext], 
     scores = model.scores(contexts)
     decisions = model.decide(scores, threshold)
     risks = risk(scores, decisions)
-    rows = zip(scores.round(6).tolist(), decisions.tolist(), (risks > REVIEW_RISK).tolist(), strict=True)
-    return [Prediction(list(compress(model.labels, given)), dict(zip(model.labels, row, strict=True)), review) for row, given, review in rows]
+    truncated = model.truncates([one.text for one in contexts])
+    rows = zip(scores.round(6).tolist(), decisions.tolist(), (risks > REVIEW_RISK).tolist(), truncated, strict=True)
+    return [Prediction(list(compress(model.labels, given)), dict(zip(model.labels, row, strict=True)), *marks) for row, given, *marks in rows]
 
 
 class TooManyPassagesError(NewsmarkError):

@@ -35,7 +35,7 @@ class LabelRequest(BaseModel):
 
 
 class LabelledPassage(BaseModel):
-    """A passage: its offsets in the text (code points), labels, probability of every label, whether a person should look."""
+    """A passage: its offsets in the text (code points), labels, probability of every label, whether it needs review, whether it is longer than what is read."""
 
     start: int
     end: int
@@ -43,6 +43,7 @@ class LabelledPassage(BaseModel):
     labels: list[str]
     scores: dict[str, float]
     review: bool
+    truncated: bool
 
 
 class LabelledText(BaseModel):

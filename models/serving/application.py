@@ -175,7 +175,7 @@ class _Server:
     @contextlib.asynccontextmanager
     async def lifespan(self, application: FastAPI) -> AsyncIterator[None]:  # noqa: ARG002
         follower = asyncio.create_task(self.model.follow())
-        logger.info("serving", extra={"url": self.url, "model_version": self.model.batcher.model.version})
+        logger.info("serving", extra={"url": self.url, "model": self.model.source, "model_version": self.model.batcher.model.version})
         try:
             yield
         finally:

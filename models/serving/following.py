@@ -37,6 +37,10 @@ class FollowedModel:
         passages: that the texts of a request may have together.
         changed: called with each model that begins to answer.
 
+    Attributes:
+        batcher: answers with the model.
+        source: what the name stands for at present.
+
     Raises:
         NewsmarkError: there is no such model.
     """
@@ -45,7 +49,7 @@ class FollowedModel:
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "1"
         self._name, self._passages, self._changed = name, passages, changed
         self._pause, self._again_at, self._failed = float(_FOLLOW_SECONDS), 0.0, ""
-        uri, self._source = self._resolve()
+        uri, self.source = self._resolve()
         self.batcher = self._load(uri)
         changed(self.batcher.model)
 
@@ -61,7 +65,7 @@ class FollowedModel:
     async def _swap(self) -> None:
         """Load another model where the alias has moved; the old one finishes what it has begun."""
         uri, source = await _in_thread(self._resolve)
-        if source == self._source or (source == self._failed and time.monotonic() < self._again_at):
+        if source == self.source or (source == self._failed and time.monotonic() < self._again_at):
             return
         try:
             new = await _in_thread(self._load, uri)
@@ -70,9 +74,9 @@ class FollowedModel:
             self._failed = source
             self._again_at = time.monotonic() + self._pause
             raise
-        former, self.batcher, self._source = self.batcher.model.version, new, source
+        former, self.batcher, self.source = self.batcher.model.version, new, source
         self._changed(new.model)
-        logger.info("another model", extra={"model_version": new.model.version, "former": former})
+        logger.info("another model", extra={"model": source, "model_version": new.model.version, "former": former})
 
     def _resolve(self) -> tuple[str, str]:
         """URI of the model, and what identifies it."""
