@@ -24,7 +24,7 @@ class TrainedModel:
         kind: ``baseline`` or ``transformer``.
         labels: label names, in the order of the score columns.
         exclusive: those of them that exclude all others.
-        calibrations: one a label.
+        calibrations: one per label.
         classifier: the trained classifier.
         rates: share of the annotated passages it was trained on that have each label; empty where not known.
         version: kind and the beginning of the SHA-256 of its files; empty until it was saved.

@@ -43,7 +43,7 @@ def slow():
 
 @pytest.fixture
 def batcher(slow, monkeypatch):
-    """A model that answers when it is told to, on one core."""
+    """A model that answers when the test lets it, on one core."""
     monkeypatch.setattr(batching, "CORES", 1)
     return Batcher(TrainedModel("baseline", ("quote",), frozenset(), (Calibration(),), slow, (), "baseline-1"), passages=1000)
 

@@ -9,8 +9,8 @@ import resource
 import socket
 
 import pytest
-from newsmark.models.serving import connections
-from newsmark.models.serving.connections import Front
+from newsmark.models.serving import connection, front
+from newsmark.models.serving.front import Front
 from newsmark.models.serving.metrics import Metrics
 
 PING = b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -60,8 +60,8 @@ class Running:
 
     async def __aexit__(self, *_):
         self.task.cancel()
-        for connection in list(self.front.connections):
-            connection.transport.abort()
+        for one in list(self.front.connections):
+            one.transport.abort()
         await asyncio.sleep(0)
         self.listening.close()
 
@@ -201,7 +201,7 @@ async def test_a_body_in_very_many_small_pieces_is_refused_after_some_of_them():
 
 @running
 async def test_idle_and_slow_connections_make_room_for_those_that_send(monkeypatch):
-    monkeypatch.setattr(connections, "_WAITING_OF_ADDRESS", 20)
+    monkeypatch.setattr(front, "_WAITING_OF_ADDRESS", 20)
     async with Running() as server:
         slow = [await server.connect(sent) for _ in range(30) for sent in (b"", post(b"x" * 100)[:-99], b"GET /pi")]
         assert await server.ask(PING) == (200, b"")
@@ -225,7 +225,7 @@ async def test_connections_are_bounded_by_the_files_that_the_process_may_open(mo
 
 @running
 async def test_requests_under_way_are_not_let_go_for_new_connections(monkeypatch):
-    monkeypatch.setattr(connections, "_WAITING_OF_ADDRESS", 5)
+    monkeypatch.setattr(front, "_WAITING_OF_ADDRESS", 5)
     async with Running() as server:
         held = [await server.connect(PING.replace(b"ping", b"hold")) for _ in range(10)]
         await until(lambda: len(server.echo.asked) == 10)
@@ -237,7 +237,7 @@ async def test_requests_under_way_are_not_let_go_for_new_connections(monkeypatch
 
 @running
 async def test_bodies_that_are_not_whole_have_a_bound_together(monkeypatch):
-    monkeypatch.setattr(connections, "_BODIES_BYTES", 500_000)
+    monkeypatch.setattr(front, "_BODIES_BYTES", 500_000)
     async with Running() as server:
         for _ in range(20):
             await server.connect(post(b"x" * 100_000)[:-1])
@@ -248,7 +248,7 @@ async def test_bodies_that_are_not_whole_have_a_bound_together(monkeypatch):
 
 @running
 async def test_answers_that_nobody_reads_have_a_bound_together(monkeypatch):
-    monkeypatch.setattr(connections, "_UNREAD_BYTES", 30_000_000)
+    monkeypatch.setattr(front, "_UNREAD_BYTES", 30_000_000)
     async with Running() as server:
         silent = []
         for _ in range(6):
@@ -265,7 +265,7 @@ async def test_answers_that_nobody_reads_have_a_bound_together(monkeypatch):
 @running
 async def test_each_part_of_a_request_has_its_time(monkeypatch):
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "_IDLE_SECONDS", "_READING_SECONDS"):
-        monkeypatch.setattr(connections, name, 0.1)
+        monkeypatch.setattr(connection, name, 0.1)
     async with Running() as server:
         for sent in (b"", b"GET /pi", PING + b"GET"):
             reader, _ = await server.connect(sent)

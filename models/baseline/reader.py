@@ -45,13 +45,13 @@ class SavedBaseline:
     """Logarithmic odds of labels from n-grams of words and of characters inside words.
 
     Computes what a union of scikit-learn's vectorizers (sublinear term frequency, l2 norm, the second with ``char_wb``) and one logistic
-    regression a label do, several times as fast. Neither a token nor an n-gram of characters crosses white space: so each different word is
+    regression per label do, several times as fast. Neither a token nor an n-gram of characters crosses white space: so each different word is
     analysed once, from then on it is looked up; only n-grams of words are put together for each text.
 
     Args:
         words: n-grams of words.
         characters: n-grams of characters.
-        intercepts: one a label; infinite for a label that is always or never given.
+        intercepts: one per label; infinite for a label that is always or never given.
     """
 
     def __init__(self, words: Terms, characters: Terms, intercepts: NDArray[np.float64]) -> None:

@@ -1,4 +1,4 @@
-"""The baseline: word and character TF-IDF with one logistic regression a label."""
+"""The baseline: word and character TF-IDF with one logistic regression per label."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Baseline:
         )
         logistic = LogisticRegression(C=settings.C, class_weight="balanced", solver="liblinear", random_state=seed)
         pipeline = make_pipeline(features, OneVsRestClassifier(logistic))
-        with warnings.catch_warnings():  # of labels that no passage has, or each: the caller tells
+        with warnings.catch_warnings():  # of labels that no passage has, or each: the caller reports them
             warnings.filterwarnings("ignore", "Label .* is present in all training examples")
             return cls(pipeline.fit(masked, truth), (masked, truth))
 

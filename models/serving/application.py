@@ -1,4 +1,4 @@
-"""The addresses of a server: what ``predict serve`` answers to whole requests. How they arrive is the matter of ``connections``."""
+"""The addresses of a server: what ``predict serve`` answers to whole requests. ``front`` says how they arrive."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _LARGE_BODY = 50_000
 """Bytes from which on a body is parsed in a thread, and the event loop goes on."""
 
 _BODIES = 8
-"""Requests under way may have as many bytes together as so many of the largest."""
+"""Requests under way may have as many bytes together as this number of the largest."""
 
 
 class RefusedError(Exception):

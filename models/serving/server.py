@@ -12,12 +12,16 @@ from fastapi import FastAPI
 from pythonjsonlogger.json import JsonFormatter
 
 from ...annotation.errors import NewsmarkError
-from .connections import BODY_SECONDS, Front
+from .connection import BODY_SECONDS
+from .front import Front
 
 logger = logging.getLogger("newsmark.serving")
 
 _SPARE_SECONDS = 10
 """A graceful stop gives up a request this long after it should have arrived and been answered."""
+
+_SWITCH_SECONDS = 0.001
+"""Python lets another thread go on after this time (its own value is .005): large requests that are split meanwhile delay small ones less."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -48,6 +52,7 @@ def run_server(application: FastAPI, listening: socket.socket) -> None:
     handler.setFormatter(JsonFormatter("{asctime}{levelname}{message}", style="{", rename_fields={"asctime": "time", "levelname": "level"}))
     logging.getLogger().addHandler(handler)  # warnings of libraries are rows too
     logger.setLevel(logging.INFO)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     if asyncio.run(_run(application, listening)) == signal.SIGINT:
         raise KeyboardInterrupt
 

@@ -1,6 +1,6 @@
 """``predict serve`` against plain ``mlflow models serve`` and the bare model, with the same model in the same run.
 
-Both are asked by turns. Prints requests a second, p50 and p99 of the latency, start time and memory. Which model: --model, by default the newest trained one.
+Both are asked by turns. Prints requests per second, p50 and p99 of the latency, start time and memory. Which model: --model, by default the newest trained one.
 """
 
 import argparse
@@ -34,7 +34,7 @@ CLIENTS = (1, 4, 16)
 ARTICLES = [path.read_text(encoding="utf-8") for path in sorted(Path("seeds").glob("*.txt"))]
 PASSAGES = [passage.text for article in ARTICLES for passage in split_passages(article, identify_language(article))]
 ROUNDS = 4
-"""Each server is asked so many times in turn, for the machine's speed changes."""
+"""The servers are asked by turns, this many times each, for the machine's speed changes."""
 
 
 def main() -> int:

@@ -60,7 +60,7 @@ class Server:
         return self.http.post("/invocations", content=body, headers=headers)
 
     def until_under_way(self, count):
-        """Wait until so many requests are under way."""
+        """Wait until this number of requests are under way."""
         with httpx.Client(base_url=self.http.base_url, timeout=60) as other:
             while f"newsmark_requests_under_way {count}.0" not in other.get("/metrics").text:
                 time.sleep(0.01)
