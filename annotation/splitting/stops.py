@@ -85,7 +85,7 @@ class Stop:
         if not self.words:
             return ""
         elided = _bare(self.words[-1]).replace("’", "'").rpartition("'")[0]
-        return f"{elided.lower()}'" if elided else _bare(self.words[-2]) if len(self.words) > 1 else ""
+        return f"{elided.lower()}'" if elided else _bare(self.words[-2]).rstrip(".") if len(self.words) > 1 else ""
 
     @cached_property
     def next(self) -> str:
@@ -242,7 +242,7 @@ def _is_attributed(stop: Stop) -> bool:
     """Whether the sentence after a quotation only says who spoke: a verb of saying ends it, or a verb and who was spoken to."""
     rules = stop.rules
     window = stop.line[stop.following : stop.following + _ATTRIBUTION]
-    end = next((place for place, character in enumerate(window) if character in STOPS), None)
+    end = next((place for place, mark in enumerate(window) if mark in STOPS and not _is_abbreviated(window[:place], rules)), None)
     if end is None and stop.following + len(window) < len(stop.line):
         return False
     sentence = window[:end]
@@ -252,6 +252,13 @@ def _is_attributed(stop: Stop) -> bool:
     while len(words) > 1 and words[-1] in rules.addressed:
         words.pop()
     return len(words) <= 9 and words[-1] in rules.saying
+
+
+def _is_abbreviated(text: str, rules: Rules) -> bool:
+    """Whether a text ends in an abbreviation that goes before a name, or in an initial."""
+    words = text.split()
+    word = _bare(words[-1]) if words else ""
+    return rules.has(rules.never_end, word) or (len(word) == 1 and word.isupper())
 
 
 def _bare(word: str) -> str:
