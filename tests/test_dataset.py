@@ -181,7 +181,7 @@ def test_document_without_annotation_is_left_out(tmp_path):
 def test_two_articles_of_one_name_that_follow_each_other_are_no_neighbours(tmp_path):
     texts = {"first": "Det regnar i byn. Ingen går ut.", "second": "Skolan är öppen. Alla är där."}
     articles = write_rows(tmp_path / "articles.jsonl", [{"text": text, "name": "untitled", "lang": "sv"} for text in texts.values()])
-    rows = [{"document": make_document(text, "", "sv").id, "annotator": "a", "topics": [], "spans": []} for text in texts.values()]
+    rows = [{"document": make_document(text, "", "sv").id, "annotator": "a", "ground_truth": True, "topics": [], "spans": []} for text in texts.values()]
     data = load_passages([str(articles)], str(write_rows(tmp_path / "annotations.jsonl", rows)))
     assert (list(data.names), len(set(data.documents))) == (["untitled"] * 4, 2)
     assert [(one.before, one.after) for one in data.contexts[1:3]] == [(data.texts[0], ""), ("", data.texts[3])]

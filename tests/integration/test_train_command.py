@@ -176,6 +176,34 @@ def test_ctrl_c_leaves_the_run_killed(store, client, tmp_path):
     assert set(statuses) == {"KILLED"}
 
 
+def test_the_run_of_a_killed_process_is_ended_by_the_next_command_and_its_folder_removed(command, store, tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**store, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "TMPDIR": str(temporary)}
+    slow = "--config", "configs/transformer.yaml", "--bootstrap", ""
+    process = subprocess.Popen([sys.executable, "-m", "training", *slow], env=environment, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if line.startswith("fold 1"):
+            break
+    client = MlflowClient(environment["MLFLOW_TRACKING_URI"])
+
+    def statuses():
+        return sorted(run.info.status for run in client.search_runs([client.get_experiment_by_name("newsmark").experiment_id]))
+
+    try:
+        command("training", "compare", env=environment)
+        assert "RUNNING" in statuses()  # a process that is alive keeps its run
+        assert len(list(temporary.glob("newsmark-run-*"))) == 1
+    finally:
+        process.kill()
+        process.wait(timeout=60)
+    done = command("training", "compare", env=environment)
+    assert done.stderr.startswith("runs of processes that are gone were still RUNNING; they are KILLED now: ")
+    assert set(statuses()) <= {"FINISHED", "KILLED"}
+    assert "KILLED" in statuses()
+    assert list(temporary.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "expected"),
     [

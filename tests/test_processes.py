@@ -1,0 +1,35 @@
+"""Which processes are taken to be gone."""
+
+import json
+import subprocess
+import sys
+
+from newsmark.training.processes import is_gone, keep_run_folder, make_run_folder, this_process
+
+
+def changed(**values):
+    return json.dumps({**json.loads(this_process()), **values})
+
+
+def test_this_process_is_there_and_one_that_has_ended_is_gone():
+    assert not is_gone(this_process())
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        process.communicate(b"\n")
+    assert is_gone(changed(pid=process.pid))
+
+
+def test_another_process_that_has_got_the_number_of_one_that_is_gone_is_another_one():
+    assert is_gone(changed(started=json.loads(this_process())["started"] - 3600))
+
+
+def test_a_process_of_another_host_and_what_names_none_may_be_there():
+    for owner in (changed(host="elsewhere", pid=1), "{}", "no JSON", "[]", changed(pid="x"), changed(started=None)):
+        assert not is_gone(owner)
+
+
+def test_a_folder_that_is_kept_names_no_process():
+    folder = make_run_folder()
+    assert not is_gone((folder / "process.json").read_text())
+    keep_run_folder(folder)
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
