@@ -316,8 +316,8 @@ def test_default_encoder_loads_without_network():
 import socket
 def refuse(*_): raise SystemExit("a connection was tried")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
-from newsmark.models.transformer.trainer import _load_encoder
-model, tokenizer = _load_encoder("multilingual-e5-small")
+from newsmark.models.transformer.loading import load_encoder
+model, tokenizer = load_encoder("multilingual-e5-small")
 print(model.config.hidden_size, len(tokenizer))
 """
     environment = {key: value for key, value in os.environ.items() if key not in {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"}}

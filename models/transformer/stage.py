@@ -12,8 +12,10 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from .encoder import DEFAULT_ENCODER, encoder_source
+from .loading import without_pooler
+from .network import MeanPoolingHead
 from .settings import TransformerSettings
-from .trainer import MeanPoolingHead, Transformer, without_pooler
+from .trainer import Transformer
 
 _WEIGHTS, _FACTS = "model.safetensors", "facts.json"
 

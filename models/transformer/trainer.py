@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
 import os
 import tempfile
@@ -16,16 +15,14 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
 
 from ...annotation.errors import NewsmarkError
 from ..classifier import ReportMetric
 from ..transformer.settings import TransformerSettings
-from .encoder import encoder_source
+from .loading import freeze, load_encoder, with_vocabulary
+from .network import MeanPoolingHead, Probabilities, halve_embeddings
 from .reader import FLOAT, INT8, GraphSettings, without_special_tokens, write_settings
-from .vocabulary import prune, report
 
 _CHARACTERS_A_TOKEN = 12
 """Text beyond ``max_tokens`` times this is not tokenised at all: it would be cut off anyway."""
@@ -36,40 +33,6 @@ _SAMPLE = 200  # passages that show the exporter how large the activations get
 
 np.finfo(np.float32), np.finfo(np.float64)  # NumPy warns where it looks at these after the next line
 torch.set_flush_denormal(True)  # numbers below 1e-38, which gradients are full of after a while, make a CPU several times slower
-
-
-class MeanPoolingHead(nn.Module):
-    """An encoder, the standardised mean of a passage's token vectors, dropout and a linear layer with one logit a label."""
-
-    encoder: Any
-    center: torch.Tensor
-    scale: torch.Tensor
-
-    def __init__(self, encoder: Any, hidden: int, labels: int) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.register_buffer("center", torch.zeros(hidden))
-        self.register_buffer("scale", torch.ones(hidden))
-        self.dropout = nn.Dropout(0.1)
-        self.head = nn.Linear(hidden, labels)
-
-    def pool(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Mean of each passage's token vectors (batch × hidden), less the center, over the scale; inputs are batch × tokens."""
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        if attention_mask is None:
-            mean = hidden.mean(dim=1)
-        else:
-            mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-            mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
-        pooled: torch.Tensor = (mean - self.center) / self.scale
-        return pooled
-
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
-        """Compute logits (batch × labels), and the loss where targets are given; inputs are batch × tokens."""
-        logits = self.head(self.dropout(self.pool(input_ids, attention_mask)))
-        if labels is None:
-            return {"logits": logits}
-        return {"loss": nn.functional.binary_cross_entropy_with_logits(logits, labels), "logits": logits}
 
 
 class Transformer:
@@ -107,11 +70,11 @@ class Transformer:
             raise NewsmarkError(f"batch_size {settings.batch_size}: {processes} processes can't share it evenly; choose a multiple of {processes}")
         transformers.set_seed(seed)
         if start is None:
-            encoder, tokenizer, lost = _with_vocabulary(*_load_encoder(settings.encoder), texts, settings.languages)
+            encoder, tokenizer, lost = with_vocabulary(*load_encoder(settings.encoder), texts, settings.languages)
             model = MeanPoolingHead(encoder, encoder.config.hidden_size, targets.shape[1])
         else:
             model, tokenizer, lost = copy.deepcopy(start.model), start.tokenizer, start.vocabulary
-        _freeze(model.encoder, settings)
+        freeze(model.encoder, settings)
         trained = cls(model, tokenizer, settings, lost)
         tokens = trained._tokenise(texts)
         trained.sample = tokens[:: -(-len(tokens) // _SAMPLE)] if start is None else start.sample
@@ -197,7 +160,7 @@ class Transformer:
             whole = Path(temporary) / "whole.onnx"
             self.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
             example = (torch.tensor([[5, 6, 7], [5, 6, 7]]),)
-            network = _Probabilities(self.model).cpu().eval()
+            network = Probabilities(self.model).cpu().eval()
             with warnings.catch_warnings(), torch.inference_mode():
                 warnings.simplefilter("ignore")
                 torch.onnx.export(
@@ -212,7 +175,7 @@ class Transformer:
                 )
             quantize(whole, folder / INT8, self.sample)
             graph = onnx.load(whole)
-            _halve_embeddings(graph)
+            halve_embeddings(graph)
             onnx.save(graph, folder / FLOAT)
         write_settings(GraphSettings(self.settings.max_tokens), folder)
         if self.vocabulary:
@@ -234,47 +197,6 @@ class Transformer:
         return batch
 
 
-class _Probabilities(nn.Module):
-    """The network that is written as a graph: of passages of one length, so that there is no padding to mask.
-
-    The mean and the linear layer are products of one passage's matrices. As the usual operators, ONNX Runtime would round them otherwise
-    for one passage than for several.
-    """
-
-    def __init__(self, model: MeanPoolingHead) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
-        """Probabilities (batch × labels); the input is batch × tokens."""
-        hidden = self.model.encoder(input_ids=input_ids).last_hidden_state
-        ones = torch.ones_like(hidden[:, :, :1]).transpose(1, 2)
-        mean = torch.matmul(ones, hidden).squeeze(1) / hidden.shape[1]
-        pooled = (mean - self.model.center) / self.model.scale
-        logits = torch.matmul(self.model.head.weight, pooled.unsqueeze(2)).squeeze(2) + self.model.head.bias
-        return torch.sigmoid(logits)
-
-
-def _halve_embeddings(model: Any) -> None:
-    """Keep the tables that a graph looks rows up in as float16."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    graph = model.graph
-    tables = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2}
-    nodes = []
-    for node in graph.node:
-        nodes.append(node)
-        if node.op_type == "Gather" and node.input[0] in tables:
-            table = tables[node.input[0]]
-            if table.data_type == TensorProto.FLOAT:
-                table.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(table).astype(np.float16), table.name))
-            found = node.output[0]
-            node.output[0] = f"{found}_half"
-            nodes.append(helper.make_node("Cast", [node.output[0]], [found], to=TensorProto.FLOAT))
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
 class _Reporter(TrainerCallback):
     """Passes the Trainer's epoch losses on."""
 
@@ -290,74 +212,3 @@ class _Reporter(TrainerCallback):
 def _has_bfloat16() -> bool:
     """Whether there is a GPU that computes in bfloat16; a CPU can, but is many times slower so."""
     return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-
-
-def _load_encoder(encoder: str) -> tuple[Any, PreTrainedTokenizerBase]:
-    """Load the encoder in float32 and its tokenizer.
-
-    Raises:
-        NewsmarkError: a Hugging Face id that can't be fetched, or a folder without the files of an encoder.
-    """
-    _quieten()
-    source = encoder_source(encoder)
-    local = Path(source).is_dir()
-    try:
-        config = AutoConfig.from_pretrained(source, local_files_only=local)
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-        if len(tokenizer) <= len(tokenizer.all_special_tokens):
-            raise ValueError("it has no vocabulary (tokenizer.json)")
-        if hasattr(config, "attention_probs_dropout_prob"):
-            config.attention_probs_dropout_prob = 0.0  # the fast attention kernels of a CPU have no dropout
-        model = AutoModel.from_pretrained(source, config=config, local_files_only=local, dtype=torch.float32, **without_pooler(config))
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise NewsmarkError(f"encoder {encoder!r} can't be loaded: {reason}") from None
-    return model, tokenizer
-
-
-def _with_vocabulary(
-    encoder: Any, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], languages: Sequence[str]
-) -> tuple[Any, PreTrainedTokenizerBase, str]:
-    """Leave out word pieces that neither the languages nor the texts need, where the tokenizer is of a kind that allows it; and say what is lost."""
-    pruned = prune(tokenizer.backend_tokenizer, texts, languages) if languages and tokenizer.is_fast else None
-    if pruned is None:
-        return encoder, tokenizer, ""
-    smaller, kept = pruned
-    whole = encoder.get_input_embeddings()
-    weights = whole.weight.data[torch.from_numpy(kept)]
-    table = nn.Embedding(len(weights), weights.shape[1], padding_idx=whole.padding_idx)
-    table.weight.data = weights
-    encoder.set_input_embeddings(table)
-    encoder.config.vocab_size = len(kept)
-    lost = report(tokenizer.backend_tokenizer, smaller, languages)
-    return encoder, PreTrainedTokenizerFast(tokenizer_object=smaller, **tokenizer.special_tokens_map), lost
-
-
-def _freeze(encoder: Any, settings: TransformerSettings) -> None:
-    """Leave the word embeddings and the lowest layers as they are.
-
-    Raises:
-        NewsmarkError: the encoder has no such layers.
-    """
-    if settings.freeze_embeddings:
-        encoder.get_input_embeddings().requires_grad_(False)
-    if not settings.frozen_layers:
-        return
-    layers = getattr(getattr(encoder, "encoder", encoder), "layer", None) or getattr(encoder, "layers", None)
-    if layers is None or len(layers) < settings.frozen_layers:
-        raise NewsmarkError(f"frozen_layers {settings.frozen_layers}: the encoder has {len(layers or ())} layers that can be told apart; choose fewer, or 0")
-    for part in (encoder.get_input_embeddings(), getattr(encoder, "embeddings", None), *layers[: settings.frozen_layers]):
-        if part is not None:
-            part.requires_grad_(False)
-
-
-def without_pooler(config: Any) -> dict[str, bool]:
-    """Leave out the pooler where an architecture has one: the mean of the token vectors takes its place."""
-    return {"add_pooling_layer": False} if config.model_type in {"bert", "roberta", "xlm-roberta", "camembert"} else {}
-
-
-def _quieten() -> None:
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -1,0 +1,91 @@
+"""Loading what training begins with: the encoder and its tokenizer, with the vocabulary and the layers that are wanted."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from ...annotation.errors import NewsmarkError
+from .encoder import encoder_source
+from .settings import TransformerSettings
+from .vocabulary import prune, report
+
+
+def load_encoder(encoder: str) -> tuple[Any, PreTrainedTokenizerBase]:
+    """Load the encoder in float32 and its tokenizer.
+
+    Raises:
+        NewsmarkError: a Hugging Face id that can't be fetched, or a folder without the files of an encoder.
+    """
+    _quieten()
+    source = encoder_source(encoder)
+    local = Path(source).is_dir()
+    try:
+        config = AutoConfig.from_pretrained(source, local_files_only=local)
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+            raise ValueError("it has no vocabulary (tokenizer.json)")
+        if hasattr(config, "attention_probs_dropout_prob"):
+            config.attention_probs_dropout_prob = 0.0  # the fast attention kernels of a CPU have no dropout
+        model = AutoModel.from_pretrained(source, config=config, local_files_only=local, dtype=torch.float32, **without_pooler(config))
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise NewsmarkError(f"encoder {encoder!r} can't be loaded: {reason}") from None
+    return model, tokenizer
+
+
+def with_vocabulary(
+    encoder: Any, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], languages: Sequence[str]
+) -> tuple[Any, PreTrainedTokenizerBase, str]:
+    """Leave out word pieces that neither the languages nor the texts need, where the tokenizer is of a kind that allows it; and say what is lost."""
+    pruned = prune(tokenizer.backend_tokenizer, texts, languages) if languages and tokenizer.is_fast else None
+    if pruned is None:
+        return encoder, tokenizer, ""
+    smaller, kept = pruned
+    whole = encoder.get_input_embeddings()
+    weights = whole.weight.data[torch.from_numpy(kept)]
+    table = nn.Embedding(len(weights), weights.shape[1], padding_idx=whole.padding_idx)
+    table.weight.data = weights
+    encoder.set_input_embeddings(table)
+    encoder.config.vocab_size = len(kept)
+    lost = report(tokenizer.backend_tokenizer, smaller, languages)
+    return encoder, PreTrainedTokenizerFast(tokenizer_object=smaller, **tokenizer.special_tokens_map), lost
+
+
+def freeze(encoder: Any, settings: TransformerSettings) -> None:
+    """Leave the word embeddings and the lowest layers as they are.
+
+    Raises:
+        NewsmarkError: the encoder has no such layers.
+    """
+    if settings.freeze_embeddings:
+        encoder.get_input_embeddings().requires_grad_(False)
+    if not settings.frozen_layers:
+        return
+    layers = getattr(getattr(encoder, "encoder", encoder), "layer", None) or getattr(encoder, "layers", None)
+    if layers is None or len(layers) < settings.frozen_layers:
+        raise NewsmarkError(f"frozen_layers {settings.frozen_layers}: the encoder has {len(layers or ())} layers that can be told apart; choose fewer, or 0")
+    for part in (encoder.get_input_embeddings(), getattr(encoder, "embeddings", None), *layers[: settings.frozen_layers]):
+        if part is not None:
+            part.requires_grad_(False)
+
+
+def without_pooler(config: Any) -> dict[str, bool]:
+    """Leave out the pooler where an architecture has one: the mean of the token vectors takes its place."""
+    return {"add_pooling_layer": False} if config.model_type in {"bert", "roberta", "xlm-roberta", "camembert"} else {}
+
+
+def _quieten() -> None:
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -1,0 +1,84 @@
+"""The network of the transformer: the encoder with its head, as it is trained and as it is written as a graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class MeanPoolingHead(nn.Module):
+    """An encoder, the standardised mean of a passage's token vectors, dropout and a linear layer with one logit a label."""
+
+    encoder: Any
+    center: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, encoder: Any, hidden: int, labels: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.register_buffer("center", torch.zeros(hidden))
+        self.register_buffer("scale", torch.ones(hidden))
+        self.dropout = nn.Dropout(0.1)
+        self.head = nn.Linear(hidden, labels)
+
+    def pool(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Mean of each passage's token vectors (batch × hidden), less the center, over the scale; inputs are batch × tokens."""
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        if attention_mask is None:
+            mean = hidden.mean(dim=1)
+        else:
+            mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+            mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
+        pooled: torch.Tensor = (mean - self.center) / self.scale
+        return pooled
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        """Compute logits (batch × labels), and the loss where targets are given; inputs are batch × tokens."""
+        logits = self.head(self.dropout(self.pool(input_ids, attention_mask)))
+        if labels is None:
+            return {"logits": logits}
+        return {"loss": nn.functional.binary_cross_entropy_with_logits(logits, labels), "logits": logits}
+
+
+class Probabilities(nn.Module):
+    """The network that is written as a graph: of passages of one length, so that there is no padding to mask.
+
+    The mean and the linear layer are products of one passage's matrices. As the usual operators, ONNX Runtime would round them otherwise
+    for one passage than for several.
+    """
+
+    def __init__(self, model: MeanPoolingHead) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Probabilities (batch × labels); the input is batch × tokens."""
+        hidden = self.model.encoder(input_ids=input_ids).last_hidden_state
+        ones = torch.ones_like(hidden[:, :, :1]).transpose(1, 2)
+        mean = torch.matmul(ones, hidden).squeeze(1) / hidden.shape[1]
+        pooled = (mean - self.model.center) / self.model.scale
+        logits = torch.matmul(self.model.head.weight, pooled.unsqueeze(2)).squeeze(2) + self.model.head.bias
+        return torch.sigmoid(logits)
+
+
+def halve_embeddings(model: Any) -> None:
+    """Keep the tables that a graph looks rows up in as float16."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = model.graph
+    tables = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2}
+    nodes = []
+    for node in graph.node:
+        nodes.append(node)
+        if node.op_type == "Gather" and node.input[0] in tables:
+            table = tables[node.input[0]]
+            if table.data_type == TensorProto.FLOAT:
+                table.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(table).astype(np.float16), table.name))
+            found = node.output[0]
+            node.output[0] = f"{found}_half"
+            nodes.append(helper.make_node("Cast", [node.output[0]], [found], to=TensorProto.FLOAT))
+    del graph.node[:]
+    graph.node.extend(nodes)
