@@ -160,7 +160,6 @@ def test_only_one_module_names_the_kinds_of_model():
     assert named == []
 
 
-@pytest.mark.xfail(reason="the longest files are being split")
 def test_a_longer_file_says_why_it_is_one_file():
     """A file of more than 300 lines says in its docstring why it is "one file"."""
     unexplained = [

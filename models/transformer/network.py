@@ -10,7 +10,7 @@ from torch import nn
 
 
 class MeanPoolingHead(nn.Module):
-    """An encoder, the standardised mean of a passage's token vectors, dropout and a linear layer with one logit a label."""
+    """An encoder, the standardised mean of a passage's token vectors, dropout and a linear layer with one logit per label."""
 
     encoder: Any
     center: torch.Tensor

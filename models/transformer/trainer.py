@@ -1,4 +1,4 @@
-"""The transformer: a multilingual encoder, fine-tuned with one sigmoid output a label."""
+"""The transformer: a multilingual encoder, fine-tuned with one sigmoid output per label."""
 
 from __future__ import annotations
 
