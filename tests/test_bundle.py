@@ -54,6 +54,7 @@ def test_the_package_holds_only_what_the_model_runs(tmp_path, kind, others, caps
         print(f" {kind}: {len(files)} files, {sum(files.values()) / 1000:.0f} kB", end="")
     assert f"models/{kind}/reader.py" in files
     assert f"models/{others}/reader.py" not in files
+    assert {"annotation/splitting/languages/all.yaml", "annotation/splitting/languages/sv.yaml"} <= set(files)
     for unwanted in ("label_studio", "client", "trainer", "training", "connection", "front", "application", "cli", "commandline", "store", "engines"):
         assert not [name for name in files if unwanted in Path(name).with_suffix("").parts], unwanted
     assert {Path(name).suffix for name in files} <= {".py", ".yaml"}

@@ -161,6 +161,12 @@ def test_each_item_of_a_list_on_one_line_is_a_passage(items):
     check("en", items)
 
 
+@pytest.mark.parametrize("line", (Path(__file__).parent / "data" / "sentences.txt").read_text(encoding="utf-8").splitlines())
+def test_what_news_writes_in_each_language_is_split_where_its_sentences_end(line):
+    language, _, expected = line.partition(" ")
+    check(language, expected)
+
+
 @pytest.mark.parametrize("mark", ["\u202c", "\u2069", "\u00ad", "\ufe0f", "\u061c", "\u0301", "\u200d", "\u3164"])
 def test_a_line_of_invisible_marks_is_no_passage(mark):
     assert [passage.text for passage in split_passages(f"Ja.\n{mark}\n {mark} {mark}\nNej.", "sv")] == ["Ja.", "Nej."]
