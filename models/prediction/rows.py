@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 _RAW = json.JSONDecoder().raw_decode
 _SPACE = " \t\r\n"
+_TAKEN = frozenset(ADDED)
 
 
 class Row(NamedTuple):
@@ -83,12 +84,13 @@ def with_neighbours(rows: Iterator[Row]) -> Iterator[tuple[Row, PassageInContext
     """Give each row the passages before and after it, where they are of the same document; else those that it names itself."""
     from ..context import PassageInContext
 
-    before, row = None, next(rows, None)
+    row, text_before = next(rows, None), ""
     while row is not None:
         after = next(rows, None)
-        beside = [other.text if other and row.document is not None and other.document == row.document else "" for other in (before, after)]
-        yield row, PassageInContext(row.text, beside[0] or row.before, beside[1] or row.after)
-        before, row = row, after
+        follows = after is not None and row.document is not None and after.document == row.document
+        yield row, PassageInContext(row.text, text_before or row.before, after.text if after is not None and follows else row.after)
+        text_before = row.text if follows else ""
+        row = after
 
 
 def count_rows(paths: Iterable[str]) -> int | None:
@@ -134,8 +136,8 @@ def _json_rows(rows: Iterator[tuple[str, dict[str, Any], str]], source: str) -> 
         if row_is_passage(row) is False:
             yield from _passages(_article(row, text, where), list(_raw_fields(line)), row)
         else:
-            clash = any(name in row for name in ADDED)
-            yield _passage(row, text, _join(_renamed(_raw_fields(line), row, ADDED)) if clash else line[:-1].rstrip(_SPACE), source)
+            fields = line[:-1].rstrip(_SPACE) if _TAKEN.isdisjoint(row) else _join(_renamed(_raw_fields(line), row, ADDED))
+            yield _passage(row, text, fields, source)
 
 
 def _parquet_rows(one: ParquetRow, source: str) -> Iterator[Row]:
@@ -157,9 +159,17 @@ def _parquet_rows(one: ParquetRow, source: str) -> Iterator[Row]:
 
 
 def _passage(row: Mapping[str, Any], text: str, fields: str, source: str) -> Row:
-    document = next((value for value in (row.get("document"), row.get("page")) if value is not None and value != ""), None)
-    before, after = (value if isinstance(value := row.get(name), str) else "" for name in ("before", "after"))
-    return Row(text, fields, None if document is None else (source, document), before, after)
+    document = row.get("document")
+    if document is None or document == "":
+        document = row.get("page")
+    before, after = row.get("before"), row.get("after")
+    return Row(
+        text,
+        fields,
+        None if document is None or document == "" else (source, document),
+        before if isinstance(before, str) else "",
+        after if isinstance(after, str) else "",
+    )
 
 
 def _article(row: Mapping[str, Any], text: str, where: str) -> Document:
