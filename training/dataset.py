@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..annotation.annotations import Annotation, annotations_by_document, labels_of_passages, read_annotations
 from ..annotation.documents import Document, read_documents, text_files
-from ..annotation.errors import NewsmarkError, unknown_name
+from ..annotation.errors import NewsmarkError, UsageError, unknown_name
 from ..annotation.files import read_jsonl, text_of
 from ..annotation.folders import cache_folder
 from ..annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
@@ -237,7 +237,7 @@ def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str
         try:
             content.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         except FileNotFoundError:
-            raise NewsmarkError(f"{path}: no such file or folder") from None
+            raise UsageError(f"{path}: no such file or folder") from None
     return content.hexdigest()
 
 
