@@ -27,9 +27,9 @@ def run_id(baseline_run):
 
 
 def train(command, store, *arguments):
-    done = command("training", "--config", "configs/baseline.yaml", "--bootstrap", "", *arguments, env=store)
+    done = command("training", "--json", "--config", "configs/baseline.yaml", "--bootstrap", "", *arguments, env=store)
     assert done.returncode == 0, done.stderr
-    return re.search(r"run ([0-9a-f]{32})", done.stderr).group(1)
+    return json.loads(done.stdout)["run_id"]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,9 @@ def test_compare_tells_how_each_run_differs_from_the_first(command, store, clien
     assert done.returncode == 0, done.stderr
     assert f"baseline {other_id[:8]} less baseline {run_id[:8]}, on the same 149 passages" in done.stdout
     assert "over 4 groups, the same for both; so few say little" in done.stdout
+    answer = json.loads(command("training", "compare", run_id, other_id, tested_id, "--json", env=store).stdout)
+    assert [run["run_id"] for run in answer["runs"]] == [run_id, other_id, tested_id]
+    assert (answer["differences"][0]["other"], answer["differences"][0]["passages"], len(answer["not_compared"])) == (other_id, 149, 1)
     assert done.stdout.endswith(
         f"\n\nbaseline {tested_id[:8]} and baseline {run_id[:8]} can't be compared passage by passage: they were scored on different passages: 149 and 2\n"
     )
@@ -137,6 +140,9 @@ def test_suspects_are_ranked_counted_and_linked_to_their_tasks(command, store, c
 
 
 def test_suspects_takes_the_tasks_from_the_annotations_it_is_given(command, store, client, run_id, other_id):
+    answer = json.loads(command("training", "suspects", other_id, "--limit", "3", "--json", env=store).stdout)
+    assert [one["task_url"] for one in answer["suspects"]] == [f"http://studio/{one['name'][:3]}" for one in answer["suspects"]]
+    assert (answer["passages"], len(answer["suspects"]), len(answer["suspects"][0]["document"])) == (149, 3, 64)
     own = command("training", "suspects", run_id, "--limit", "3", env=store)
     assert "http" not in own.stdout  # the seeds are in no Label Studio
     assert own.stdout.endswith("; the first 3 are shown\n")

@@ -1,5 +1,6 @@
 """The MLflow store fails while a model is trained: the run goes on, and what it found is kept and can be logged later."""
 
+import json
 import re
 import shutil
 import sqlite3
@@ -52,9 +53,9 @@ def check_kept_and_relog(code, told, command, env, mend):
         assert (failed.returncode, failed.stderr.count("\n")) == (1, 1)
         assert folder.is_dir()
         mend()
-        done = command("training", "relog", folder, env=env)
+        done = command("training", "relog", folder, "--json", env=env)
         assert done.returncode == 0, done.stderr
-        run_id = re.search(r"logged as run ([0-9a-f]{32})", done.stdout).group(1)
+        run_id = json.loads(done.stdout)["run_id"]
         assert not folder.exists()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
