@@ -188,3 +188,12 @@ def test_a_deadline_is_checked():
     check_deadline()
     with pytest.raises(OutOfTimeError):
         copy_context().run(lambda: (DEADLINE.set(time.monotonic() - 1), check_deadline()))
+
+
+def test_a_classifier_that_works_in_steps_knows_which_texts_it_cuts_off():
+    class ReadsFive(Slow):
+        def truncates(self, texts):
+            return [len(text) > 5 for text in texts]
+
+    assert InSteps(ReadsFive()).truncates(["short", "too long"]) == [False, True]
+    assert InSteps(Slow()).truncates(["short", "too long"]) == [False, False]

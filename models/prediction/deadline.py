@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...annotation.errors import NewsmarkError
-from ..classifier import SavedClassifier
+from ..classifier import ReadsBeginnings, SavedClassifier
 
 DEADLINE: ContextVar[float | None] = ContextVar("deadline", default=None)
 """When the work on the present request has to end, in seconds of ``time.monotonic``; None for never."""
@@ -57,3 +57,7 @@ class InSteps:
         scores = np.empty((len(texts), found[0].shape[1]))
         scores[order] = np.concatenate(found)
         return scores
+
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Whether each text is longer than what is read of it; see ``classifier.ReadsBeginnings``."""
+        return self._classifier.truncates(texts) if isinstance(self._classifier, ReadsBeginnings) else [False] * len(texts)
