@@ -53,7 +53,8 @@ class Front:
         self.stopping = False
         self._closed = asyncio.Event()
         self._addresses: Counter[str] = Counter()  # of those that wait
-        self._most = max(50, min(_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_FILES))
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._most = _CONNECTIONS if files == resource.RLIM_INFINITY else max(50, min(_CONNECTIONS, files - _SPARE_FILES))
         metrics.watch_connections(lambda: len(self.waiting), lambda: len(self.connections) - len(self.waiting))
 
     async def run(self, listening: socket.socket, patience: float) -> signal.Signals:
@@ -84,7 +85,7 @@ class Front:
         return received
 
     def opened(self, connection: Connection) -> None:
-        """Take a new connection, and let another one go where there are too many."""
+        """Take a new connection, and close another one if there are too many."""
         self.connections.add(connection)
         self.wait(connection)
         if self._addresses[connection.address] > _WAITING_OF_ADDRESS:
@@ -99,7 +100,7 @@ class Front:
         self._addresses[connection.address] += 1
 
     def whole(self, connection: Connection) -> None:
-        """A connection waits no longer: its request is whole, or it was closed."""
+        """Stop waiting for a connection: its request is whole, or it was closed."""
         self.arriving.pop(connection, None)
         if connection in self.waiting:
             del self.waiting[connection]
@@ -108,19 +109,19 @@ class Front:
                 del self._addresses[connection.address]
 
     def arrived(self, connection: Connection, count: int) -> None:
-        """Bytes of a body arrived."""
+        """Count the bytes of a body that arrived."""
         self.arriving[connection] = self.arriving.get(connection, 0) + count
         while sum(self.arriving.values()) > _BODIES_BYTES and len(self.arriving) > 1:
             next(iter(self.arriving)).drop("many bodies")
 
     def not_read(self, connection: Connection) -> None:
-        """The client of a connection reads more slowly than its answer is written."""
+        """Bound the answers whose clients read them more slowly than they are written."""
         self.unread[connection] = None
         while len(self.unread) > 1 and (len(self.unread) > _UNREAD or sum(one.transport.get_write_buffer_size() for one in self.unread) > _UNREAD_BYTES):
             next(iter(self.unread)).drop("many unread answers")
 
     def closed(self, connection: Connection) -> None:
-        """A connection is closed."""
+        """Forget a connection that is closed."""
         self.whole(connection)
         self.unread.pop(connection, None)
         self.connections.discard(connection)
@@ -128,6 +129,6 @@ class Front:
             self._closed.set()
 
     def refused(self, status: int) -> None:
-        """A request was refused before the application saw it."""
+        """Count a request that was refused before the application saw it."""
         self.metrics.requests.labels(str(status)).inc()
         logger.info("request", extra={"status": status})
