@@ -196,7 +196,8 @@ def hasty(label_studio, project):
     return Hasty(Connection(label_studio.url, label_studio.token), project.title)
 
 
-def test_an_import_that_timed_out_is_waited_for(project, hasty, tmp_path):
+def test_an_import_that_timed_out_is_waited_for(project, hasty, monkeypatch, tmp_path):
+    monkeypatch.setattr(push_module, "_SETTLE_SECONDS", 600)  # however slow the machine is
     documents = list(read_documents([_articles(tmp_path / "articles.jsonl", 500)]))
     hasty.ensure(SCHEME, None)
     assert list(push_documents(hasty, documents, RULES, [])) == [500]
