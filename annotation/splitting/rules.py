@@ -33,6 +33,7 @@ class Rules:
     saying: frozenset[str] = frozenset()
     saying_ends: frozenset[str] = frozenset()
     addressed: frozenset[str] = frozenset()
+    nobody: frozenset[str] = frozenset()
     stops: frozenset[str] = frozenset()
 
     def has(self, words: frozenset[str], word: str) -> bool:

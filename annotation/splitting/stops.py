@@ -28,7 +28,7 @@ _PARTICLES = frozenset("とをがのに")  # of Japanese, behind a quotation
 _APOSTROPHE = re.compile(r"['’/]")
 _LOWER_BEGINNING = re.compile(r"['’][a-z]{1,2} [A-ZÀ-Þ]")  # Dutch: 's Avonds, 't Is
 _ITEM = re.compile(r"\s*[•⁃▪●◦‣∙■►]?\s*(?:[([]?(?:\d{1,3}(?:\.\d{1,3})*|1er|[IVXLivxl]{1,6}|[a-zA-Z])[.)]+|\d{1,3}\.\))\s*")
-_DAY = re.compile(r"\d{1,2}\.")
+_DAY = re.compile(r"(?:\d{1,2}|\d{4})\.")
 _YEAR = re.compile(r"\d{1,2}\.\s*(?:\d{4}\b|\d{1,2}\.)")
 _PAGES = re.compile(r"\d{1,4}(?:\.,| (?:p|pp|s|S|str|sid|págs?|pages|sivua|с|стр)\b)")  # of a book
 _ROMAN = re.compile(r"[IVXLC]+\b")
@@ -183,7 +183,7 @@ def _ends_before_number(stop: Stop) -> bool:
     rules, word = stop.rules, stop.word
     if word.isdigit():  # "5. 12. 2024"
         date = _YEAR.match(stop.next) or (len(stop.words) > 1 and _DAY.fullmatch(stop.words[-2]))
-        return not (rules.ordinals and len(word) <= 2 and date)
+        return not (rules.ordinals and len(word) in (1, 2, 4) and date)
     if _PAGES.match(stop.next) or (len(word) == 1 and word.isupper() and stop.next[0] == "("):  # "Rajala, T. (2022)"
         return False
     return not (rules.has(rules.before_numbers, word) or rules.has(rules.never_end, word))
@@ -195,6 +195,8 @@ def _is_ordinal(stop: Stop) -> bool:
     if not rules.ordinals or len(stop.word) > 3:
         return False
     if not stop.word.isdigit() or stop.next_word.lower().startswith(tuple(rules.ordinals_after)):
+        return True
+    if len(stop.words) > 1 and _DAY.fullmatch(stop.words[-2]):  # the month of a date: "5. 3."
         return True
     near = [word.lower() for word in stop.words[-3:-1]]
     return bool(near) and (near[-1] in rules.ordinals or (near[0] in rules.ordinals and near[-1].islower()))
@@ -251,7 +253,7 @@ def _is_attributed(stop: Stop) -> bool:
         return sentence.endswith(tuple(rules.saying_ends)) if rules.saying_ends else False
     while len(words) > 1 and words[-1] in rules.addressed:
         words.pop()
-    return len(words) <= 9 and words[-1] in rules.saying
+    return len(words) <= 9 and words[-1] in rules.saying and words[0] not in rules.nobody
 
 
 def _is_abbreviated(text: str, rules: Rules) -> bool:
