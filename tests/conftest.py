@@ -37,7 +37,7 @@ def _in_the_project_folder(monkeypatch):
 def store(tmp_path_factory):
     """Environment whose MLflow store is a fresh SQLite file; shared, because a new one takes seconds to make."""
     folder = tmp_path_factory.mktemp("store")
-    return {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "MLFLOW_DISABLE_TELEMETRY": "1"}
+    return {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "MLFLOW_DISABLE_TELEMETRY": "1", "NEWSMARK_STAGES_GB": "0"}
 
 
 @pytest.fixture(scope="session")

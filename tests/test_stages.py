@@ -9,6 +9,9 @@ from newsmark.annotation.errors import UsageError
 from newsmark.models.kinds import KINDS
 from newsmark.models.transformer.settings import TransformerSettings
 from newsmark.training import stages as module
+from newsmark.training.config import Config, DataConfig
+from newsmark.training.cross_validation import Fitter
+from newsmark.training.dataset import LabelledPassages
 from newsmark.training.stages import Stages, origin
 
 MADE_BY = {"stage": "corpus", "seed": 13}
@@ -116,3 +119,31 @@ def test_training_goes_on_from_a_kept_transformer_as_from_the_one_in_memory(enco
     further = [trainer.fit(TEXTS[:8], TARGETS[:8], settings, 13, lambda *_: None, start) for start in (first, restored)]
     assert np.array_equal(*(one.scores(TEXTS) for one in further))
     assert not np.array_equal(further[0].scores(TEXTS), first.scores(TEXTS))
+
+
+class Log:
+    """What of a recorder a fitter needs, in memory."""
+
+    def __init__(self):
+        self.metrics = []
+
+    def log_metrics(self, values, step):
+        self.metrics.append((values, step))
+
+
+def test_the_corpus_stage_is_trained_once_and_then_taken_from_the_cache(encoder):
+    names = np.array([f"d{number // 2}" for number in range(16)])
+    languages, kinds = np.array(["sv"] * 16), np.array(["article"] * 16)
+    corpus = LabelledPassages(("commitment", "statistic"), TEXTS, TARGETS, names, names, languages, names, [(0, len(text)) for text in TEXTS], kinds)
+    settings = {"encoder": encoder, "epochs": 2, "batch_size": 4, "max_tokens": 32}
+    found = {}
+    for when, changed, stages in (("first", {}, Stages()), ("again", {}, Stages()), ("fresh", {}, Stages(used=False)), ("other", {"epochs": 1}, Stages())):
+        lines, log = [], Log()
+        config = Config(DataConfig("transformer", ("articles",), "annotations.jsonl"), TransformerSettings(**settings | changed))
+        start = Fitter(log, config, 1, True, lines.append, stages).begin(corpus)
+        found[when] = ("taken from the cache" in " ".join(lines), log.metrics, start.classifier.scores(TEXTS), start.tuning.texts)
+    assert {when: taken for when, (taken, *_) in found.items()} == {"first": False, "again": True, "fresh": False, "other": False}
+    for when in ("again", "fresh"):
+        assert found[when][1] == found["first"][1]
+        assert np.array_equal(found[when][2], found["first"][2])
+        assert found[when][3] == found["first"][3]

@@ -201,7 +201,7 @@ def test_the_run_of_a_killed_process_is_ended_by_the_next_command_and_its_folder
     assert done.stderr.startswith("runs of processes that are gone were still RUNNING; they are KILLED now: ")
     assert set(statuses()) <= {"FINISHED", "KILLED"}
     assert "KILLED" in statuses()
-    assert list(temporary.iterdir()) == []
+    assert [path.name for path in temporary.iterdir() if path.name.startswith(("newsmark-", "tmp"))] == []  # beside them are caches of libraries
 
 
 @pytest.mark.parametrize(
