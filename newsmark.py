@@ -215,10 +215,8 @@ class Model:
 
         several = [articles] if isinstance(articles, str | Document) else articles
         texts = [(article, lang) if isinstance(article, str) else (article.text, article.language) for article in several]
-        answers = []
-        for pairs in predict_articles(self._trained, texts, threshold):
-            truncated = self._trained.truncates([passage.text for passage, _ in pairs])
-            answers.append([LabelledPassage(**vars(passage), **vars(found), truncated=cut) for (passage, found), cut in zip(pairs, truncated, strict=True)])
+        pairs = predict_articles(self._trained, texts, threshold)
+        answers = [[LabelledPassage(**vars(passage), **vars(found)) for passage, found in one] for one in pairs]
         return answers if several is articles else answers[0]
 
     def predict_passages(self, passages: Sequence[str], *, context: bool = True, threshold: float | None = None) -> list[Prediction]:
@@ -230,7 +228,7 @@ class Model:
             threshold: a label is given from this probability on; None stands for the model's own threshold of each label.
 
         Returns:
-            n predictions, each with ``labels``, ``scores`` and ``review``.
+            n predictions, each with ``labels``, ``scores``, ``review`` and ``truncated``.
         """
         from newsmark.models.context import PassageInContext, in_reading_order
         from newsmark.models.prediction.predict import predict_passages
