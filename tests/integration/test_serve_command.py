@@ -470,6 +470,7 @@ def test_the_model_is_swapped_when_the_alias_moves_without_a_failed_request(stor
 
 SWAPPED = """
 import gc, sys, time, weakref
+from types import SimpleNamespace
 from starlette.testclient import TestClient
 from newsmark.models.serving import application as serving, following
 from newsmark.models.serving.limits import Limits
@@ -495,7 +496,7 @@ with TestClient(application, raise_server_exceptions=False) as client:
     mlflow.MlflowClient().set_registered_model_alias("newsmark", "champion", sys.argv[1])
     until(lambda: ask().json()["predictions"][0]["model_version"] != former)
     until(lambda: gc.collect() is not None and seen[0][1]() is None)
-    seen[1][0]().model = None
+    seen[1][0]().model = SimpleNamespace(version="broken")
     health, answer = client.get("/health"), ask()
     assert (health.status_code, health.json()) == (503, {"error": "the model does not answer"})
     assert (answer.status_code, len(answer.text) < 100) == (500, True)
