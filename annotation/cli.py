@@ -11,6 +11,7 @@ from .annotations import Annotation, read_annotations
 from .commandline import common_options, json_option, open_closed_streams, print_json, run_command
 from .documents import Document, read_documents
 from .errors import NewsmarkError
+from .formats.commands import add_commands as add_format_commands
 from .label_studio.commands import add_commands
 from .labels import DEFAULT_LABELS, LabelScheme, load_labels
 from .splitting.passages import split_passages
@@ -56,6 +57,7 @@ def _parser(load_suggester: LoadSuggester | None = None) -> argparse.ArgumentPar
         command.add_argument("--labels", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="labels and topics (default: configs/labels.yaml)")
         command.set_defaults(run=run)
     add_commands(commands, load_suggester)
+    add_format_commands(commands)
     return parser
 
 

@@ -90,8 +90,11 @@ def test_packages_import_only_from_those_before_them(package, forbidden):
     assert breaches(importers, lambda target: inside(target, *forbidden)) == []
 
 
-def test_the_foundation_of_annotation_knows_no_label_studio():
-    foundation = [name for name in FILES if inside(name, "annotation") and not inside(name, "annotation.label_studio") and not is_command_line(name)]
+def test_the_foundation_of_annotation_knows_no_label_studio_and_no_other_tool():
+    tools = ("annotation.label_studio", "annotation.formats")
+    foundation = [name for name in FILES if inside(name, "annotation") and not inside(name, *tools) and not is_command_line(name)]
+    assert breaches([name for name in FILES if inside(name, "annotation.label_studio")], lambda target: inside(target, "annotation.formats")) == []
+    assert breaches(foundation, lambda target: inside(target, "annotation.formats")) == []
     assert breaches(foundation, lambda target: inside(target, "annotation.label_studio")) == []
 
 

@@ -1,0 +1,1 @@
+"""Annotations of other tools: one file per format, and ``kinds`` lists them."""

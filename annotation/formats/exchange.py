@@ -1,0 +1,106 @@
+"""What all formats have in common: entries that readers give, annotated documents that writers take, and offsets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..annotations import Annotation, Span
+from ..documents import Document
+
+CODE_POINTS, UTF16, BYTES = "code-points", "utf-16", "bytes"
+UNITS = (CODE_POINTS, UTF16, BYTES)
+"""What offsets may count: Unicode code points, UTF-16 units (Java, JavaScript), or bytes of UTF-8."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A marked stretch of text as another tool's file has it.
+
+    Attributes:
+        start: offset of the first character, in the file's own unit.
+        end: offset after the last character.
+        label: the file's name for it; ``LABEL:KIND`` where newsmark's label has kinds.
+        words: the words that the file says are marked; None where it repeats none.
+        id: the file's id of it.
+    """
+
+    start: int
+    end: int
+    label: str
+    words: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a file says of one text: an annotation by one annotator, or a text without one.
+
+    Attributes:
+        where: file and line, for messages.
+        text: the text.
+        name: its name, where the file has one.
+        language: its language, likewise.
+        annotator: who annotated it, likewise.
+        marks: the marked stretches.
+        categories: what the whole text was given: topics, or labels.
+        annotated: somebody, or something, annotated the text.
+        skipped: the annotator passed the text over.
+        ground_truth: the file says that it is the adjudicated version.
+        note: the annotator's remark.
+        problems: parts that could not be read, one phrase each.
+    """
+
+    where: str
+    text: str
+    name: str | None = None
+    language: str | None = None
+    annotator: str | None = None
+    marks: tuple[Mark, ...] = ()
+    categories: tuple[str, ...] = ()
+    annotated: bool = True
+    skipped: bool = False
+    ground_truth: bool = False
+    note: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """A document with one annotation, to write."""
+
+    document: Document
+    annotation: Annotation
+
+
+def full_label(span: Span) -> str:
+    """Name a span's label, with its kind where it has one: ``quote:direct``."""
+    return f"{span.label}:{span.kind}" if span.kind else span.label
+
+
+class Offsets:
+    """Converts offsets in one text between a unit and code points.
+
+    Args:
+        text: the text.
+        unit: one of ``UNITS``.
+    """
+
+    def __init__(self, text: str, unit: str) -> None:
+        self._length = len(text)
+        self._of: list[int] | None = None
+        if unit != CODE_POINTS and not text.isascii():
+            self._of = [0]
+            for character in text:
+                size = len(character.encode("utf-8", "surrogatepass")) if unit == BYTES else 1 + (character > "\uffff")
+                self._of.append(self._of[-1] + size)
+            self._back = {offset: number for number, offset in enumerate(self._of)}
+
+    def to_code_points(self, offset: int) -> int | None:
+        """Convert an offset; None where it is outside the text or inside a character."""
+        if self._of is not None:
+            return self._back.get(offset)
+        return offset if 0 <= offset <= self._length else None
+
+    def from_code_points(self, offset: int) -> int:
+        """Convert an offset that is in the text."""
+        return offset if self._of is None else self._of[offset]
