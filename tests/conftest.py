@@ -7,25 +7,22 @@ from pathlib import Path
 
 import pytest
 
-_LONGEST_FIRST = ("label-studio", "test_serve_command", "test_train_command", "test_transformer_run", "test_transformer")
-"""Groups of tests that one process runs, in this order; all others follow."""
+_LONGEST_FIRST = ("test_serve_command", "test_push_pull", "test_train_command", "test_label_studio_faults", "test_transformer_run", "test_transformer")
+"""Files of tests that take longest, in this order: two processes finish at about the same time if no long file comes last."""
 
 PROJECT = Path(__file__).resolve().parent.parent
 WORDS = "ministern lovar bygga skolor antalet steg till procent solen sken över staden igår och en lång dag le la de dela ."
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what starts servers and what trains, and give each file to one process: a server or a trained model is made once there."""
+    """Mark what starts servers and what trains; run the longest files first, integration tests before the others."""
     for item in items:
-        group = "label-studio" if "label_studio" in item.fixturenames else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
         if "integration" in item.path.parts:
             item.add_marker(pytest.mark.server)
         if {"encoder", "baseline_run"} & set(item.fixturenames):
             item.add_marker(pytest.mark.training)
     order = {name: number for number, name in enumerate(_LONGEST_FIRST)}
-    groups = {item: item.get_closest_marker("xdist_group").args[0] for item in items}
-    items.sort(key=lambda item: (order.get(groups[item], len(order)), groups[item]))
+    items.sort(key=lambda item: (order.get(item.path.stem, len(order)), "integration" not in item.path.parts, item.path.stem))
 
 
 @pytest.fixture(autouse=True)

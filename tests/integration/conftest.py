@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from newsmark.annotation.label_studio.connection import Connection
 from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.server import start_server
@@ -25,8 +26,21 @@ def _not_the_users_database():
 
 @pytest.fixture(scope="session")
 def label_studio(_not_the_users_database, tmp_path_factory):
-    """A running ``Server`` with fresh data; one for all tests, because the first start takes 40 s: make projects of your own."""
-    with start_server(tmp_path_factory.mktemp("label-studio") / "data", port=None) as server:
+    """A running ``Server``, one per process that runs tests: make projects of your own.
+
+    Its first start takes 40 s, for the database; the processes copy the data folder of the first one.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made = shared / "label-studio"
+    with FileLock(shared / "label-studio.lock"):
+        if not (shared / "label-studio-is-made").exists():
+            shutil.rmtree(made, ignore_errors=True)
+            start_server(made, port=None).stop()
+            (shared / "label-studio-is-made").touch()
+    data = tmp_path_factory.mktemp("label-studio") / "data"
+    shutil.copytree(made, data)
+    with start_server(data, port=None) as server:
         yield server
 
 
