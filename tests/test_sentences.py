@@ -118,6 +118,12 @@ def test_a_quotation_stays_whole_with_the_sentence_that_only_names_its_speaker(l
     check(language, sentences)
 
 
+def test_a_long_quotation_is_read_sentence_by_sentence():
+    said = ["“We came here in the month of May.", *[f"In year {year} the river rose and the town gave us nothing." for year in range(7)], "We left,” she said."]
+    check("en", " | ".join([*said, "Nobody asked."]))
+    check("en", "“We came in May. We left,” she said. | Nobody asked.")
+
+
 @pytest.mark.parametrize(
     ("language", "sentences"),
     [
@@ -223,7 +229,7 @@ def test_the_lists_of_a_language_hold_words_without_full_stops(name, lists):
     for key, text in lists.items():
         words = text.split()
         assert len(words) == len(set(words)), key
-        assert not any(word.endswith(".") for word in words), key
+        assert not any(word.endswith(".") for word in words) or key == "introducing", key
 
 
 def test_a_language_can_use_the_lists_of_another_and_one_without_lists_those_of_english():

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from operator import itemgetter
+
+LONGEST = 300
+"""Longest quotation, in characters, that stays in one piece; a longer one is read sentence by sentence."""
 
 _ANY = re.compile(r"[\"“”„‟«»‘’‚‹›'`「」『』《》〈〉()（）\[\]【】]")
 _MARKS = re.compile(r"''|``|[\"“”„‟«»‘’‚‹›'`「」『』《》〈〉()（）\[\]【】]")
 _SINGLE = ("'", "''")
-_PLAIN = re.compile(r"''?")
+_PLAIN = re.compile(r"''?|`")
+_CLITIC = re.compile(r"'[^\W\d_]{1,2}(?!\w)")  # "Anna 's"
 _SPACED = re.compile(r"(?<!\S)''?(?!\S)")
 _OPENS = {"„": "“", "‚": "’", "「": "「", "『": "『", "《": "《", "〈": "〈", "(": "(", "（": "(", "[": "[", "【": "【"}
 _CLOSES = {"」": "「", "』": "『", "》": "《", "〉": "〈", ")": "(", "）": "(", "]": "[", "】": "【"}
@@ -52,35 +57,51 @@ def quoted(line: str) -> Quotations:
             _close(opened, found, _CLOSES[kind], place)
         elif (before.isalnum() and after.isalnum()) or (kind in _SINGLE and not before.strip() and not after.strip()):
             continue  # an apostrophe, inches, or the sign of a Hebrew abbreviation
+        elif _EITHER[kind] in opened and _closes_late(line, kind, place):
+            _close(opened, found, _EITHER[kind], place)
         elif _opens(kind, before, after, _EITHER[kind] in opened):
             opened.pop(_EITHER[kind], None)
             opened[_EITHER[kind]] = place
         elif _EITHER[kind] != "’" or before in _PUNCTUATION or after in _PUNCTUATION:  # else it may be an apostrophe: "the workers’ rights"
             _close(opened, found, _EITHER[kind], place)
+    pairs, closing = _spaced(line)
     outermost: list[tuple[int, int]] = []
-    for start, end in found:  # ordered by their ends
+    for start, end in sorted(found + pairs, key=itemgetter(1)) if pairs else found:  # ordered by their ends
+        if end - start > LONGEST:
+            continue
         while outermost and outermost[-1][0] > start:
             outermost.pop()
         outermost.append((start, end))
-    return Quotations(outermost, frozenset(end for _, end in found) | _spaced(line))
+    return Quotations(outermost, frozenset(end for _, end in found) | closing)
 
 
-def _spaced(line: str) -> frozenset[int]:
-    """Find the plain marks with white space at both sides, as in tokenised text, that close a quotation; what stands in one may be cut."""
-    marks = list(_SPACED.finditer(line)) if "'" in line else []
+def _spaced(line: str) -> tuple[list[tuple[int, int]], frozenset[int]]:
+    """Find quotations with white space at both sides of a plain mark, as in tokenised text; the line may begin inside one.
+
+    Returns:
+        Offsets of the first and the last mark of each, if all that are opened are closed; offsets of the marks that close one.
+    """
+    if (" '" not in line and not line.startswith("'")) or not _SPACED.search(line):
+        return [], frozenset()
+    marks = [mark for mark in _PLAIN.finditer(line) if not _is_apostrophe(line, mark)]
     is_open = len(marks) % 2 == 1 and line[: marks[0].start()].rstrip()[-1:] in set(".!?")
-    closing = set()
-    for mark in _PLAIN.finditer(line) if marks else ():
+    start = -1
+    pairs, closing = [], set()
+    for mark in marks:
         before, after = line[mark.start() - 1 : mark.start()].strip(), line[mark.end() : mark.end() + 1].strip()
-        if before and after and before not in _PUNCTUATION:
-            continue  # an apostrophe
-        if not before and not after:
-            if is_open:
+        closes = is_open if not before and not after else bool(before)
+        if closes and is_open:
+            if start >= 0:
+                pairs.append((start, mark.start()))
+            if not before:
                 closing.add(mark.start())
-            is_open = not is_open
-        else:
-            is_open = not before
-    return frozenset(closing)
+        is_open, start = not closes, mark.start()
+    return [] if is_open else pairs, frozenset(closing)
+
+
+def _is_apostrophe(line: str, mark: re.Match[str]) -> bool:
+    before, after = line[mark.start() - 1 : mark.start()].strip(), line[mark.end() : mark.end() + 1].strip()
+    return bool(before and after and before not in _PUNCTUATION) or _CLITIC.match(line, mark.start()) is not None
 
 
 def _close(opened: dict[str, int], found: list[tuple[int, int]], kind: str, place: int) -> None:
@@ -90,6 +111,11 @@ def _close(opened: dict[str, int], found: list[tuple[int, int]], kind: str, plac
     for other in [name for name, since in opened.items() if since >= start]:  # what was opened inside and is still open was none
         del opened[other]
     found.append((start, place))
+
+
+def _closes_late(line: str, kind: str, place: int) -> bool:
+    """Whether white space stands on the wrong side of a mark that closes: vi gav op, "siger Ek."""
+    return kind == '"' and line[place - 2 : place] in (", ", "! ", "? ") and line[place + 1 : place + 2].islower()
 
 
 def _opens(kind: str, before: str, after: str, is_open: bool) -> bool:

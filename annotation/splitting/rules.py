@@ -35,6 +35,13 @@ class Rules:
     addressed: frozenset[str] = frozenset()
     nobody: frozenset[str] = frozenset()
     stops: frozenset[str] = frozenset()
+    introducing: frozenset[str] = frozenset()
+
+    @functools.cached_property
+    def abbreviations(self) -> frozenset[str]:
+        """Words that some list of abbreviations holds, in lower case; of a name of several words, the last one."""
+        lists = self.never_end | self.before_numbers | self.sometimes_end | self.always_end
+        return frozenset(word.rpartition("_")[2].lower() for word in lists)
 
     def has(self, words: frozenset[str], word: str) -> bool:
         """Whether a list holds a word; what a list writes in lower case may stand with a capital or in capitals, too."""

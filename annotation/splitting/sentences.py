@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from .quotations import Quotations, quoted
 from .rules import rules_of
-from .stops import NEAR, STOPS, Stop, ends_sentence
+from .stops import NEAR, STOPS, Stop, ends_sentence, is_plain_end
 
 _CLOSING = frozenset("\"'“”’‘»«›‹)]}」』》〉）】")
 _NOTE = re.compile(r"(?:\s?\[\d{1,3}\])+(?=\s)")
@@ -42,7 +42,10 @@ def sentence_ends(line: str, language: str) -> Iterator[int]:
             previous = items[item]
             item += 1
         following = _skip_space(line, end)
-        if following < len(line) and ends_sentence(Stop(line, rules, previous, found.start(), found.end(), end, following)):
+        if following >= len(line):
+            continue
+        plain = end == found.end() == found.start() + 1 < following and is_plain_end(line, rules, previous, found.start(), following)
+        if plain or ends_sentence(Stop(line, rules, previous, found.start(), found.end(), end, following)):
             ends.append(following)
             previous = following
     yield from sorted({*ends, *items, len(line)})
