@@ -69,7 +69,6 @@ def kept(chosen, folder):
         "annotator": first.annotator == "ann",
         "several": len([one for one in back if not one.skipped]) == 2,
         "skipped": any(one.skipped for one in back),
-        "ground truth": first.ground_truth,
     }
     assert set(found) == set(ASPECTS)
     return {aspect for aspect, held in found.items() if held}
@@ -165,3 +164,11 @@ def test_ground_truth_is_the_users_word(tmp_path):
     for word in (False, True):
         imported = import_entries(chosen.read(tmp_path / "a.jsonl", None), SCHEME, Choices("imported", ground_truth=word))
         assert [one.ground_truth for one in imported.annotations.values()] == [word]
+
+
+def test_of_label_studios_annotations_those_with_a_star_are_the_ground_truth_on_the_users_word(tmp_path):
+    chosen = next(one for one in FORMATS if one.name == "label-studio")
+    chosen.write(tmp_path / "a.json", [Annotated(DOCUMENT, SECOND), Annotated(DOCUMENT, FIRST)])
+    for word in (False, True):
+        imported = import_entries(chosen.read(tmp_path / "a.json", None), SCHEME, Choices("imported", ground_truth=word))
+        assert {one.annotator: one.ground_truth for one in imported.annotations.values()} == {"bo": False, "ann": word}

@@ -74,7 +74,7 @@ def _entries(
         annotator = written if written and len(final) == 1 else user
         problems = (*entry.problems, *(drafts if number == 0 else ()))
         skipped = states[user] == "discarded"
-        yield Entry(**{**vars(entry), "name": name, "language": language, "annotator": annotator, "skipped": skipped, "problems": problems})
+        yield Entry(**{**vars(entry), "name": name, "language": language, "annotator": annotator, "annotated": True, "skipped": skipped, "problems": problems})
 
 
 def _entry(where: str, text: str, values: Sequence[tuple[str, Any]]) -> Entry:

@@ -18,11 +18,12 @@ _TAG = re.compile(r"([BIESULO])(?:-(.+))?$")
 
 @dataclass
 class _Page:
-    """A document while its lines are read: its text so far, and where the open span began."""
+    """A document while its lines are read: its text so far, and its spans."""
 
     where: str
     facts: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    length: int = 0
     marks: list[Mark] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -71,7 +72,7 @@ def _pages(raw: str, path: Path) -> Iterator[_Page]:
 
 def _add(page: _Page, tokens: Sequence[tuple[str, str]], text: str | None, number: int) -> None:
     """Add a sentence, with the spans of its tags."""
-    base = sum(len(line) + 1 for line in page.lines)
+    base = page.length
     line = text if text is not None else " ".join(word for word, _ in tokens)
     at = 0
     open_span: tuple[int, int, str] | None = None
@@ -94,6 +95,7 @@ def _add(page: _Page, tokens: Sequence[tuple[str, str]], text: str | None, numbe
     if open_span:
         page.marks.append(Mark(*open_span))
     page.lines.append(line)
+    page.length += len(line) + 1
 
 
 def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:

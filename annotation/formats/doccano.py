@@ -38,7 +38,6 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
             string(row.get("annotator")),
             marks_of(spans, problems),
             tuple(categories),
-            annotated=bool(given),
             note="\n".join(notes) or None,
             problems=tuple(problems),
         )

@@ -43,9 +43,9 @@ class Entry:
         annotator: who annotated it, likewise.
         marks: the marked stretches.
         categories: what the whole text was given: topics, or labels.
-        annotated: somebody, or something, annotated the text.
+        annotated: somebody, or something, annotated the text; None where the file does not say so, and only what it holds can show it.
         skipped: the annotator passed the text over.
-        ground_truth: the file says that it is the adjudicated version.
+        ground_truth: whether the file marks it as the adjudicated version; None where it marks none.
         note: the annotator's remark.
         problems: parts that could not be read, one phrase each.
     """
@@ -57,11 +57,17 @@ class Entry:
     annotator: str | None = None
     marks: tuple[Mark, ...] = ()
     categories: tuple[str, ...] = ()
-    annotated: bool = True
+    annotated: bool | None = None
     skipped: bool = False
-    ground_truth: bool = False
+    ground_truth: bool | None = None
     note: str | None = None
     problems: tuple[str, ...] = ()
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether there is an annotation; a text without marks, of which no annotator is known, may be one that nobody looked at."""
+        shown = self.marks or self.categories or self.note or self.annotator or self.skipped
+        return bool(shown) if self.annotated is None else self.annotated
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,6 @@ def _entry(where: str, row: Mapping[str, Any], chosen: str | None, names: Sequen
         string(row.get("annotator")),
         marks_of(spans, problems),
         tuple(map(str, topics)) if isinstance(topics, list) else (),
-        annotated=key is not None,
         skipped=row.get("skipped") is True,
         note=string(row.get("note")),
         problems=tuple(problems),
@@ -53,12 +52,22 @@ def _entry(where: str, row: Mapping[str, Any], chosen: str | None, names: Sequen
 def _splits(path: Path) -> dict[str, Any]:
     datasets = _datasets()
     if not path.is_dir():
-        return {"": datasets.Dataset.from_parquet(str(path), keep_in_memory=True)}
+        return {"": datasets.Dataset(_table(path))}
     try:
         loaded = datasets.load_from_disk(str(path))
     except FileNotFoundError:
         raise NewsmarkError(f"{path}: no data set that save_to_disk wrote; give such a folder, or a .parquet file") from None
     return dict(loaded) if isinstance(loaded, dict) else {"": loaded}
+
+
+def _table(path: Path) -> Any:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.read_table(path)
+    except pyarrow.ArrowException as error:
+        raise NewsmarkError(f"{path}: no Parquet file ({error})") from None
 
 
 def _class_names(features: Mapping[str, Any]) -> list[str] | None:

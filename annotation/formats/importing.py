@@ -21,7 +21,7 @@ class Choices:
         annotator: name of the annotator where the file names none.
         mapping: newsmark's name for each foreign name; an empty one leaves the foreign name out.
         unit: what the file's offsets count.
-        ground_truth: the user's word that the annotations are the adjudicated version.
+        ground_truth: the user's word that the annotations, or those that the file marks so, are the adjudicated version.
     """
 
     annotator: str
@@ -39,12 +39,14 @@ class Imported:
         annotations: one per document and annotator.
         left_out: what could not be taken, one line each.
         unknown: how often each foreign name occurs that is neither a label nor a topic.
+        decided: the annotator of each document's ground truth.
     """
 
     documents: dict[str, Document] = field(default_factory=dict)
     annotations: dict[tuple[str, str], Annotation] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
+    decided: dict[str, str] = field(default_factory=dict)
 
 
 def import_entries(entries: Iterable[Entry], scheme: LabelScheme, choices: Choices) -> Imported:
@@ -66,7 +68,7 @@ def import_entries(entries: Iterable[Entry], scheme: LabelScheme, choices: Choic
         document = make_document(entry.text, entry.name or entry.where, entry.language)
         document = imported.documents.setdefault(document.id, document)
         problems = list(entry.problems)
-        annotation = _annotation(entry, document, scheme, choices, problems, imported.unknown) if entry.annotated else None
+        annotation = _annotation(entry, document, scheme, choices, problems, imported.unknown) if entry.is_annotated else None
         if annotation:
             _add(annotation, entry.where, imported)
         imported.left_out += [f"{entry.where}: {problem}" for problem in problems]
@@ -102,7 +104,7 @@ def _annotation(entry: Entry, document: Document, scheme: LabelScheme, choices: 
         document.id,
         document.name,
         entry.annotator or choices.annotator,
-        (choices.ground_truth or entry.ground_truth) and not entry.skipped,
+        choices.ground_truth and entry.ground_truth is not False and not entry.skipped,
         tuple(sorted(topics, key=scheme.topic_names.index)),
         () if entry.skipped else _with_ids(spans),
         skipped=entry.skipped,
@@ -183,7 +185,7 @@ def _add(annotation: Annotation, where: str, imported: Imported) -> None:
             return
         number += 1
         own = replace(annotation, annotator=f"{annotation.annotator} ({number})")
-    if own.ground_truth and (other := next((one for one in imported.annotations.values() if one.ground_truth and one.document_id == own.document_id), None)):
-        imported.left_out.append(f"{where}: not the ground truth of {own.name}, because that of {other.annotator} is; a document has one ground truth")
+    if own.ground_truth and (other := imported.decided.setdefault(own.document_id, own.annotator)) != own.annotator:
+        imported.left_out.append(f"{where}: not the ground truth of {own.name}, because that of {other} is; a document has one ground truth")
         own = replace(own, ground_truth=False)
     imported.annotations[own.document_id, own.annotator] = own

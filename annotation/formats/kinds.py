@@ -10,9 +10,9 @@ from ..errors import UsageError
 from . import argilla, brat, conll, doccano, huggingface, label_studio, passages_csv, prodigy, spacy_docs, webanno
 from .exchange import CODE_POINTS, UTF16, Annotated, Entry
 
-ASPECTS = ("text", "borders", "overlaps", "kinds", "topics", "notes", "annotator", "several", "skipped", "ground truth")
+ASPECTS = ("text", "borders", "overlaps", "kinds", "topics", "notes", "annotator", "several", "skipped")
 """What an annotation has and a file may keep: the exact text; the exact borders of spans; spans that overlap; kinds; topics; the annotator's remark and
-name; several annotations of one document; that a document was passed over; that an annotation is the ground truth."""
+name; several annotations of one document; that a document was passed over."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ FORMATS = (
         (".json",),
         label_studio.read,
         label_studio.write,
-        (*_MARKED, "topics", "notes", "annotator", "several", "skipped", "ground truth"),
+        (*_MARKED, "topics", "notes", "annotator", "several", "skipped"),
         "JSON of any project: each label of a region, hypertext, choices for a region (as its kind) and for the task, text areas (as the note); "
         "predictions where nobody annotated",
     ),

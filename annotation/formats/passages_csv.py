@@ -49,7 +49,6 @@ def _entry(path: Path, rows: Sequence[tuple[int, dict[str, str]]], chosen: str |
         text += row["space_before"] if spaced else "\n" * bool(text)
         marks += [Mark(len(text), len(text) + len(passage), label) for label in _names(row.get("labels", row.get("label", "")))]
         text += passage + row.get("space_after", "")
-    labelled = "labels" in first or "label" in first
     where = f"{path}, row {rows[0][0]}"
     return Entry(
         where,
@@ -59,7 +58,7 @@ def _entry(path: Path, rows: Sequence[tuple[int, dict[str, str]]], chosen: str |
         string(first.get("annotator")),
         tuple(marks),
         _names(first.get("topics", "")),
-        labelled,
+        annotated=None if "labels" in first or "label" in first else False,
     )
 
 

@@ -70,7 +70,7 @@ def read_json_docs(path: Path, chosen: str | None) -> Iterator[Entry]:
         problems = []
         groups = row["spans"] if isinstance(row.get("spans"), dict) else {}
         marks = marks_of([*(one for group in groups.values() for one in group), *(row.get("ents") or [])], problems)
-        own = (row["_"] if isinstance(row.get("_"), dict) else {}).get("newsmark") or {}
+        own = row.get("newsmark") or {}
         yield _entry(where, text_field(row, chosen, where), own, marks, row.get("cats"), problems)
 
 
@@ -86,7 +86,7 @@ def write_json_docs(path: Path, annotated: Sequence[Annotated]) -> list[str]:
             start += len(word) + space
         group = [{"start": span.start, "end": span.end, "label": full_label(span), "kb_id": ""} for span in spans]
         cats = dict.fromkeys(one.annotation.topics, 1.0)
-        rows.append({"text": text, "tokens": tokens, "spans": {GROUP: group}, "cats": cats, "_": {"newsmark": _own(one)}})
+        rows.append({"text": text, "tokens": tokens, "spans": {GROUP: group}, "cats": cats, "newsmark": _own(one)})
     with atomic_write(path) as stream:
         json.dump(rows, stream, ensure_ascii=False)
     return []

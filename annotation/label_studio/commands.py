@@ -17,6 +17,9 @@ from ..labels import load_labels
 from .options import add_data_option, add_project_options, data_folder, few, open_project
 from .push_command import add_push
 
+ADOPTED = "adopted.jsonl"
+"""File, beside the annotations, with the texts of tasks that ``annotate pull --adopt`` took."""
+
 if TYPE_CHECKING:
     from ..suggestions import LoadSuggester
     from .reading import LeftOut
@@ -41,6 +44,9 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None) -> None:
     pull.add_argument("--annotations", type=Path, default=Path("annotations.jsonl"), metavar="FILE", help="made or brought up to date (default: %(default)s)")
     pull.add_argument("--all", action="store_true", help="pull everything instead of what changed, and report also what was lost with a whole task")
     pull.add_argument("--strict", action="store_true", help="write nothing where a part of an annotation can't be read")
+    pull.add_argument(
+        "--adopt", action="store_true", help="take tasks that newsmark did not push, too: their texts are written to adopted.jsonl beside the annotations"
+    )
     add_project_options(pull)
     pull.set_defaults(run=_pull)
 
@@ -66,14 +72,24 @@ def _serve(arguments: argparse.Namespace) -> None:
 
 
 def _pull(arguments: argparse.Namespace) -> None:
+    from .adoption import adopt_tasks
     from .pull import pull_annotations
 
     scheme = load_labels(arguments.labels)
     local = read_annotations(arguments.annotations, None, scheme) if arguments.annotations.exists() else []
     project = open_project(arguments)
+    texts = arguments.annotations.with_name(ADOPTED)
     with project.connection.clear_errors():
+        adopted = adopt_tasks(project, texts) if arguments.adopt else []
         pulled = pull_annotations(project, local, scheme, arguments.all, arguments.strict)
     write_annotations(arguments.annotations, pulled.annotations)
+    if adopted:
+        print(f"adopted: {few([one.document.name for one in adopted], 'task')} that newsmark did not push; the texts are in {texts}", file=sys.stderr)
+    if starred := [one.document.name for one in adopted if any(stored.ground_truth for stored in one.task.annotations)]:
+        print(
+            f"{few(starred, 'adopted task')} with a ground truth: Label Studio marks what others import so; unmark it there if nobody confirmed it",
+            file=sys.stderr,
+        )
     for one in pulled.missing:
         print(f"kept: {one.annotator}'s annotation of {one.name} is no longer on the server", file=sys.stderr)
     for one in pulled.repeated:
@@ -81,7 +97,8 @@ def _pull(arguments: argparse.Namespace) -> None:
     if arguments.json:
         kept = [{"document": one.document_id, "name": one.name, "annotator": one.annotator, "task_url": one.task_url} for one in pulled.missing]
         counts = {"new": pulled.new, "changed": pulled.changed, "repeated": len(pulled.repeated), "annotations": len(pulled.annotations)}
-        print_json({"file": str(arguments.annotations), "url": project.url, **counts, "kept": kept, **_odd(pulled.left_out, pulled.foreign)})
+        taken = [{"task": one.task.id, "document": one.document.id, "name": one.document.name} for one in adopted]
+        print_json({"file": str(arguments.annotations), "url": project.url, **counts, "adopted": taken, "kept": kept, **_odd(pulled.left_out, pulled.foreign)})
     print(f"{arguments.annotations}: {pulled.new} new, {pulled.changed} changed, {len(pulled.annotations)} in all", file=sys.stderr)
     _report(pulled.left_out, pulled.foreign)
 
@@ -95,7 +112,7 @@ def _report(left_out: Sequence[LeftOut], foreign: Sequence[Task]) -> None:
     for one in left_out:
         print(f"left out: {one}", file=sys.stderr)
     if foreign:
-        print(f"passed over: {few([str(task.id) for task in foreign], 'task')} that newsmark did not push", file=sys.stderr)
+        print(f"passed over: {few([str(task.id) for task in foreign], 'task')} that newsmark did not push; annotate pull --adopt takes them", file=sys.stderr)
     if left_out:
         count = f"{len(left_out)} part{'s' if len(left_out) > 1 else ''} of annotations could not be read"
         raise PartlyDoneError(f"{count} (see above); correct them in Label Studio or in the labels file, then run annotate pull --all")

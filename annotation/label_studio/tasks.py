@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -101,6 +101,12 @@ class Tasks:
     def mark_ground_truth(self, annotation: int) -> None:
         """Mark an annotation as its task's ground truth; another one that was marked no longer is."""
         self._connection.sdk.annotations.update(id=annotation, ground_truth=True, request_options=self._connection.options)
+
+    def update_data(self, task: int, values: Mapping[str, str]) -> None:
+        """Add fields to a task's data; those that it has stay as they are."""
+        data = self._connection.get(f"api/tasks/{task}/", {})["data"]
+        present = {key: value for key, value in data.items() if value is not None}
+        self._connection.sdk.tasks.update(id=str(task), data={**values, **present}, request_options=self._connection.options)
 
     def delete(self, tasks: Sequence[int]) -> None:
         """Delete tasks with what hangs on them."""
