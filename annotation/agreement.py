@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, combinations
 
-from .annotations import Annotation, Span, annotations_by_document, labels_of_passages
+from .annotations import Annotation, Span, annotations_by_document, labels_of_passages, with_offered
 from .documents import Document
 from .labels import LabelScheme
 from .splitting.passages import Passage, split_passages
@@ -21,7 +21,7 @@ class SharedDocument:
     Attributes:
         document: the document.
         passages: its passages.
-        annotations: each annotator's annotation, in the order of the file.
+        annotations: each annotator's annotation, in the order of the file, with what the annotator was offered.
         labels: each annotator's labels of each passage.
         decided: the document has a ground truth.
     """
@@ -32,16 +32,25 @@ class SharedDocument:
     labels: dict[str, list[frozenset[str]]]
     decided: bool
 
+    def judging(self, label: str) -> list[str]:
+        """The annotators who were offered a label; the others say nothing about it."""
+        return [name for name, one in self.annotations.items() if label in (one.offered or ())]
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Labels that at least one annotator was offered."""
+        return tuple(dict.fromkeys(label for one in self.annotations.values() for label in one.offered or ()))
+
 
 @dataclass(frozen=True)
 class LabelAgreement:
-    """Agreement of two annotators on one label, over all documents that both annotated.
+    """Agreement of two annotators on one label, over all documents in which both were offered it.
 
     Attributes:
         label: the label's name.
         first_count: passages to which the first annotator gives the label.
         second_count: the same of the second.
-        passage_kappa: Cohen's kappa over passages; NaN where both always or never give the label.
+        passage_kappa: Cohen's kappa over passages; NaN where both always or never give the label, or none was judged by both.
         passage_f1: F1 of the one's passages against the other's (symmetric); NaN where neither gives the label.
         exact_f1: F1 over spans with the same start, end and kind.
         overlap_f1: F1 over spans that share at least one character.
@@ -73,7 +82,7 @@ class PairAgreement:
 
 def shared_documents(documents: Iterable[Document], annotations: Iterable[Annotation], scheme: LabelScheme) -> list[SharedDocument]:
     """Find the documents that two or more annotated, in the order of ``documents``."""
-    index = annotations_by_document(annotations)
+    index = annotations_by_document(with_offered(annotations, scheme))
     shared = []
     for document in documents:
         own = index.get(document.id, [])
@@ -100,8 +109,12 @@ def krippendorff_alpha(shared: Sequence[SharedDocument], scheme: LabelScheme) ->
     Returns:
         Alpha by label; NaN where all always or never give the label. Source: the library ``krippendorff``.
     """
-    votes = [{name: labels[index] for name, labels in one.labels.items()} for one in shared for index in range(len(one.passages))]
-    return {label: _alpha([{name: label in labels for name, labels in one.items()} for one in votes]) for label in scheme.label_names}
+
+    def votes(label: str) -> list[dict[str, bool]]:
+        judging = [(one, one.judging(label)) for one in shared]
+        return [{name: label in one.labels[name][index] for name in names} for one, names in judging for index in range(len(one.passages))]
+
+    return {label: _alpha(votes(label)) for label in scheme.label_names}
 
 
 def topic_alpha(shared: Sequence[SharedDocument], scheme: LabelScheme) -> float:
@@ -127,6 +140,7 @@ def _alpha(votes: Sequence[dict[str, bool]]) -> float:
     import krippendorff  # slow to import
     import numpy as np
 
+    votes = [one for one in votes if len(one) > 1]
     if len({vote for one in votes for vote in one.values()}) < 2:
         return math.nan
     names = sorted({name for one in votes for name in one})
@@ -141,9 +155,10 @@ def _compare(pair: tuple[str, str], shared: Sequence[SharedDocument], scheme: La
 
 
 def _compare_label(label: str, pair: tuple[str, str], shared: Sequence[SharedDocument]) -> LabelAgreement:
-    first, second = ([label in labels for one in shared for labels in one.labels[name]] for name in pair)
+    both = [one for one in shared if {*pair} <= {*one.judging(label)}]
+    first, second = ([label in labels for one in both for labels in one.labels[name]] for name in pair)
     exact = overlap = total = 0
-    for one in shared:
+    for one in both:
         mine, others = ([span for span in one.annotations[name].spans if span.label == label] for name in pair)
         exact += _same(mine, others) + _same(others, mine)
         overlap += _touching(mine, others) + _touching(others, mine)

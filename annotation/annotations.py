@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .documents import Document
 from .errors import NewsmarkError, unknown_name
-from .files import atomic_write, read_jsonl, string_of
+from .files import atomic_write, names_of, read_jsonl, string_of
 from .labels import LabelScheme
 from .splitting.passages import Passage
 
@@ -51,6 +51,7 @@ class Annotation:
         note: the annotator's remark.
         updated_at: when Label Studio last saw it change (ISO 8601, UTC); None where it did not come from there.
         task_url: page of its task there.
+        offered: labels that the annotator could choose from, and so judged; None where the file does not say (see ``with_offered``).
     """
 
     document_id: str
@@ -63,6 +64,7 @@ class Annotation:
     note: str | None = None
     updated_at: str | None = None
     task_url: str | None = None
+    offered: tuple[str, ...] | None = None
 
 
 def read_annotations(path: Path, documents: Iterable[Document] | None, scheme: LabelScheme, pass_over_others: bool = False) -> list[Annotation]:
@@ -107,13 +109,29 @@ def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:
                 "ground_truth": annotation.ground_truth,
                 "topics": annotation.topics,
                 "spans": [_without_defaults(vars(span)) for span in annotation.spans],
-                **_without_defaults({key: getattr(annotation, key) for key in ("skipped", "note", "updated_at", "task_url")}),
+                **_without_defaults({key: getattr(annotation, key) for key in ("skipped", "note", "updated_at", "task_url", "offered")}),
             }
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def _without_defaults(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None and value is not False}
+
+
+def with_offered(annotations: Iterable[Annotation], scheme: LabelScheme) -> list[Annotation]:
+    """Fill in what the annotators of a whole file were offered, so that nobody counts as having judged a label that came later.
+
+    An annotation that does not say it counts as offered the labels that such annotations of the file use, all together. In
+    any case its own labels were offered, and labels that the scheme does not have were not.
+    """
+    every = list(annotations)
+    usual = {span.label for one in every if one.offered is None for span in one.spans}
+
+    def fill(one: Annotation) -> Annotation:
+        offered = {*(usual if one.offered is None else one.offered), *(span.label for span in one.spans)}
+        return replace(one, offered=tuple(name for name in scheme.label_names if name in offered))
+
+    return list(map(fill, every))
 
 
 def annotations_by_document(annotations: Iterable[Annotation]) -> dict[str, list[Annotation]]:
@@ -197,6 +215,7 @@ def _parse(row: Mapping[str, Any], where: str, documents: Mapping[str, Document]
         note=string_of(row, "note", where),
         updated_at=string_of(row, "updated_at", where),
         task_url=string_of(row, "task_url", where),
+        offered=tuple(names_of(row, "offered", where)) if row.get("offered") is not None else None,
     )
 
 

@@ -35,7 +35,7 @@ class SpanVotes:
     Attributes:
         span: what is marked, with the borders and the id of the first who marked it.
         marked_by: annotators who marked it: same label and kind, and the same words.
-        not_by: the other annotators of the document.
+        not_by: the other annotators of the document who were offered its label.
     """
 
     span: Span
@@ -52,7 +52,7 @@ class Dispute:
         passages: those with different marks, in reading order.
         spans: the spans that make the difference, those over which the annotators are divided most evenly first, then in reading order.
         topics: each annotator's topics; empty where all give the same.
-        agreed: spans that give passages only what all annotators give them: the first annotator's, cut where others stop.
+        agreed: spans that give passages only what all annotators give them who were offered the label: those of the first of these, cut where others stop.
         agreed_topics: topics that all give.
     """
 
@@ -73,7 +73,8 @@ def compare_annotations(shared: Iterable[SharedDocument], scheme: LabelScheme) -
     """Compare the annotations of each document that has no ground truth yet.
 
     Two annotations agree where they give all passages the same labels and kinds, and the document the same topics. Doubled
-    spans count once, and borders agree within a word, white space or punctuation.
+    spans count once, and borders agree within a word, white space or punctuation. About a label only those who were offered it
+    agree or disagree.
     """
     return [_compare(one, scheme) for one in shared if not one.decided]
 
@@ -84,24 +85,48 @@ def _compare(shared: SharedDocument, scheme: LabelScheme) -> Dispute:
     spans = {name: {whole_words(span, text): span for span in reversed(one.spans)} for name, one in shared.annotations.items()}
     giving = {name: spans_of_passages(shared.passages, list(own), scheme) for name, own in spans.items()}
     marks = {name: [frozenset(map(_mark, own)) for own in found] for name, found in giving.items()}
-    agreed = [frozenset.intersection(*(own[index] for own in marks.values())) for index in range(len(shared.passages))]
-    different = [index for index, common in enumerate(agreed) if any(own[index] != common for own in marks.values())]
+    judging = {label: shared.judging(label) for label in shared.offered}
+    given = [frozenset.union(*(own[index] for own in marks.values())) for index in range(len(shared.passages))]
+    agreed = [frozenset(mark for mark in some if all(mark in marks[name][index] for name in judging[mark[0]])) for index, some in enumerate(given)]
+    different = [index for index, common in enumerate(agreed) if given[index] != common]
 
     topics = {name: one.topics for name, one in shared.annotations.items()}
     common_topics = set.intersection(*(set(some) for some in topics.values()))
-    first = next(iter(shared.annotations))
-    in_all = set.intersection(*(set(own) for own in spans.values()))
+    first = {label: names[0] for label, names in judging.items()}  # whose spans are taken where all agree
+    in_all = {words for own in spans.values() for words in own if all(words in spans[name] for name in judging[words.label])}
+    agreed_spans = [
+        span
+        for name in spans
+        for span in _agreed({words: span for words, span in spans[name].items() if first[words.label] == name}, giving[name], agreed, shared.passages, in_all)
+    ]
     return Dispute(
         shared,
         tuple(PassageVotes(shared.passages[index], {name: own[index] for name, own in marks.items()}) for index in different),
-        tuple(_votes(spans, giving, agreed)),
+        tuple(_votes(spans, giving, agreed, judging)),
         topics if len({frozenset(some) for some in topics.values()}) > 1 else {},
-        tuple(sorted(_agreed(spans[first], giving[first], agreed, shared.passages, in_all), key=lambda span: (span.start, span.end, span.label))),
+        tuple(sorted(_with_own_ids(agreed_spans), key=lambda span: (span.start, span.end, span.label))),
         tuple(topic for topic in scheme.topic_names if topic in common_topics),
     )
 
 
-def _votes(spans: Mapping[str, Mapping[Span, Span]], giving: Mapping[str, list[list[Span]]], agreed: Sequence[frozenset[Mark]]) -> list[SpanVotes]:
+def _with_own_ids(spans: Sequence[Span]) -> Iterator[Span]:
+    """Give spans of different annotators that happen to share an id ids of their own."""
+    taken: set[str] = set()
+    for span in spans:
+        own, number = span.id, 1
+        while own in taken:
+            number += 1
+            own = f"{span.id}-{number}"
+        taken.add(own)
+        yield replace(span, id=own)
+
+
+def _votes(
+    spans: Mapping[str, Mapping[Span, Span]],
+    giving: Mapping[str, list[list[Span]]],
+    agreed: Sequence[frozenset[Mark]],
+    judging: Mapping[str, Sequence[str]],
+) -> list[SpanVotes]:
     divided: dict[Span, Span] = {}  # in dispute: the whole words, and the span as it was first marked
     for name, found in giving.items():
         for own, common in zip(found, agreed, strict=True):
@@ -111,7 +136,7 @@ def _votes(spans: Mapping[str, Mapping[Span, Span]], giving: Mapping[str, list[l
     votes = []
     for words in sorted(divided, key=lambda one: (one.start, one.end, one.label, one.kind or "")):
         by = tuple(sorted(name for name, own in spans.items() if words in own))
-        votes.append(SpanVotes(divided[words], by, tuple(sorted(set(spans) - set(by)))))
+        votes.append(SpanVotes(divided[words], by, tuple(sorted(set(judging[words.label]) - set(by)))))
     return sorted((one for one in votes if one.not_by), key=lambda one: -min(len(one.marked_by), len(one.not_by)))
 
 
@@ -122,7 +147,8 @@ def _agreed(
     reach: dict[Span, list[int]] = {words: [] for words in spans}
     for index, own in enumerate(giving):
         for words in own:
-            reach[words].append(index)
+            if words in reach:
+                reach[words].append(index)
     for words, span in spans.items():
         kept = [index for index in reach[words] if _mark(words) in agreed[index]]
         if len(kept) == len(reach[words]):

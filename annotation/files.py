@@ -139,6 +139,18 @@ def string_of(row: Mapping[str, Any], key: str, where: str) -> str | None:
     return value
 
 
+def names_of(row: Mapping[str, Any], key: str, where: str) -> list[str]:
+    """Take a list of names of a JSONL row.
+
+    Raises:
+        NewsmarkError: the field is missing, or is no list of strings.
+    """
+    value = row.get(key)
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise NewsmarkError(f"{where}: field {key!r} must be a list of names")
+    return value
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[str]]:
     """Open a text file that appears under its name only when it is complete.

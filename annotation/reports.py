@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .agreement import PairAgreement, krippendorff_alpha, measure_agreement, shared_documents, topic_alpha
-from .annotations import Annotation, annotations_by_document, labels_of_passages
+from .annotations import Annotation, annotations_by_document, labels_of_passages, with_offered
 from .disputes import Dispute, Mark, compare_annotations
 from .documents import Document
 from .labels import LabelScheme
@@ -21,9 +21,10 @@ def check_answer(documents: Sequence[Document], annotations: Sequence[Annotation
     """Count the labels of each annotation's passages.
 
     Returns:
-        ``documents`` (a number), ``annotations`` (an object for each, by name of document), and the documents ``without_annotation``.
+        ``documents`` (a number), ``annotations`` (an object for each, by name of document; null counts a label that the annotator was not
+        offered), the documents ``without_annotation``, and the number of ``undecided`` documents: of several annotators, without a ground truth.
     """
-    index = annotations_by_document(annotations)
+    index = annotations_by_document(with_offered(annotations, scheme))
     rows: list[Answer] = []
     for document in sorted((one for one in documents if one.id in index), key=lambda one: one.name):
         passages = split_passages(document.text, document.language)
@@ -39,13 +40,15 @@ def check_answer(documents: Sequence[Document], annotations: Sequence[Annotation
                     "ground_truth": one.ground_truth,
                     "skipped": one.skipped,
                     "passages": len(labels),
-                    "labels": {name: counts[name] for name in scheme.label_names},
+                    "labels": {name: counts[name] if name in (one.offered or ()) else None for name in scheme.label_names},
                     "none": sum(not names for names in labels),
                     "topics": list(one.topics),
                 }
             )
     missing = [{"document": document.id, "name": document.name} for document in documents if document.id not in index]
-    return {"documents": len(documents), "annotations": rows, "without_annotation": missing}
+    own = [[one for one in index.get(document.id, []) if not one.skipped] for document in documents]
+    undecided = sum(len(some) > 1 and not any(one.ground_truth for one in some) for some in own)
+    return {"documents": len(documents), "annotations": rows, "without_annotation": missing, "undecided": undecided}
 
 
 def check_text(answer: Answer, scheme: LabelScheme) -> str:
@@ -55,10 +58,28 @@ def check_text(answer: Answer, scheme: LabelScheme) -> str:
     rows = []
     for one in answer["annotations"]:
         state = " (ground truth)" if one["ground_truth"] else " (skipped)" if one["skipped"] else ""
-        rows.append([one["name"], one["lang"], one["annotator"] + state, one["passages"], *one["labels"].values(), one["none"], ", ".join(one["topics"])])
+        rows.append(
+            [
+                one["name"],
+                one["lang"],
+                one["annotator"] + state,
+                one["passages"],
+                *("–" if count is None else count for count in one["labels"].values()),
+                one["none"],
+                ", ".join(one["topics"]),
+            ]
+        )
     table = tabulate(rows, headers=["document", "lang", "annotator", "passages", *scheme.label_names, "none", "topics"])
     missing = ", ".join(one["name"] for one in answer["without_annotation"])
-    return f"{table}\n\n{_count(answer['documents'], 'document')}, {_count(len(rows), 'annotation')}" + (f"; without any: {missing}" if missing else "")
+    lines = [f"{_count(answer['documents'], 'document')}, {_count(len(rows), 'annotation')}" + (f"; without any: {missing}" if missing else "")]
+    if answer["undecided"]:
+        lines.append(
+            f"{_count(answer['undecided'], 'document')} of several annotators without a ground truth: a passage gets the labels that at least half "
+            "of those gave it who were offered them (of two annotators who differ, one suffices); annotate adjudicate decides"
+        )
+    if any(None in one["labels"].values() for one in answer["annotations"]):
+        lines.append("–: the annotator was not offered the label, so nothing is said about it")
+    return "\n".join([f"{table}\n", *lines])
 
 
 def agreement_answer(documents: Sequence[Document], annotations: Sequence[Annotation], scheme: LabelScheme) -> Answer:

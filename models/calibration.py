@@ -27,6 +27,7 @@ class Calibration:
         intercept: added to them; 0 leaves them.
         before: weights of the logarithmic odds of every label of the passage before; empty for none.
         after: those of the passage after.
+        alone: slope and intercept for a passage of which no neighbour is known; empty: the other ones.
     """
 
     threshold: float = 0.5
@@ -34,6 +35,7 @@ class Calibration:
     intercept: float = 0.0
     before: tuple[float, ...] = ()
     after: tuple[float, ...] = ()
+    alone: tuple[float, ...] = ()
 
     def calibrate(self, odds: NDArray[np.float64], column: int) -> NDArray[np.float64]:
         """Turn logarithmic odds (n × 3 × labels, see ``read_odds``) into probabilities of the label of one column."""
@@ -41,6 +43,9 @@ class Calibration:
         for place, weights in ((1, self.before), (2, self.after)):
             if weights:
                 total = total + odds[:, place] @ np.asarray(weights)
+        if self.alone:
+            slope, intercept = self.alone
+            total = np.where(odds[:, 1:].any(axis=(1, 2)), total, slope * odds[:, 0, column] + intercept)
         return logistic(total)
 
 

@@ -58,7 +58,7 @@ class Classifier(Protocol):
 
         Args:
             texts: n passages.
-            targets: n × labels, 1 where the passage has the label.
+            targets: n × labels, 1 where the passage has the label, 0 where not, NaN where not judged: nothing is learned there.
             settings: the settings of this kind.
             seed: fixes everything random.
             report: called with each loss on the way.
@@ -76,7 +76,7 @@ class Classifier(Protocol):
 
 
 class JudgedPassages(Protocol):
-    """n passages whose labels are known."""
+    """n passages with labels that are known, where they were judged."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ class JudgedPassages(Protocol):
 
     @property
     def targets(self) -> NDArray[np.float32]:
-        """N × labels, 1 where the passage has the label."""
+        """N × labels, 1 where the passage has the label, 0 where not, NaN where not judged."""
         ...
 
     @property

@@ -69,7 +69,8 @@ def load_model(folder: Path) -> TrainedModel:
     if failure is not None:
         reason = f"{type(failure).__name__}: {failure}"
         raise NewsmarkError(f"{folder}: the model's files are damaged ({reason}); copy the model again or train a new one") from failure
-    calibrations = tuple(Calibration(**{**rule, "before": tuple(rule["before"]), "after": tuple(rule["after"])}) for rule in card["rules"])
+    rules: list[dict[str, Any]] = [{key: tuple(value) if isinstance(value, list) else value for key, value in rule.items()} for rule in card["rules"]]
+    calibrations = tuple(Calibration(**rule) for rule in rules)
     return TrainedModel(card["kind"], tuple(card["labels"]), frozenset(card["exclusive"]), calibrations, classifier, tuple(card["rates"]), str(card["version"]))
 
 
@@ -99,10 +100,11 @@ def _read_card(folder: Path) -> dict[str, Any]:
         if not (card["format"] == known and card["labels"] and card["version"] and card["files"]):
             raise ValueError("not a card of this version")
         for _, rule in zip(card["labels"], card["rules"], strict=True):
-            weights = [*rule["before"], *rule["after"]]
+            alone = rule.get("alone", [])  # models of former versions have none
+            weights = [*rule["before"], *rule["after"], *alone]
             if not 0 < Calibration(**rule).threshold < 1 or not math.isfinite(rule["slope"] + rule["intercept"] + sum(weights)):
                 raise ValueError("not a rule that can be applied")
-            if {len(rule["before"]), len(rule["after"])} - {0, len(card["labels"])}:
+            if {len(rule["before"]), len(rule["after"])} - {0, len(card["labels"])} or len(alone) not in {0, 2}:
                 raise ValueError("not a weight for each label")
         frozenset(card["exclusive"])
         card["files"].items()

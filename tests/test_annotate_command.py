@@ -120,6 +120,22 @@ def test_check_and_agreement_answer_in_json_for_scripts(tmp_path, capsys):
     assert all(set(span["marked_by"]) | set(span["not_by"]) == {"reader-1", "reader-2"} for one in answer["disputes"] for span in one["spans"])
 
 
+def test_check_says_who_was_not_offered_a_label_and_how_many_suffice_where_annotators_differ(tmp_path, capsys):
+    rows = [json.loads(line) for line in ANNOTATIONS.read_text(encoding="utf-8").splitlines() if not json.loads(line)["ground_truth"]]
+    name = rows[0]["name"]
+    own = [row | {"offered": ["quote"], "spans": [span for span in row["spans"] if span["label"] == "quote"]} if row is rows[0] else row for row in rows]
+    annotations = write(tmp_path, "annotations.jsonl", "\n".join(map(json.dumps, own)))
+    assert main(["check", str(SEEDS), "--annotations", str(annotations)]) == 0
+    *_, differ, dash = capsys.readouterr().out.splitlines()
+    assert differ.startswith("5 documents of several annotators without a ground truth: a passage gets the labels that at least half")
+    assert dash == "–: the annotator was not offered the label, so nothing is said about it"
+    assert main(["check", str(SEEDS), "--annotations", str(annotations), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    found = next(one for one in answer["annotations"] if (one["name"], one["annotator"]) == (name, rows[0]["annotator"]))
+    assert (answer["undecided"], found["labels"]["statistic"]) == (5, None)
+    assert isinstance(found["labels"]["quote"], int)
+
+
 def test_a_score_that_is_not_a_number_is_null_in_json(tmp_path, capsys):
     rows = [json.loads(line) | {"spans": []} for line in ANNOTATIONS.read_text(encoding="utf-8").splitlines()]
     annotations = write(tmp_path, "annotations.jsonl", "\n".join(map(json.dumps, rows)))

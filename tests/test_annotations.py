@@ -5,11 +5,12 @@ import json
 import math
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from newsmark.annotation.agreement import measure_agreement, shared_documents, topic_alpha
-from newsmark.annotation.annotations import Annotation, Span, labels_of_passages, read_annotations, write_annotations
+from newsmark.annotation.agreement import krippendorff_alpha, measure_agreement, shared_documents, topic_alpha
+from newsmark.annotation.annotations import Annotation, Span, labels_of_passages, read_annotations, with_offered, write_annotations
 from newsmark.annotation.disputes import compare_annotations
 from newsmark.annotation.documents import Document, read_documents
 from newsmark.annotation.errors import NewsmarkError
@@ -300,3 +301,51 @@ def test_agreement_and_disputes_split_each_document_once(monkeypatch):
     documents, annotations = many(30)
     agreement_answer(documents, annotations, SCHEME)
     assert len(split) == 30
+
+
+def test_what_an_annotator_was_offered_survives_writing_and_reading(tmp_path):
+    whole = [replace(judge("ann", direct(0, 3)), offered=("quote", "a label of tomorrow")), judge("bo")]
+    write_annotations(tmp_path / "own.jsonl", whole)
+    assert read_annotations(tmp_path / "own.jsonl", [DOCUMENT], SCHEME) == whole
+
+
+def test_offered_must_be_a_list_of_names(tmp_path):
+    with pytest.raises(NewsmarkError, match=r"own\.jsonl, line 1: field 'offered' must be a list of names"):
+        read_rows(tmp_path, {**ROW, "offered": "quote"})
+
+
+def test_annotations_that_do_not_say_it_were_offered_what_such_annotations_of_the_file_use():
+    older, other = judge("ann", direct(0, 3)), judge("bo", Span("s", 4, 7, "commitment"))
+    newer = replace(judge("cy", Span("s", 4, 7, "statistic")), offered=("boilerplate", "a label of tomorrow"))
+    assert [one.offered for one in with_offered([older, other, newer], SCHEME)] == [
+        ("commitment", "quote"),
+        ("commitment", "quote"),
+        ("statistic", "boilerplate"),  # its own labels were offered, whatever it says
+    ]
+
+
+def test_a_label_that_one_annotator_was_not_offered_is_neither_agreed_nor_in_dispute_between_them():
+    ann, bo = (replace(judge(name, *spans), offered=offered) for name, spans, offered in OFFERED[:2])
+    ((_, found),) = agreement(ann, bo).items()
+    statistic, quote = (next(one for one in found.labels if one.label == name) for name in ("statistic", "quote"))
+    assert (quote.first_count, quote.second_count) == (1, 1)
+    assert (statistic.first_count, statistic.second_count) == (0, 0)
+    assert math.isnan(statistic.passage_f1)
+    assert math.isnan(krippendorff_alpha(shared_documents([DOCUMENT], [ann, bo], SCHEME), SCHEME)["statistic"])
+    (dispute,) = disputes(ann, bo)
+    assert dispute.size == 0
+    assert [span.label for span in dispute.agreed] == ["quote", "statistic"]
+
+
+def test_those_who_were_offered_a_label_may_disagree_on_it():
+    (dispute,) = disputes(*(replace(judge(name, *spans), offered=offered) for name, spans, offered in OFFERED))
+    ((span, marked_by, not_by),) = [(one.span.label, one.marked_by, one.not_by) for one in dispute.spans]
+    assert (span, marked_by, not_by) == ("statistic", ("bo",), ("cy",))
+    assert [span.label for span in dispute.agreed] == ["quote"]
+
+
+OFFERED = [
+    ("ann", (direct(0, 3),), ("quote",)),
+    ("bo", (direct(0, 3), Span("s", 4, 7, "statistic")), ("quote", "statistic")),
+    ("cy", (direct(0, 3),), ("quote", "statistic")),
+]

@@ -18,6 +18,7 @@ from newsmark.models.calibration import Calibration
 from newsmark.models.context import PassageInContext
 from newsmark.models.model import TrainedModel
 from newsmark.models.saved import load_model, save_model
+from sklearn.base import clone
 
 LABELS = ("commitment", "statistic", "quote")
 TEXTS = [
@@ -102,7 +103,8 @@ def test_scores_stay_the_same_after_the_known_words_were_forgotten(monkeypatch):
 
 
 def assert_as_scikit_learn(classifier, texts):
-    wanted = classifier.pipeline.predict_proba([re.sub(r"\d+", "0", text) for text in texts])
+    vectors = classifier.features.transform([re.sub(r"\d+", "0", text) for text in texts])
+    wanted = np.stack([regression.predict_proba(vectors)[:, 1] for regression in classifier.regressions], axis=1)
     assert np.allclose(classifier.scores(texts), wanted, rtol=0, atol=1e-12)
 
 
@@ -116,7 +118,7 @@ def test_ngrams_are_found_among_very_many_words():
 
 
 def test_settings_set_the_length_of_the_ngrams():
-    assert fit(word_ngrams=1, char_ngrams=1).pipeline[:-1].transform(TEXTS).shape[1] < fit().pipeline[:-1].transform(TEXTS).shape[1]
+    assert fit(word_ngrams=1, char_ngrams=1).features.transform(TEXTS).shape[1] < fit().features.transform(TEXTS).shape[1]
 
 
 def test_no_passage_gives_no_scores():
@@ -194,3 +196,28 @@ def test_loading_and_predicting_need_no_scikit_learn(folder):
     code = "import sys; from pathlib import Path; from newsmark.models.saved import load_model; load_model(Path(sys.argv[1])).classifier.scores(['Ett hus']); "
     code += "assert not {'sklearn', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code, folder], check=True)
+
+
+def test_a_label_learns_only_from_passages_that_were_judged_for_it():
+    targets = TARGETS.copy()
+    targets[[1, 3, 7], 1] = np.nan
+    found = fit(targets)
+    assert np.array_equal(found.scores(UNSEEN)[:, [0, 2]], fit().scores(UNSEEN)[:, [0, 2]])
+    judged = ~np.isnan(targets[:, 1])
+    vectors = found.features.transform([re.sub(r"\d+", "0", text) for text in TEXTS])
+    alone = clone(found.regressions[1]).fit(vectors[judged], TARGETS[judged, 1].astype(int))
+    assert np.allclose(found.regressions[1].coef_, alone.coef_, rtol=0, atol=1e-12)
+
+
+def test_a_label_that_nobody_judged_is_never_given():
+    targets = TARGETS.copy()
+    targets[:, 1] = np.nan
+    assert (fit(targets).scores(UNSEEN)[:, 1] == 0).all()
+
+
+def test_going_on_with_a_label_that_the_first_passages_do_not_judge():
+    first = TARGETS[:5].copy()
+    first[:, 2] = np.nan
+    further = fit(TARGETS[5:], texts=TEXTS[5:], start=fit(first, texts=TEXTS[:5]))
+    assert np.array_equal(further.scores(UNSEEN), fit(np.concatenate([first, TARGETS[5:]])).scores(UNSEEN))
+    assert len(set(further.scores(UNSEEN)[:, 2])) > 1

@@ -188,3 +188,37 @@ def test_review_and_scores_are_of_calibrated_probabilities():
 def test_a_given_threshold_decides_and_with_it_what_is_for_review():
     assert [one.review for one in predict([[0.95, 0.02]], threshold=0.99)] == [True]
     assert [one.labels for one in predict([[0.95, 0.02]], threshold=0.99)] == [[]]
+
+
+def test_a_label_learns_from_the_passages_that_were_judged_for_it():
+    scores, targets = drawn_case(1, 0.5, 1.0)
+    judged = np.arange(len(targets)) % 3 > 0
+    some = np.where(judged[:, None], targets, np.nan).astype(np.float32)
+    assert fit_calibrations(alone(scores), some) == fit_calibrations(alone(scores[judged]), targets[judged])
+    nothing = np.full_like(targets, np.nan)
+    assert fit_calibrations(alone(scores), nothing) == (Calibration(),)
+
+
+def test_a_passage_without_known_neighbours_is_not_the_edge_of_a_page():
+    """Only first and last lines are furniture: a passage of which nothing is known but its text must not pass for one."""
+    drawn = np.random.default_rng(3)
+    documents = np.repeat(np.arange(200), 5)
+    edge = np.isin(np.arange(1000) % 5, [0, 4])
+    own = drawn.normal(-1, 0.5, 1000) + 0.5 * edge  # the text says little
+    contexts = in_reading_order([str(number) for number in range(1000)], documents)
+    odds = np.stack([own, np.where([bool(one.before) for one in contexts], -1.0, 0), np.where([bool(one.after) for one in contexts], -1.0, 0)], axis=1)[
+        ..., None
+    ]
+    (rule,) = fit_calibrations(odds, edge[:, None].astype(np.float32))
+    assert calibrated(odds, (rule,))[edge].mean() > 0.8
+    lonely = odds * np.array([1, 0, 0])[:, None]
+    assert calibrated(lonely, (rule,)).mean() == pytest.approx(0.4, abs=0.02)  # as many as there are
+    assert calibrated(lonely, (rule,))[edge].mean() > calibrated(lonely, (rule,))[~edge].mean()
+
+
+def test_a_rule_for_passages_alone_leaves_the_others_as_they_are():
+    odds = np.array([[[1.0], [0.0], [0.0]], [[1.0], [2.0], [0.0]]])
+    rule = Calibration(slope=1.0, intercept=0.0, before=(0.5,), after=(0.5,), alone=(2.0, -1.0))
+    assert rule.calibrate(odds, 0) == pytest.approx(logistic(np.array([1.0, 2.0])))
+    older = Calibration(slope=1.0, intercept=-3.0, before=(0.5,), after=(0.5,))
+    assert older.calibrate(odds, 0) == pytest.approx(logistic(np.array([-2.0, -1.0])))

@@ -22,9 +22,10 @@ def predictions(truth, decisions, groups):
         groups=np.array(list(groups)),
         texts=np.array([f"text {number}" for number in range(count)], dtype=object),
         offsets=[(0, 6)] * count,
-        truth=np.array(truth, dtype=bool),
+        truth=np.array(truth, dtype=float) > 0,
         probabilities=np.array(decisions, dtype=float),
         decisions=np.array(decisions, dtype=bool),
+        judged=~np.isnan(np.array(truth, dtype=float)),
     )
 
 
@@ -159,3 +160,17 @@ def test_runs_on_the_same_passages_may_be_compared_though_trained_on_different_d
     assert "can't be compared" not in comparison_table(runs, same_passages=True)
     assert "trained on different data" in comparison_table(runs, same_passages=True)
     assert "different data" not in comparison_table(runs[:1] * 2)
+
+
+def test_labels_that_were_not_judged_make_no_difference():
+    truth = [[1, 0], [0, 1], [1, np.nan], [np.nan, 0]]
+    first, other = predictions(truth, [[1, 0], [0, 1], [0, 0], [0, 0]], "aabb"), predictions(truth, [[1, 0], [0, 1], [1, 1], [1, 0]], "aabb")
+    found = compare(first, other, 1)
+    assert [(one.only_first, one.only_other) for one in found.tests] == [(0, 1), (0, 0)]
+    assert found.differences.labels[1].value == 0
+
+
+def test_runs_whose_passages_were_not_judged_for_the_same_labels_are_refused():
+    first, other = predictions([[1, 0], [0, 0]], [[1, 0], [0, 0]], "ab"), predictions([[1, 0], [0, np.nan]], [[1, 0], [0, 0]], "ab")
+    with pytest.raises(NewsmarkError, match="their annotations differ on 1 of 2 passages, first on number 2"):
+        compare(first, other, 1)

@@ -13,7 +13,7 @@ from newsmark.annotation.labels import load_labels
 from newsmark.models.baseline.settings import BaselineSettings
 from newsmark.models.baseline.trainer import Baseline
 from newsmark.models.model import decide
-from newsmark.training.dataset import Passages, load_labelled, load_passages
+from newsmark.training.dataset import Passages, load_corpus, load_labelled, load_passages
 from newsmark.training.metrics import evaluate
 
 ROOT = Path(__file__).parent.parent
@@ -57,7 +57,7 @@ def mark(label, offsets, number=1, **kind):
 def write_article(folder, *annotators, ground_truth=()):
     """Write one article, annotated once for each list of spans (those whose number is in ``ground_truth`` adjudicated)."""
     (folder / "article.txt").write_text(TEXT, encoding="utf-8")
-    row = {"document": make_document(TEXT, "", "sv").id, "name": "article.txt", "topics": ["other"]}
+    row = {"document": make_document(TEXT, "", "sv").id, "name": "article.txt", "topics": ["other"], "offered": [*load_labels().label_names]}
     rows = [row | {"annotator": f"reader-{n}", "ground_truth": n in ground_truth, "spans": spans} for n, spans in enumerate(annotators)]
     return [str(folder / "article.txt")], str(write_rows(folder / "annotations.jsonl", rows))
 
@@ -213,7 +213,8 @@ def test_test_file_gives_labelled_passages(tmp_path):
     ]
     path = write_rows(tmp_path / "test.jsonl", rows)
     data = load_labelled(path, load_labels())
-    assert data.targets.tolist() == [[0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
+    assert data.targets[:, 1:].tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert np.isnan(data.targets[:, 0]).all()  # no row has a commitment: nobody may have looked for one
     assert list(data.documents) == list(data.groups) == ["p1", "d1", f"{path}, line 3"]
     assert list(data.languages) == ["sv", "und", "und"]
     assert (data.texts[1], data.offsets[1]) == ("Solen sken.", (0, 11))
@@ -246,3 +247,81 @@ def test_empty_and_missing_test_file_are_errors(tmp_path):
         load_labelled(tmp_path / "empty.jsonl", load_labels())
     with pytest.raises(NewsmarkError, match=r"missing\.jsonl: no such file"):
         load_labelled(tmp_path / "missing.jsonl", load_labels())
+
+
+def test_an_annotation_says_nothing_about_a_label_that_its_annotator_was_not_offered(tmp_path):
+    documents, path = write_article(tmp_path, [mark("quote", FIRST, kind="direct")])
+    rows = [row | {"offered": ["quote", "boilerplate"]} for row in read_rows(Path(path))]
+    data = load_passages(documents, str(write_rows(Path(path), rows)))
+    assert data.judged.tolist() == [[False, False, True, True]] * 3
+    assert data.targets[:, 2].tolist() == [1, 0, 0]
+    assert np.isnan(data.targets[:, :2]).all()
+
+
+def test_an_annotation_without_offered_judges_the_labels_that_such_annotations_of_the_file_use(tmp_path):
+    documents, path = write_article(tmp_path, [mark("quote", FIRST, kind="direct")], [mark("commitment", SECOND)], [mark("statistic", FIRST)])
+    older, other, newer = read_rows(Path(path))
+    rows = [without_offered(older), without_offered(other), newer]
+    data = load_passages(documents, str(write_rows(Path(path), rows)))
+    assert data.judged.tolist() == [[True, True, True, True]] * 3  # the newer one judges all
+    data = load_passages(documents, str(write_rows(Path(path), rows[:2])))
+    assert data.judged.tolist() == [[True, False, True, False]] * 3
+    assert data.targets[:, [0, 2]].tolist() == [[0, 1], [1, 0], [0, 0]]  # of two who differ, one suffices
+
+
+def test_half_of_those_who_were_offered_a_label_give_it(tmp_path):
+    documents, path = write_article(tmp_path, [mark("statistic", FIRST)], [], [])
+    rows = read_rows(Path(path))
+    assert load_passages(documents, path).targets[0].tolist() == [0, 0, 0, 0]
+    rows[1]["offered"] = rows[2]["offered"] = ["quote"]
+    assert load_passages(documents, str(write_rows(Path(path), rows))).targets[0].tolist() == [0, 1, 0, 0]
+
+
+def test_what_was_judged_changes_the_digest(tmp_path):
+    documents, path = write_article(tmp_path, [mark("statistic", FIRST)])
+    before = load_passages(documents, path)
+    write_rows(Path(path), [row | {"offered": ["statistic"]} for row in read_rows(Path(path))])
+    after = load_passages(documents, path)
+    assert np.array_equal(before.truth, after.truth)
+    assert before.digest != after.digest
+
+
+def without_offered(row):
+    return {key: value for key, value in row.items() if key != "offered"}
+
+
+def test_a_labelled_passage_may_say_which_labels_were_judged(tmp_path):
+    rows = [
+        {"text": "Solen sken.", "labels": [], "judged": ["commitment", "quote"]},
+        {"text": "Tio procent, sade hon.", "labels": ["statistic"]},
+        {"text": "Dela", "labels": ["boilerplate"]},
+    ]
+    data = load_labelled(write_rows(tmp_path / "test.jsonl", rows), load_labels())
+    assert data.judged.tolist() == [[True, False, True, False], [False, True, False, True], [False, True, False, True]]
+
+
+def test_a_label_that_the_row_does_not_judge_is_an_error(tmp_path):
+    path = write_rows(tmp_path / "test.jsonl", [{"text": "Solen sken.", "labels": ["quote"], "judged": ["commitment"]}])
+    with pytest.raises(NewsmarkError, match=r"test\.jsonl, line 1: label 'quote' is given, but not among the row's 'judged'"):
+        load_labelled(path, load_labels())
+    write_rows(path, [{"text": "Solen sken.", "labels": [], "judged": "commitment"}])
+    with pytest.raises(NewsmarkError, match=r"test\.jsonl, line 1: field 'judged' must be a list of names"):
+        load_labelled(path, load_labels())
+
+
+def test_the_shipped_corpus_judges_its_four_labels_and_no_other(copy):
+    path = copy / "labels.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("topics:\n", FIFTH_LABEL + "topics:\n"), encoding="utf-8")
+    corpus, others = load_corpus(ROOT / "seeds" / "bootstrap", load_labels(path))
+    assert corpus.judged[:, :4].all()
+    assert not corpus.judged[:, 4].any()
+    assert others == ()
+
+
+def test_labels_of_a_corpus_that_the_scheme_does_not_have_are_named_and_left_out(copy):
+    path = copy / "labels.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("boilerplate:", "threat:"), encoding="utf-8")
+    corpus, others = load_corpus(ROOT / "seeds" / "bootstrap", load_labels(path))
+    assert corpus.labels == ("commitment", "statistic", "quote", "threat")
+    assert corpus.judged.all(axis=0).tolist() == [True, True, True, False]
+    assert others == ("boilerplate",)

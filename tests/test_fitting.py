@@ -12,7 +12,7 @@ from newsmark.models.kinds import Kind
 from newsmark.models.model import decide
 from newsmark.training.calibration import fit_calibrations
 from newsmark.training.config import Config, DataConfig
-from newsmark.training.cross_validation import TUNING_PARTS, Fitter, Start
+from newsmark.training.cross_validation import TUNING_PARTS, Fitter, Start, majority
 from newsmark.training.dataset import LabelledPassages
 from newsmark.training.splits import make_folds
 from newsmark.training.stages import Stages
@@ -101,6 +101,23 @@ def test_a_small_corpus_is_trained_on_whole():
     start = fitter().begin(passages(TUNING_PARTS - 1))
     assert start.tuning is None
     assert len(start.classifier.texts) == (TUNING_PARTS - 1) * 30
+
+
+def test_a_label_that_the_corpus_does_not_judge_is_calibrated_on_the_articles_alone():
+    data, corpus = passages(4), passages(16, prefix="c", seed=2)
+    targets = corpus.targets.copy()
+    targets[:, 1] = np.nan
+    part, _, _, _ = cross_validate(data, replace(corpus, targets=targets))
+    whole, folds, _, _ = cross_validate(data, corpus)
+    assert np.array_equal(part.odds, whole.odds)
+    assert np.array_equal(part.probabilities[:, 0], whole.probabilities[:, 0])
+    (_, rule) = fit_calibrations(whole.odds[folds[0].train], data.targets[folds[0].train])
+    assert np.array_equal(part.probabilities[folds[0].test, 1], rule.calibrate(whole.odds[folds[0].test], 1))
+
+
+def test_the_commonest_answer_is_of_those_judged():
+    targets = np.array([[1, 0, np.nan], [1, 0, np.nan], [np.nan, 1, np.nan], [0, np.nan, np.nan]], dtype=np.float32)
+    assert majority(targets, 2).tolist() == [[True, False, False]] * 2
 
 
 def test_without_a_corpus_there_is_no_start():

@@ -241,3 +241,29 @@ def test_model_decides_by_its_own_threshold_unless_told_another():
     assert model.decide(scores).tolist() == [[True, False, False]]
     assert model.decide(scores, 0.5).tolist() == [[False, False, False]]
     assert model.decide(scores, 0.0).tolist() == [[True, True, False]]
+
+
+def test_what_was_not_judged_counts_for_nothing():
+    """With row 0 and 2 not judged for commitment, one hit is missed and nothing is found."""
+    targets = np.array(TRUTH, dtype=float)
+    targets[[0, 2], 0] = np.nan
+    found = evaluate(passages(targets, ["a", "a", "b", "b"]), np.array(PROBABILITIES), np.array(GIVEN, dtype=bool), 13)
+    row, whole = found.labels[0], score_small()
+    assert (row.precision, row.recall, row.f1.value, row.support, row.judged) == (0, 0, 0, 1, 2)
+    assert row.average_precision == 1.0  # the one that has it is ranked above the other
+    assert found.labels[1:] == whole.labels[1:]
+    assert found.micro_f1.value == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
+    assert found.flat()["commitment/judged"] == 2
+    assert not any(name.endswith("/judged") for name in whole.flat())
+
+
+def test_the_table_says_how_many_were_judged_only_where_not_all_were():
+    targets = np.array(TRUTH, dtype=float)
+    targets[[0, 2], 0] = targets[:, 2] = np.nan
+    data = passages(targets, ["a", "a", "b", "b"])
+    found = evaluate(data, np.array(PROBABILITIES), np.array(GIVEN, dtype=bool), 13)
+    lines = [line.split() for line in scores_table(found, found, 2, "articles").splitlines()]
+    assert lines[0][-1] == "judged"
+    assert [line[-1] for line in lines if line and line[0] in LABELS] == ["2", "4", "0"]
+    assert ["boilerplate", *["–"] * 5, "0", "–", "0"] in lines
+    assert "judged" not in scores_table(score_small(), score_small(), 2, "articles")

@@ -31,6 +31,7 @@ class Server:
     """A project that holds these exported tasks; nothing is asked of any server."""
 
     url = "http://server/projects/1"
+    offered_labels = SCHEME.label_names
     overlap = 2
 
     def __init__(self, *tasks):
@@ -354,3 +355,15 @@ def test_whatever_the_json_holds_the_rest_is_pulled_into_a_file_that_can_be_read
         write_annotations(path, pulled.annotations)
         again = pull(server, read_annotations(path, [DOCUMENT], SCHEME))
     assert (again.new, again.changed, again.missing) == (0, 0, ())
+
+
+def test_a_pull_records_what_the_annotators_were_offered_and_leaves_what_was_recorded_before():
+    server = Server(task(annotation(region())))
+    server.offered_labels = ("statistic", "quote")
+    (before,) = pull(server).annotations
+    assert before.offered == ("statistic", "quote")
+    server.offered_labels = SCHEME.label_names  # labels were added, and nobody looked again
+    assert pull(server, [before]).annotations == (before,)
+    server.rows = [task(annotation(region(), updated_at="2026-11-22T10:00:00Z"))]  # submitted again
+    again = pull(server, [before])
+    assert (again.changed, again.annotations[0].offered) == (1, SCHEME.label_names)

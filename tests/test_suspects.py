@@ -21,9 +21,10 @@ def predictions(given, probabilities, labels=("quote",)):
         groups=np.array(["a"] * count),
         texts=np.array([f"text {number}" for number in range(count)], dtype=object),
         offsets=[(number, number + 6) for number in range(count)],
-        truth=given.astype(bool),
+        truth=given > 0,
         probabilities=probabilities.astype(float),
         decisions=probabilities >= 0.5,
+        judged=~np.isnan(given.astype(float)),
     )
 
 
@@ -114,3 +115,10 @@ def test_two_documents_of_one_name_keep_their_own_pages(tmp_path):
 def test_a_file_that_is_no_annotations_is_refused(tmp_path):
     with pytest.raises(NewsmarkError, match="line 1: 'task_url' is int"):
         task_urls(write(tmp_path / "annotations.jsonl", {"name": "a.txt", "task_url": 7}))
+
+
+def test_a_label_that_was_not_judged_is_no_suspect():
+    probabilities = [0.9, 0.8, 0.1, 0.2, 0.3, 0.95, 0.99, 0.01]
+    found = predictions([1, 1, 1, 0, 0, 0, np.nan, np.nan], probabilities)
+    assert find_suspects(found) == find_suspects(predictions([1, 1, 1, 0, 0, 0], probabilities[:6]))
+    assert suspects_table(find_suspects(found), found, {}, 50).endswith("2 suspicious labels on 8 passages: quote 2 (6 judged)")

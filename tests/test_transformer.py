@@ -1,5 +1,6 @@
 """The transformer, on a tiny encoder made here; and the default encoder without network."""
 
+import math
 import os
 import random
 import shutil
@@ -145,6 +146,36 @@ def test_going_on_changes_the_scores_and_leaves_the_start_as_it_is(encoder, trai
     assert np.array_equal(trained.scores(UNSEEN), scores)
     assert not np.allclose(further.scores(UNSEEN), scores, atol=0.01)
     assert np.array_equal(fit(encoder, targets=1 - TARGETS, start=trained, further_epochs=3).scores(UNSEEN), further.scores(UNSEEN))
+
+
+def test_labels_that_nobody_judged_teach_nothing(encoder):
+    targets = TARGETS.copy()
+    targets[:, 1] = np.nan
+    model = fit(encoder, targets=targets).model
+    assert not model.head.weight[1].any()
+    assert model.head.bias[1] == 0
+
+
+def test_unjudged_targets_add_nothing_to_the_loss_and_the_others_weigh_as_ever(trained):
+    tokens = torch.tensor([[1, 4, 5, 2], [1, 6, 7, 2]])
+    whole, some = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, math.nan], [math.nan, 1.0]])
+    with torch.inference_mode():
+        logits = trained.model(tokens)["logits"]
+        found = [trained.model(tokens, labels=labels)["loss"] for labels in (whole, some)]
+    losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, whole, reduction="none")
+    assert found[0] == losses.mean()
+    assert found[1] == pytest.approx(float(losses.diagonal().sum() / 4))
+
+
+def test_a_label_that_the_start_did_not_judge_begins_as_a_logistic_regression_of_its_own(encoder):
+    first = TARGETS.copy()
+    first[:, 1] = np.nan
+    start = fit(encoder, targets=first)
+    further = fit(encoder, start=start, learning_rate=1e-12)
+    scores = further.scores(TEXTS)[:, 1]
+    assert scores[TARGETS[:, 1] > 0].min() > scores[TARGETS[:, 1] == 0].max()
+    assert torch.equal(further.model.center, start.model.center)
+    assert further.scores(TEXTS)[:, 0] == pytest.approx(start.scores(TEXTS)[:, 0], abs=1e-5)
 
 
 def test_going_on_begins_where_the_start_ended(encoder):

@@ -20,13 +20,15 @@ def fit_calibrations(odds: NDArray[np.float64], targets: NDArray[np.float32]) ->
 
     Calibration is a logistic regression on the label's logarithmic odds and on those of all labels of the neighbours. The
     threshold gives the best F1 of the calibrated probabilities; it stays between .25 and .75. A label with fewer than ten
-    passages on one side keeps its scores and .5.
+    passages on one side keeps its scores and .5. A passage of which no neighbour is known has a calibration of its own, which
+    listens to nothing else: that a page ends nowhere must not pass for its first or last line.
 
     Args:
         odds: n × 3 × labels, see ``read_odds``.
-        targets: n × labels.
+        targets: n × labels; NaN where not judged: a label learns from the passages that were.
     """
-    return tuple(_rule(odds, column, truth > 0) for column, truth in enumerate(targets.T))
+    judged = ~np.isnan(targets)
+    return tuple(_rule(odds[judged[:, column]], column, truth[judged[:, column]] > 0) for column, truth in enumerate(targets.T))
 
 
 def _rule(odds: NDArray[np.float64], column: int, truth: NDArray[np.bool_]) -> Calibration:
@@ -41,4 +43,6 @@ def _rule(odds: NDArray[np.float64], column: int, truth: NDArray[np.bool_]) -> C
     calibrated = platt.predict_proba(evidence)[:, 1]
     reached = np.array([f1_score(truth, calibrated >= threshold, zero_division=0) for threshold in _THRESHOLDS])
     threshold = float(np.median(_THRESHOLDS[reached >= reached.max() - _PLATEAU]))
-    return Calibration(threshold, slope, float(platt.intercept_[0]), tuple(before.tolist()), tuple(after.tolist()))
+    own = LogisticRegression(C=_C, max_iter=1000).fit(evidence[:, :1], truth)
+    alone = (float(own.coef_[0, 0]), float(own.intercept_[0])) if own.coef_[0, 0] > 0 else ()
+    return Calibration(threshold, slope, float(platt.intercept_[0]), tuple(before.tolist()), tuple(after.tolist()), alone)

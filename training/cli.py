@@ -219,8 +219,8 @@ def _corpus(arguments: argparse.Namespace) -> None:
     from .leaks import check_leaks
 
     scheme = load_labels(arguments.labels_file)
-    data = load_labelled(arguments.path, scheme)
-    relabelled = compare_labellings(data, load_labelled(arguments.relabelled, scheme)) if arguments.relabelled else None
+    data = load_labelled(arguments.path, scheme, scheme.label_names)  # a second labelling may not have a label that the first one has
+    relabelled = compare_labellings(data, load_labelled(arguments.relabelled, scheme, scheme.label_names)) if arguments.relabelled else None
     seeds = load_passages([arguments.seeds], str(Path(arguments.seeds) / "annotations.jsonl"), str(arguments.labels_file))
     facts = measure_corpus(data, seeds, scheme.exclusive_names)
     if not arguments.json:

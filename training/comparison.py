@@ -71,12 +71,12 @@ def compare(first: LoggedPredictions, other: LoggedPredictions, seed: int) -> Co
     """
     _check_same(first, other)
     right, other_right = first.decisions == first.truth, other.decisions == other.truth
-    only_first, only_other = (right & ~other_right).sum(axis=0), (~right & other_right).sum(axis=0)
+    only_first, only_other = (right & ~other_right & first.judged).sum(axis=0), (~right & other_right & first.judged).sum(axis=0)
     return Comparison(
         first.labels,
         len(first.texts),
         len(set(first.groups)),
-        f1_differences(first.groups, first.truth, first.decisions, other.decisions, seed),
+        f1_differences(first.groups, first.truth, first.decisions & first.judged, other.decisions & first.judged, seed),
         tuple(mcnemar(one, two) for one, two in zip(only_first.tolist(), only_other.tolist(), strict=True)),
     )
 
@@ -99,10 +99,11 @@ def _check_same(first: LoggedPredictions, other: LoggedPredictions) -> None:
             f"they were scored on different passages: {len(differing)} of {len(first.texts)} differ, first number {row + 1} "
             f"({first.names[row]} and {other.names[row]})"
         )
-    differing = np.flatnonzero((first.truth != other.truth).any(axis=1)).tolist()
+    different = (first.truth != other.truth) | (first.judged != other.judged)
+    differing = np.flatnonzero(different.any(axis=1)).tolist()
     if differing:
         row = differing[0]
-        names = [label for label, one, two in zip(first.labels, first.truth[row], other.truth[row], strict=True) if one != two]
+        names = [label for label, one in zip(first.labels, different[row], strict=True) if one]
         raise NewsmarkError(
             f"their annotations differ on {len(differing)} of {len(first.texts)} passages, first on number {row + 1} ({first.names[row]}: {', '.join(names)})"
         )

@@ -59,7 +59,7 @@ def count_by(data: LabelledPassages, keys: NDArray[np.str_]) -> list[Counts]:
 
 def combinations(data: LabelledPassages) -> list[tuple[str, int]]:
     """Count each set of labels that a passage has, the commonest first."""
-    names = (" + ".join(label for label, has in zip(data.labels, row, strict=True) if has) or "none" for row in data.targets)
+    names = (" + ".join(label for label, has in zip(data.labels, row, strict=True) if has) or "none" for row in data.truth)
     return Counter(names).most_common()
 
 
@@ -232,6 +232,8 @@ class Relabelling:
 def compare_labellings(data: LabelledPassages, second: LabelledPassages) -> Relabelling:
     """Compare a second labelling of some passages, matched by document and text (the first such with the first, where one repeats).
 
+    A label counts where both judged it.
+
     Raises:
         NewsmarkError: a passage of the second is not among the first's.
     """
@@ -241,18 +243,19 @@ def compare_labellings(data: LabelledPassages, second: LabelledPassages) -> Rela
         if (document, text, repeat) not in rows:
             raise NewsmarkError(f"relabelled passage “{text[:60]}” ({document}) is not in the corpus{' so often' if repeat else ''}; match document and text")
         found.append(rows[document, text, repeat])
-    one, two = data.targets[found] > 0, second.targets > 0
-    labels = {
-        name: (int(one[:, column].sum()), int(two[:, column].sum()), *kappa_and_f1(one[:, column].tolist(), two[:, column].tolist()))
-        for column, name in enumerate(data.labels)
-    }
+    both = data.judged[found] & second.judged
+    one, two = data.truth[found] & both, second.truth & both
+    labels = {}
+    for column, (name, known) in enumerate(zip(data.labels, both.T, strict=True)):
+        first, other = one[known, column], two[known, column]
+        labels[name] = (int(first.sum()), int(other.sum()), *kappa_and_f1(first.tolist(), other.tolist()))
     return Relabelling(len(found), int((one != two).any(axis=1).sum()), labels)
 
 
 def _count(name: str, data: LabelledPassages) -> Counts:
     pairs = data.kinds == HARD_PAIRS
-    labels = data.targets.sum(axis=1)
-    by_label = tuple(int(count) for count in data.targets.sum(axis=0))
+    labels = data.truth.sum(axis=1)
+    by_label = tuple(int(count) for count in data.truth.sum(axis=0))
     documents = len(set(data.documents[~pairs].tolist()))
     return Counts(name, documents, len(data.texts), int(pairs.sum()), by_label, int((labels == 0).sum()), int((labels > 1).sum()))
 
@@ -275,7 +278,7 @@ def _lengths(data: LabelledPassages, group: str) -> NDArray[np.intp]:
     lengths = np.array([len(text) for text in data.texts], dtype=np.intp)
     if group == "all":
         return lengths
-    return lengths[~data.targets.any(axis=1) if group == "none" else data.targets[:, data.labels.index(group)] > 0]
+    return lengths[~data.truth.any(axis=1) if group == "none" else data.truth[:, data.labels.index(group)]]
 
 
 def _percentiles(lengths: NDArray[np.intp]) -> tuple[float, ...]:

@@ -115,9 +115,9 @@ class Fitter:
             if start.classifier is not None:
                 return start.classifier
             raise NewsmarkError("leave_out_languages leaves no passage to train on; leave out fewer languages, or give more articles")
-        for label, positives in zip(data.labels, data.targets.sum(axis=0), strict=True):
+        for label, positives in zip(data.labels, data.truth.sum(axis=0), strict=True):
             if not positives and start.classifier is None:
-                self.say(f"  no passage to train on has the label {label}: it can't be learned here")
+                self.say(f"  none of these passages has the label {label}, so nothing is learned of it here")
         settings, seed = self.config.settings, self.config.data.seed
         self._reported = []
         self.epochs = getattr(settings, "epochs" if start.classifier is None else "further_epochs", 1)
@@ -227,9 +227,13 @@ class Fitter:
 
 
 def majority(train_targets: NDArray[np.float32], count: int) -> NDArray[np.bool_]:
-    """Give each of ``count`` passages the commonest answer of the training passages, label by label."""
+    """Give each of ``count`` passages the commonest answer of the training passages, label by label; "no" where none was judged."""
     columns = []
     for column in train_targets.T:
-        dummy = DummyClassifier(strategy="most_frequent").fit(np.zeros((len(column), 1)), column)
+        known = column[~np.isnan(column)]
+        if not len(known):
+            columns.append(np.zeros(count))
+            continue
+        dummy = DummyClassifier(strategy="most_frequent").fit(np.zeros((len(known), 1)), known)
         columns.append(dummy.predict(np.zeros((count, 1))))
     return np.stack(columns, axis=1).astype(bool)

@@ -1,11 +1,15 @@
-"""The data set: passages with multi-label targets, built from documents and their annotations."""
+"""The data set: passages with multi-label targets, built from documents and their annotations.
+
+Whether a passage has a label is yes (1), no (0) or not judged (NaN): nobody was asked.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +18,10 @@ import datasets
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation.annotations import Annotation, annotations_by_document, labels_of_passages, read_annotations
+from ..annotation.annotations import Annotation, annotations_by_document, labels_of_passages, read_annotations, with_offered
 from ..annotation.documents import Document, read_documents, text_files
 from ..annotation.errors import NewsmarkError, UsageError, unknown_name
-from ..annotation.files import read_jsonl, text_of
+from ..annotation.files import names_of, read_jsonl, text_of
 from ..annotation.folders import cache_folder
 from ..annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
 from ..annotation.splitting.fingerprint import code_digest, fingerprint
@@ -100,7 +104,7 @@ class Passages(datasets.GeneratorBasedBuilder):
     def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
         scheme = load_labels(Path(self.config.labels))
         documents = list(read_documents(Path(path) for path in self.config.documents))
-        annotations = annotations_by_document(read_annotations(Path(self.config.annotations), documents, scheme))
+        annotations = annotations_by_document(with_offered(read_annotations(Path(self.config.annotations), documents, scheme), scheme))
         rows = (row for document in documents for row in _rows(document, annotations.get(document.id, []), scheme))
         yield from enumerate(rows)
 
@@ -112,7 +116,7 @@ class LabelledPassages:
     Attributes:
         labels: label names, in the order of the target columns.
         texts: the passages.
-        targets: n × labels, 1 where the passage has the label.
+        targets: n × labels, 1 where the passage has the label, 0 where it has not, NaN where that was not judged.
         documents: id of each passage's document; of labelled passages, what their rows call it.
         names: the documents' names, for people.
         languages: ISO 639-1 code.
@@ -146,6 +150,16 @@ class LabelledPassages:
         )
 
     @property
+    def truth(self) -> NDArray[np.bool_]:
+        """N × labels, whether the passage is known to have the label."""
+        return self.targets > 0
+
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """N × labels, whether it is known if the passage has the label."""
+        return ~np.isnan(self.targets)
+
+    @property
     def contexts(self) -> list[PassageInContext]:
         """The passages with their neighbours among these; hard pairs stand alone."""
         alone = self.kinds == HARD_PAIRS
@@ -155,7 +169,9 @@ class LabelledPassages:
     def digest(self) -> str:
         """SHA-256 over every passage, in order, with all its columns; a document is its name here, as in the runs of former versions."""
         content = hashlib.sha256(json.dumps(self.labels).encode())
-        for columns in zip(self.texts, self.targets.astype(int).tolist(), self.names, self.languages, self.groups, self.offsets, strict=True):
+        judged = self.judged
+        targets = self.truth.astype(int) if judged.all() else np.where(judged, self.truth.astype(int), None)  # type: ignore[call-overload]
+        for columns in zip(self.texts, targets.tolist(), self.names, self.languages, self.groups, self.offsets, strict=True):
             content.update(json.dumps(columns).encode() + b"\n")
         return content.hexdigest()
 
@@ -191,42 +207,94 @@ def load_passages(documents: Sequence[str], annotations: str, labels: str = str(
     )
 
 
-def load_labelled(path: Path, scheme: LabelScheme) -> LabelledPassages:
+def load_labelled(path: Path, scheme: LabelScheme, judged: Iterable[str] | None = None) -> LabelledPassages:
     """Read labelled passages: a JSONL file, or a folder of them, one passage a row, in reading order.
 
     A row has ``text`` and ``labels`` (a list, empty for none), and where known ``lang``, ``document`` (or ``page``) and ``kind``.
+    ``judged`` lists the labels that were judged; a row without it was judged for the labels that such rows of the file or
+    folder have, all together.
+
+    Args:
+        path: the file or folder.
+        scheme: labels and topics.
+        judged: labels that rows without ``judged`` were judged for, where that is known.
 
     Raises:
         NewsmarkError: a row is not as it must be (names the line), or there is none.
     """
+    rows = _labelled_rows(path, judged)
+    for where, name in [*((row.where, name) for row in rows for name in row.labels), *((row.where, name) for row in rows for name in row.judged)]:
+        if name not in scheme.label_names:
+            raise NewsmarkError(f"{where}: {unknown_name('label', name, scheme.label_names)}")
+    return _as_passages(rows, scheme)
+
+
+def load_corpus(path: Path, scheme: LabelScheme) -> tuple[LabelledPassages, tuple[str, ...]]:
+    """Read labelled passages whose labels may be others than the scheme's (see ``load_labelled``); the scheme's other labels are not judged.
+
+    Returns:
+        The passages, and the names of their labels that the scheme does not have.
+    """
+    rows = _labelled_rows(path)
+    others = {name for row in rows for name in row.labels | row.judged} - {*scheme.label_names}
+    return _as_passages(rows, scheme), tuple(sorted(others))
+
+
+@dataclass(frozen=True)
+class _LabelledRow:
+    """A row of labelled passages: where it is, its labels and those that were judged, and the other columns."""
+
+    where: str
+    labels: frozenset[str]
+    judged: frozenset[str]
+    text: str
+    document: str
+    language: str
+    kind: str
+
+
+def _labelled_rows(path: Path, judged: Iterable[str] | None = None) -> list[_LabelledRow]:
     files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-    rows = [_labelled_row(where, row, scheme) for file in files for where, row in read_jsonl(file)]
-    if not rows:
+    found = [(where, row) for file in files for where, row in read_jsonl(file)]
+    if not found:
         raise NewsmarkError(f"{path}: {'no .jsonl file in this folder has' if path.is_dir() else 'the file has no'} rows")
-    texts, targets, documents, languages, kinds = (list(column) for column in zip(*rows, strict=True))
+    labels = [_labels_of(where, row) for where, row in found]
+    usual = frozenset(judged or ()).union(*(own for own, (_, row) in zip(labels, found, strict=True) if row.get("judged") is None))
+    return [_labelled_row(where, row, own, usual) for own, (where, row) in zip(labels, found, strict=True)]
+
+
+def _labels_of(where: str, row: dict[str, Any]) -> frozenset[str]:
+    if not isinstance(row.get("labels"), list):
+        raise NewsmarkError(f"{where}: field 'labels' must be a list of label names, empty for none")
+    return frozenset(map(str, row["labels"]))
+
+
+def _labelled_row(where: str, row: dict[str, Any], labels: frozenset[str], usual: frozenset[str]) -> _LabelledRow:
+    judged = usual if row.get("judged") is None else frozenset(names_of(row, "judged", where))
+    if labels - judged:
+        raise NewsmarkError(f"{where}: label {min(labels - judged)!r} is given, but not among the row's 'judged'; add it there")
+    document = str(row.get("document") or row.get("page") or where)
+    language, kind = str(row.get("lang") or UNKNOWN_LANGUAGE), str(row.get("kind") or UNKNOWN_KIND)
+    return _LabelledRow(where, labels, judged, text_of(row, where), document, language, kind)
+
+
+def _as_passages(rows: Sequence[_LabelledRow], scheme: LabelScheme) -> LabelledPassages:
+    documents = np.asarray([row.document for row in rows])
     return LabelledPassages(
         scheme.label_names,
-        texts,
-        np.asarray(targets, dtype=np.float32),
-        np.asarray(documents),
-        np.asarray(documents),
-        np.asarray(languages),
-        np.asarray(documents),
-        [(0, len(text)) for text in texts],
-        np.asarray(kinds),
+        [row.text for row in rows],
+        np.asarray([_targets(row.labels, row.judged, scheme) for row in rows], dtype=np.float32),
+        documents,
+        documents,
+        np.asarray([row.language for row in rows]),
+        documents,
+        [(0, len(row.text)) for row in rows],
+        np.asarray([row.kind for row in rows]),
     )
 
 
-def _labelled_row(where: str, row: dict[str, Any], scheme: LabelScheme) -> tuple[str, list[float], str, str, str]:
-    names = row.get("labels")
-    if not isinstance(names, list):
-        raise NewsmarkError(f"{where}: field 'labels' must be a list of label names, empty for none")
-    for name in names:
-        if name not in scheme.label_names:
-            raise NewsmarkError(f"{where}: {unknown_name('label', name, scheme.label_names)}")
-    targets = [float(name in names) for name in scheme.label_names]
-    document = str(row.get("document") or row.get("page") or where)
-    return text_of(row, where), targets, document, str(row.get("lang") or UNKNOWN_LANGUAGE), str(row.get("kind") or UNKNOWN_KIND)
+def _targets(labels: Iterable[str], judged: Iterable[str], scheme: LabelScheme) -> list[float]:
+    return [float(name in labels) if name in judged else math.nan for name in scheme.label_names]
 
 
 def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str:
@@ -248,9 +316,12 @@ def _rows(document: Document, annotations: Sequence[Annotation], scheme: LabelSc
         return
     passages = split_passages(document.text, document.language)
     votes = [labels_of_passages(passages, one.spans, scheme) for one in own]
-    topics = _given_by_half([frozenset(one.topics) for one in own], scheme.topic_names)
+    topics = [name for name in scheme.topic_names if 2 * sum(name in one.topics for one in own) >= len(own)]
+    judging = {name: [number for number, one in enumerate(own) if name in (one.offered or ())] for name in scheme.label_names}
+    judged = [name for name, who in judging.items() if who]
     for index, passage in enumerate(passages):
-        labels = _given_by_half([vote[index] for vote in votes], scheme.label_names)
+        # given by half of the annotators who were offered it, of two by one; a ground truth is the only vote
+        labels = [name for name in judged if 2 * sum(name in votes[number][index] for number in judging[name]) >= len(judging[name])]
         if len(labels) > 1:
             labels = [name for name in labels if name not in scheme.exclusive_names]
         yield {
@@ -261,10 +332,5 @@ def _rows(document: Document, annotations: Sequence[Annotation], scheme: LabelSc
             "group": document.group,
             "topics": topics,
             "labels": labels,
-            "targets": [float(name in labels) for name in scheme.label_names],
+            "targets": _targets(labels, judged, scheme),
         }
-
-
-def _given_by_half(votes: Sequence[frozenset[str]], names: Sequence[str]) -> list[str]:
-    """Names that at least half of the annotators gave; a ground truth is the only vote."""
-    return [name for name in names if 2 * sum(name in vote for vote in votes) >= len(votes)]

@@ -111,7 +111,7 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
             log.log_text(finished.report + "\n", "export.txt")
             ready = finished.classifier
         calibrations = learn_calibrations(start.tuning_odds(ready))
-        model = TrainedModel(config.data.kind, data.labels, scheme.exclusive_names, calibrations, ready, tuple(data.targets.mean(axis=0).tolist()))
+        model = TrainedModel(config.data.kind, data.labels, scheme.exclusive_names, calibrations, ready, _rates(data))
         judged, odds, probabilities, decisions, commonest = data, found.odds, found.probabilities, found.decisions, found.majority
         if tested:
             judged, odds, commonest = tested, read_odds(ready, tested.contexts), majority(data.targets, len(tested.texts))
@@ -122,7 +122,7 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
         drawn = "documents (a row that names none counts as one)" if tested else "articles (translations together)"
         table = scores_table(evaluation, majority_evaluation, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
         before = logistic(odds[:, 0])
-        log.log_metrics({"calibration_error_before": calibration_error(before, judged.targets > 0)})
+        log.log_metrics({"calibration_error_before": calibration_error(before[judged.judged], judged.truth[judged.judged])})
         log.log_figure(reliability_figure(judged, before, probabilities), "reliability.png")
         _log_evaluation(log, judged, evaluation, probabilities, decisions, table, TEST_PREDICTIONS if tested else OUT_OF_FOLD)
         log.log_model(model)
@@ -133,9 +133,15 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
 def _review_line(judged: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_]) -> str:
     """Say what ``predict --review`` would have picked out here."""
     picked = risk(probabilities, decisions) > REVIEW_RISK
-    wrong = (decisions != (judged.targets > 0)).any(axis=1)
+    wrong = ((decisions != judged.truth) & judged.judged).any(axis=1)
     caught = f"{(wrong & picked).sum()} of the {wrong.sum()} passages with a wrong label" if wrong.any() else "nothing was wrong"
     return f"For review (predict --review): {picked.mean():.0%} of the passages; among them {caught}."
+
+
+def _rates(data: LabelledPassages) -> tuple[float, ...]:
+    """Share of the passages judged for each label that have it; 0 where none was judged."""
+    known = [column[~np.isnan(column)] for column in data.targets.T]
+    return tuple(float(column.mean()) if len(column) else 0.0 for column in known)
 
 
 def _log_evaluation(

@@ -32,8 +32,9 @@ def precision_recall_figure(data: LabelledPassages, probabilities: NDArray[np.fl
     figure = Figure(figsize=(6, 5), layout="constrained")
     axes = figure.add_subplot(xlim=(0, 1.02), ylim=(0, 1.05), title="Passages not trained on")
     for column, label in enumerate(data.labels):
-        if data.targets[:, column].any():
-            PrecisionRecallDisplay.from_predictions(data.targets[:, column], probabilities[:, column], name=label, ax=axes)
+        known = data.judged[:, column]
+        if data.truth[:, column].any():
+            PrecisionRecallDisplay.from_predictions(data.truth[known, column], probabilities[known, column], name=label, ax=axes)
     axes.set(xlabel="Recall", ylabel="Precision")
     axes.legend(loc="upper right", title="label (average precision)")
     return figure
@@ -46,10 +47,10 @@ def reliability_figure(data: LabelledPassages, before: NDArray[np.float64], afte
     figure = Figure(figsize=(5.5, 5), layout="constrained")
     axes = figure.add_subplot(xlim=(0, 1), ylim=(0, 1), title="Passages not trained on, all labels together")
     axes.plot([0, 1], [0, 1], color="#9e9e9e", linestyle=":", label="as it should be")
-    truth = data.targets.astype(bool)
+    truth = data.truth[data.judged]
     for name, probabilities in (("before", before), ("after", after)):
-        happened, said = calibration_curve(truth.ravel(), probabilities.ravel(), n_bins=BINS)
-        axes.plot(said, happened, marker="o", label=f"{name} calibration (error {calibration_error(probabilities, truth):.3f})")
+        happened, said = calibration_curve(truth, probabilities[data.judged], n_bins=BINS)
+        axes.plot(said, happened, marker="o", label=f"{name} calibration (error {calibration_error(probabilities[data.judged], truth):.3f})")
     axes.set(xlabel="Probability given", ylabel="Share that has the label")
     axes.legend(loc="upper left")
     return figure
@@ -57,7 +58,8 @@ def reliability_figure(data: LabelledPassages, before: NDArray[np.float64], afte
 
 def cooccurrence_figure(data: LabelledPassages) -> Figure:
     """Draw how many passages have each two labels; the diagonal counts each label."""
-    counts = (data.targets.T @ data.targets).astype(int)
+    has = data.truth.astype(int)
+    counts = has.T @ has
     figure = Figure(figsize=(5, 4.5), layout="constrained")
     axes = figure.add_subplot(title="Passages that have both labels")
     axes.imshow(counts, cmap="Blues")

@@ -66,7 +66,7 @@ def check_leaks(data: LabelledPassages, other: LabelledPassages | None, exclusiv
 def is_furniture(data: LabelledPassages, exclusive: frozenset[str]) -> NDArray[np.bool_]:
     """Say of each passage whether it is page furniture: whether it has an exclusive label."""
     columns = [column for column, name in enumerate(data.labels) if name in exclusive]
-    return np.asarray(data.targets[:, columns].any(axis=1))
+    return np.asarray(data.truth[:, columns].any(axis=1))
 
 
 def compared_rows(data: LabelledPassages, exclusive: frozenset[str]) -> NDArray[np.intp]:

@@ -29,7 +29,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class LabelEvaluation:
-    """Scores of one label; ``average_precision`` is NaN where no passage has the label."""
+    """Scores of one label, over the passages that were judged for it; ``average_precision`` is NaN where none has the label."""
 
     label: str
     precision: float
@@ -37,6 +37,7 @@ class LabelEvaluation:
     f1: Interval
     average_precision: float
     support: int
+    judged: int
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Evaluation:
         calibration_error: expected calibration error of the probabilities (see ``calibration_error``).
         languages: by language.
         kinds: by kind of text.
+        passages: number of them.
     """
 
     labels: tuple[LabelEvaluation, ...]
@@ -67,6 +69,7 @@ class Evaluation:
     calibration_error: float
     languages: dict[str, PartEvaluation]
     kinds: dict[str, PartEvaluation]
+    passages: int
 
     def flat(self) -> dict[str, float]:
         """All finite values by metric name, as they are logged."""
@@ -81,6 +84,8 @@ class Evaluation:
                 f"{row.label}/average_precision": row.average_precision,
                 f"{row.label}/support": row.support,
             }
+            if row.judged < self.passages:
+                values[f"{row.label}/judged"] = row.judged
         for what, parts in (("language", self.languages), ("kind", self.kinds)):
             for name, part in parts.items():
                 metric = re.sub(r"[^\w.\- ]", "_", f"{what}_{name}")  # other characters MLflow refuses
@@ -101,7 +106,7 @@ def evaluate(data: LabelledPassages, probabilities: NDArray[np.float64], decisio
     """Score decisions against the targets.
 
     Intervals: percentile bootstrap (Efron 1979), 2,000 resamples; whole groups (an article with its translations) are
-    drawn, because passages of one article are not independent.
+    drawn, because passages of one article are not independent. What was not judged counts for nothing.
 
     Args:
         data: n passages with targets.
@@ -109,22 +114,25 @@ def evaluate(data: LabelledPassages, probabilities: NDArray[np.float64], decisio
         decisions: n × labels.
         seed: of the resampling.
     """
-    truth = data.targets.astype(bool)
+    truth, judged = data.truth, data.judged
+    decisions = decisions & judged
     precision, recall, f1, support = precision_recall_fscore_support(truth, decisions, average=None, zero_division=0)
     counts = _counts_by_group(data.groups, truth, decisions)
     resampled = _resampled(counts, seed)
     rows = []
     for column, label in enumerate(data.labels):
-        average = float(average_precision_score(truth[:, column], probabilities[:, column])) if support[column] else math.nan
+        known = judged[:, column]
+        average = float(average_precision_score(truth[known, column], probabilities[known, column])) if support[column] else math.nan
         interval = _interval(float(f1[column]), _f1(resampled[:, column]))
-        rows.append(LabelEvaluation(label, float(precision[column]), float(recall[column]), interval, average, int(support[column])))
+        rows.append(LabelEvaluation(label, float(precision[column]), float(recall[column]), interval, average, int(support[column]), int(known.sum())))
     return Evaluation(
         tuple(rows),
         _interval(float(_macro(counts.sum(axis=0)[None])[0]), _macro(resampled)),
         _interval(float(_f1(counts.sum(axis=(0, 1)))), _f1(resampled.sum(axis=1))),
-        calibration_error(probabilities, truth),
+        calibration_error(probabilities[judged], truth[judged]),
         _by_part(data.languages, data.groups, truth, decisions, seed),
         _by_part(data.kinds, data.groups, truth, decisions, seed),
+        len(truth),
     )
 
 
@@ -165,8 +173,8 @@ def calibration_error(probabilities: NDArray[np.float64], truth: NDArray[np.bool
     The mean distance between a probability and how often it comes true, in ten bins of equal width, weighted by their size.
 
     Args:
-        probabilities: n × labels.
-        truth: n × labels.
+        probabilities: n × labels, or n.
+        truth: likewise.
     """
     bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
     gaps = [abs(float(probabilities[bins == one].mean() - truth[bins == one].mean())) * float((bins == one).mean()) for one in np.unique(bins)]

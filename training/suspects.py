@@ -46,7 +46,8 @@ def find_suspects(predictions: LoggedPredictions) -> list[Suspect]:
     suspects = []
     for column, label in enumerate(predictions.labels):
         given, probabilities = predictions.truth[:, column], predictions.probabilities[:, column]
-        for row in _doubted(given, probabilities):
+        rows = np.flatnonzero(predictions.judged[:, column])
+        for row in rows[_doubted(given[rows], probabilities[rows])]:
             yes, has = float(probabilities[row]), bool(given[row])
             suspects.append(Suspect(int(row), label, has, yes, 1 - 2 * yes if has else 2 * yes - 1))
     return sorted(suspects, key=lambda one: -one.margin)

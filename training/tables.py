@@ -27,13 +27,19 @@ def scores_table(scores: Evaluation, majority: Evaluation, groups: int, drawn: s
         groups: number of groups that the intervals are drawn from.
         drawn: what a group is.
     """
-    rows = [
+    rows: list[list[object]] = [
         [row.label, row.precision, row.recall, row.f1.value, _range(row.f1), number(row.average_precision), row.support, other.f1.value]
+        if row.judged
+        else [row.label, *["–"] * 5, row.support, "–"]
         for row, other in zip(scores.labels, majority.labels, strict=True)
     ]
     for name, interval, other_interval in (("macro F1", scores.macro_f1, majority.macro_f1), ("micro F1", scores.micro_f1, majority.micro_f1)):
         rows.append([name, "", "", interval.value, _range(interval), "", "", other_interval.value])
-    labels = tabulate(rows, headers=["label", "precision", "recall", "F1", "95 % interval", "avg. precision", "support", "majority F1"], floatfmt=".2f")
+    headers = ["label", "precision", "recall", "F1", "95 % interval", "avg. precision", "support", "majority F1"]
+    if any(row.judged < scores.passages for row in scores.labels):
+        headers.append("judged")
+        rows = [[*row, count] for row, count in zip(rows, [*(row.judged for row in scores.labels), "", ""], strict=True)]
+    labels = tabulate(rows, headers=headers, floatfmt=".2f")
     tables = [labels, *(_parts_table(what, parts) for what, parts in (("language", scores.languages), ("kind of text", scores.kinds)) if len(parts) > 1)]
     below = f"Expected calibration error of the probabilities: {scores.calibration_error:.3f}.\nIntervals: bootstrap over {groups} {drawn}{_caution(groups)}."
     return "\n\n".join([*tables, below])
@@ -108,7 +114,8 @@ def suspects_table(suspects: Sequence[Suspect], predictions: LoggedPredictions, 
     if not any(row[-1] for row in rows):
         headers, rows = headers[:-1], [row[:-1] for row in rows]
     counts = Counter(one.label for one in suspects)
-    counted = ", ".join(f"{label} {counts[label]}" for label in predictions.labels)
+    known = dict(zip(predictions.labels, predictions.judged.sum(axis=0).tolist(), strict=True))
+    counted = ", ".join(f"{label} {counts[label]}" + (f" ({count} judged)" if count < passages else "") for label, count in known.items())
     shown = f"; the first {limit} are shown" if len(suspects) > limit else ""
     return f"{tabulate(rows, headers=headers, disable_numparse=True)}\n\n{len(suspects)} suspicious labels on {passages} passages: {counted}{shown}"
 

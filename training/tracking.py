@@ -22,11 +22,12 @@ OUT_OF_FOLD, TEST_PREDICTIONS = "out_of_fold.json", "test_predictions.json"
 
 
 def predictions_frame(data: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_]) -> pd.DataFrame:
-    """Make the table of predictions from which anyone can compute the scores again."""
+    """Make the table of predictions from which anyone can compute the scores again; the truth is missing where it was not judged."""
     frame = pd.DataFrame({"document": data.documents, "name": data.names, "group": data.groups, "lang": data.languages, "kind": data.kinds, "text": data.texts})
     frame["start"], frame["end"] = zip(*data.offsets, strict=True)
     for column, label in enumerate(data.labels):
-        frame[f"{label}_true"] = data.targets[:, column].astype(int)
+        known = data.judged[:, column]
+        frame[f"{label}_true"] = data.truth[:, column].astype(int) if known.all() else data.targets[:, column].astype(float)
         frame[f"{label}_score"] = probabilities[:, column]
         frame[f"{label}_given"] = decisions[:, column].astype(int)
     return frame
@@ -83,9 +84,10 @@ class LoggedPredictions:
         groups: what stood on one side of a split.
         texts: the passages.
         offsets: start and end in the document.
-        truth: n × labels.
+        truth: n × labels, whether the passage is known to have the label.
         probabilities: n × labels.
         decisions: n × labels.
+        judged: n × labels, whether it is known if the passage has the label.
     """
 
     out_of_fold: bool
@@ -98,6 +100,7 @@ class LoggedPredictions:
     truth: NDArray[np.bool_]
     probabilities: NDArray[np.float64]
     decisions: NDArray[np.bool_]
+    judged: NDArray[np.bool_]
 
     def passage(self, row: int) -> dict[str, Any]:
         """What a passage is: its document, place and text."""
@@ -135,9 +138,10 @@ def load_predictions(run: LoggedRun) -> LoggedPredictions:
             frame["group"].to_numpy(str),
             frame["text"].to_numpy(object),
             list(zip(frame["start"].tolist(), frame["end"].tolist(), strict=True)),
-            truth.astype(bool),
+            truth > 0,
             probabilities,
             decisions.astype(bool),
+            ~np.isnan(truth),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise NewsmarkError(f"{run.name}: its logged table {name} is damaged; train it again") from error

@@ -60,7 +60,9 @@ def settle(documents: Sequence[Document], annotations: Sequence[Annotation], sch
             disputes.append(one)
         else:
             document = one.shared.document
-            agreements.append(Annotation(document.id, document.name, AGREED, ground_truth=True, topics=one.agreed_topics, spans=one.agreed))
+            agreements.append(
+                Annotation(document.id, document.name, AGREED, ground_truth=True, topics=one.agreed_topics, spans=one.agreed, offered=one.shared.offered)
+            )
     return agreements, disputes
 
 

@@ -109,6 +109,11 @@ def offered_in(xml: str) -> frozenset[tuple[str, str]]:
     return frozenset((str(control.get("name")), str(one.get("value"))) for control in controls for one in control)
 
 
+def labels_in(xml: str) -> tuple[str, ...]:
+    """Read the labels of spans that a labelling configuration offers, in its order."""
+    return tuple(str(one.get("value")) for control in ET.fromstring(xml).iter("Labels") if control.get("name") == SPAN for one in control)
+
+
 def _extra(kinds: Iterable[str], exclusive: bool) -> str:
     said = [f"Choose its kind: {' or '.join(kinds)}."] if kinds else []
     said += ["Excludes all other labels."] if exclusive else []

@@ -10,7 +10,7 @@ from ..errors import NewsmarkError
 from ..labels import LabelScheme
 from .annotators import Annotators
 from .connection import Connection
-from .interface import instructions_html, interface_xml, offered_in
+from .interface import instructions_html, interface_xml, labels_in, offered_in
 from .tasks import Tasks
 
 
@@ -110,6 +110,11 @@ class Project:
             NewsmarkError: there is no project of our title.
         """
         return Tasks(self.connection, self.required_id())
+
+    @property
+    def offered_labels(self) -> tuple[str, ...]:
+        """Labels that annotators are offered now."""
+        return labels_in(str(self._settings().label_config))
 
     @property
     def overlap(self) -> int:

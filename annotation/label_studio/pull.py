@@ -122,8 +122,15 @@ def _with_one_truth(readings: Iterable[Reading], local: dict[Key, Annotation]) -
 
 
 def _same(local: Annotation, remote: Annotation) -> bool:
-    """Whether the annotator said the same, at whatever time and in whatever task."""
-    return replace(local, name="", updated_at=None, task_url=None) == replace(remote, name="", updated_at=None, task_url=None)
+    """Whether the annotator said the same, at whatever time and in whatever task.
+
+    Labels that the interface offers by now count only where the annotator has submitted again: then they were judged, too.
+    """
+    again = None not in {local.updated_at, remote.updated_at} and _moment(local.updated_at) != _moment(remote.updated_at)
+    if again and set(local.offered or ()) != set(remote.offered or ()):
+        return False
+    one, two = (replace(side, name="", updated_at=None, task_url=None, offered=None) for side in (local, remote))
+    return one == two
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -75,17 +75,17 @@ class Reading:
 
 
 def read_tasks(project: Project, tasks: Iterable[Task], scheme: LabelScheme) -> list[Reading]:
-    """Read all annotations of tasks that newsmark pushed.
+    """Read all annotations of tasks that newsmark pushed; their annotators were offered the labels of the project's interface as it is now.
 
     Args:
         project: the tasks' project.
         tasks: tasks with their annotations.
         scheme: labels and topics.
     """
-    readings = []
+    readings, offered = [], project.offered_labels
     for task, stored, annotator in with_annotators(project, tasks):
         reading, known = read_annotation(task, stored, annotator, scheme), project.annotators.name_of(stored.user)
-        annotation = reading.annotation and replace(reading.annotation, task_url=project.task_url(task.id))
+        annotation = reading.annotation and replace(reading.annotation, task_url=project.task_url(task.id), offered=offered)
         readings.append(replace(reading, annotation=annotation, deleted=known is None, repeated=known not in {None, annotator}))
     return readings
 

@@ -45,7 +45,10 @@ class ModelSuggester:
         model = load_model(find_folder(name))
         unknown = set(model.labels) - set(scheme.label_names)
         if unknown:
-            raise NewsmarkError(f"model {name}: its labels {', '.join(sorted(unknown))} are not in the labels file; train it again")
+            raise NewsmarkError(
+                f"model {name}: its labels {', '.join(sorted(unknown))} are not in the labels file; name the one that it was trained with (--labels), "
+                "or train a model with this one"
+            )
         return cls(model, scheme)
 
     @property

@@ -94,12 +94,13 @@ def choose_graph(
     thresholds = [rule.threshold for rule in calibrations]
     probabilities, large_probabilities = calibrated(odds, calibrations), calibrated(large_odds, calibrations)
     given, large_given = (decide(one, thresholds, judged.labels, exclusive) for one in (probabilities, large_probabilities))
-    truth = judged.targets > 0
+    truth, known = judged.targets > 0, ~np.isnan(judged.targets)
     moved = np.abs(probabilities - large_probabilities)
 
     def measure(name: str, count: int, cells: NDArray[np.bool_]) -> Shift:
-        scores = [f1_score(truth[cells], one[cells], zero_division=0) for one in (large_given, given)]
-        return Shift(name, count, float((given != large_given)[cells].mean()), float(moved[cells].mean()), float(scores[0] - scores[1]))
+        scores = [f1_score(truth[cells & known], one[cells & known], zero_division=0) for one in (large_given, given)]
+        loss = float(scores[0] - scores[1])
+        return Shift(name, count, float((given != large_given)[cells].mean()), float(moved[cells].mean()), loss)
 
     shifts = []
     for column, label in enumerate(judged.labels):

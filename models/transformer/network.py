@@ -36,11 +36,15 @@ class MeanPoolingHead(nn.Module):
         return pooled
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
-        """Compute logits (batch × labels), and the loss where targets are given; inputs are batch × tokens."""
+        """Compute logits (batch × labels), and the loss where targets are given; inputs are batch × tokens.
+
+        Targets that are NaN were not judged and add nothing; all others weigh the same, in whatever batch they are.
+        """
         logits = self.head(self.dropout(self.pool(input_ids, attention_mask)))
         if labels is None:
             return {"logits": logits}
-        return {"loss": nn.functional.binary_cross_entropy_with_logits(logits, labels), "logits": logits}
+        judged = (~torch.isnan(labels)).to(logits.dtype)
+        return {"loss": nn.functional.binary_cross_entropy_with_logits(logits, torch.nan_to_num(labels), weight=judged), "logits": logits}
 
 
 class Probabilities(nn.Module):

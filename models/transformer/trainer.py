@@ -78,8 +78,7 @@ class Transformer:
         trained = cls(model, tokenizer, settings, lost)
         tokens = trained._tokenise(texts)
         trained.sample = tokens[:: -(-len(tokens) // _SAMPLE)] if start is None else start.sample
-        if start is None:
-            trained._probe(tokens, targets)
+        trained._probe(tokens, targets, standardise=start is None)
         rows = [{"input_ids": ids, "labels": target} for ids, target in zip(tokens, targets, strict=True)]
         epochs = settings.epochs if start is None else settings.further_epochs
         steps = -(-len(rows) // settings.batch_size) * epochs
@@ -126,21 +125,35 @@ class Transformer:
                 result[batch] = compute(**inputs).cpu().double().numpy()
         return result
 
-    def _probe(self, tokens: Sequence[list[int]], targets: NDArray[np.float32]) -> None:
-        """Standardise the encoder's vectors over these passages, and begin the linear layer as a logistic regression on them."""
+    def _probe(self, tokens: Sequence[list[int]], targets: NDArray[np.float32], standardise: bool) -> None:
+        """Begin the linear layer as a logistic regression on the encoder's vectors.
+
+        Args:
+            tokens: of n passages.
+            targets: n × labels; NaN where not judged.
+            standardise: standardise the vectors over these passages, and begin all labels; otherwise only those that nothing was learned of yet.
+        """
         from sklearn.linear_model import LogisticRegression  # a served model has no need of it
 
-        vectors = self._in_batches(tokens, len(self.model.center), self.model.pool)
-        center, scale = vectors.mean(axis=0), vectors.std(axis=0) + _LEAST_SCALE
         weights, biases = self.model.head.weight.data, self.model.head.bias.data
-        for column, truth in enumerate(targets.T > 0):
+        new = [column for column in range(len(weights)) if standardise or not weights[column].any()]
+        if not new:
+            return
+        vectors = self._in_batches(tokens, len(self.model.center), self.model.pool)
+        if standardise:
+            center, scale = vectors.mean(axis=0), vectors.std(axis=0) + _LEAST_SCALE
+            vectors = (vectors - center) / scale
+        for column in new:
+            judged = ~np.isnan(targets[:, column])
+            truth = targets[judged, column] > 0
             if truth.all() or not truth.any():  # nothing to tell apart: the base rate, kept from infinity
                 weights[column], biases[column] = 0.0, math.log((truth.sum() + 1) / ((~truth).sum() + 1))
                 continue
-            probe = LogisticRegression(C=_PROBE_C, max_iter=1000).fit((vectors - center) / scale, truth)
+            probe = LogisticRegression(C=_PROBE_C, max_iter=1000).fit(vectors[judged], truth)
             weights[column], biases[column] = torch.tensor(probe.coef_[0]), float(probe.intercept_[0])
-        self.model.center.copy_(torch.tensor(center))
-        self.model.scale.copy_(torch.tensor(scale))
+        if standardise:
+            self.model.center.copy_(torch.tensor(center))
+            self.model.scale.copy_(torch.tensor(scale))
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer, the settings, and the model as ONNX graphs of 8 and of 32 bits, which ``models.onnx`` reads.

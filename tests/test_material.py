@@ -1,0 +1,71 @@
+"""What a training run says of what it trains on: documents that are left out, labels that the corpus does not have, and new labels."""
+
+import json
+from pathlib import Path
+
+import pytest
+from newsmark.annotation.documents import make_document
+from newsmark.annotation.labels import load_labels
+from newsmark.models.baseline.settings import BaselineSettings
+from newsmark.training.config import Config, DataConfig
+from newsmark.training.material import load_material
+
+TEXT = "Regeringen ska bygga tio skolor i norr.\nMinistern hotar med nya avgifter.\n"
+SCHEME = """labels:
+{labels}
+topics:
+  other: {{definition: Anything., color: "#000001", hotkey: "0"}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEWSMARK_CACHE", str(tmp_path / "cache"))
+
+
+def load(folder, labels, corpus, marked):
+    """Load one article, annotated with one span of the label ``marked``, beside another that nobody annotated; return what is said, too."""
+    rows = (f'  {name}: {{definition: A label., color: "#000000", hotkey: "{number}"}}' for number, name in enumerate(labels, start=1))
+    (folder / "labels.yaml").write_text(SCHEME.format(labels="\n".join(rows)), encoding="utf-8")
+    (folder / "article.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "other.txt").write_text("Ingen har läst den här artikeln ännu.\n", encoding="utf-8")
+    span = {"id": "s", "start": 40, "end": 73, "label": marked}
+    annotation = {"document": make_document(TEXT, "", "sv").id, "annotator": "a", "ground_truth": False, "topics": [], "spans": [span]}
+    (folder / "annotations.jsonl").write_text(json.dumps(annotation | {"offered": [*labels]}) + "\n", encoding="utf-8")
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in corpus), encoding="utf-8")
+    documents = tuple(str(folder / name) for name in ("article.txt", "other.txt"))
+    data = DataConfig("baseline", documents, str(folder / "annotations.jsonl"), bootstrap=str(folder / "corpus.jsonl"), labels=str(folder / "labels.yaml"))
+    said = []
+    material = load_material(Config(data, BaselineSettings()), load_labels(folder / "labels.yaml"), None, said.append)
+    return material, said
+
+
+def corpus(label, count=40):
+    return [{"text": f"Rad {number} av en text som ingen annan har.", "labels": [label] if number % 2 else []} for number in range(count)]
+
+
+def test_a_corpus_without_any_of_the_labels_is_left_out_and_that_is_one_line(tmp_path):
+    material, said = load(tmp_path, ("threat", "appeal"), corpus("boilerplate"), "threat")
+    assert material.bootstrap is None
+    assert [line for line in said if "corpus" in line] == [
+        f"the cold-start corpus {tmp_path / 'corpus.jsonl'} has none of the labels threat, appeal: trained without it"
+    ]
+
+
+def test_a_corpus_with_some_of_the_labels_teaches_those(tmp_path):
+    material, said = load(tmp_path, ("threat", "appeal"), [*corpus("appeal", 80), {"text": "Dela artikeln", "labels": ["boilerplate"]}], "threat")
+    assert material.bootstrap.judged.sum(axis=0).tolist() == [0, 81]
+    where = f"the cold-start corpus {Path(tmp_path) / 'corpus.jsonl'}"
+    assert f"{where} has labels that the labels file does not have, and they are left out: boilerplate" in said
+    assert f"{where} says nothing about threat: learned from the annotated articles alone" in said
+
+
+def test_documents_that_nobody_annotated_are_counted_and_named(tmp_path):
+    _, said = load(tmp_path, ("threat",), corpus("threat"), "threat")
+    assert "1 of 2 documents have no annotation, or only skipped ones, and are left out: other.txt" in said
+
+
+def test_a_label_with_few_passages_is_new_and_one_with_many_is_not(tmp_path):
+    _, said = load(tmp_path, ("threat", "appeal"), corpus("appeal", 80), "threat")
+    assert "threat is new: 1 of 2 passages judged for it have it; scores mean little below 30" in said
+    assert not any(line.startswith("appeal") for line in said)
