@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 from newsmark.annotation.cli import main
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.formats.importing import Choices, import_entries
+from newsmark.annotation.formats.kinds import format_named
+from newsmark.annotation.labels import load_labels
 
 FILES = Path(__file__).parent / "data" / "formats"
 PRES = "Près de 100 pays 🇸🇪 ont signé.\r\n« Nous allons y travailler », dit-elle."
@@ -254,3 +258,47 @@ def test_a_document_of_two_annotators_without_a_ground_truth_is_named(tmp_path, 
     assert main(["export", "seeds", "--annotations", str(tmp_path / "a.jsonl"), *output]) == 3
     assert "annotated by reader-1, reader-2, none is the ground truth" in capsys.readouterr().err
     assert len(list((tmp_path / "brat").glob("*.ann"))) == 4
+
+
+ODD = [None, True, -1, 1.5, "", "x", [[]], {"a": 1}, [0, 1, "statistic"]]
+
+
+def places_in(value, way=()):
+    yield way
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from places_in(value[key], (*way, key))
+
+
+def with_odd(value, way, odd):
+    if not way:
+        return odd
+    copied = value.copy()
+    copied[way[0]] = with_odd(value[way[0]], way[1:], odd)
+    return copied
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("doccano_relations.jsonl", "doccano"),
+        ("doccano_classification.jsonl", "doccano"),
+        ("argilla.json", "argilla"),
+        ("prodigy.jsonl", "prodigy"),
+        ("docs.json", "spacy-json"),
+        ("label_studio.json", "label-studio"),
+    ],
+)
+def test_whatever_stands_where_a_value_should_be_is_read_or_named(tmp_path, name, kind):
+    lines = (FILES / name).read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in lines.splitlines()] if name.endswith(".jsonl") else json.loads(lines)
+    path, tried, scheme, messages = tmp_path / "odd.json", 0, load_labels(), []
+    for way in places_in(rows):
+        for odd in ODD:
+            path.write_text(json.dumps(with_odd(rows, way, odd)), encoding="utf-8")
+            try:
+                import_entries(format_named(kind).read(path, None), scheme, Choices("imported"))
+            except NewsmarkError as error:
+                messages.append(str(error))
+            tried += 1
+    assert tried > 100
+    assert [one for one in messages if str(path) not in one] == []

@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from ..files import atomic_write
 from .exchange import Annotated, Entry, full_label
-from .rows import marks_of, read_rows, string, text_field
+from .rows import mapping, marks_of, objects, read_rows, string, text_field
 
 Answers = dict[str, list[tuple[str, Any]]]
 """The answers of each annotator: question and value."""
@@ -22,16 +22,16 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
     The JSON of Argilla 2.8 does not say whether a response is a draft, so each of its responses is taken as submitted.
     """
     for where, row in read_rows(path):
-        fields, metadata = (row[key] if isinstance(row.get(key), dict) else {} for key in ("fields", "metadata"))
+        fields, metadata = (mapping(row.get(key)) for key in ("fields", "metadata"))
         text = text_field(fields, chosen, where)
         answers: Answers = {}
         states: dict[str, str] = {}
-        for question, responses in _items(row.get("responses")):
-            for one in responses if isinstance(responses, list) else []:
+        for question, responses in mapping(row.get("responses")).items():
+            for one in objects(responses):
                 user = str(one.get("user_id"))
                 answers.setdefault(user, []).append((question, one.get("value")))
                 states[user] = str(one.get("status") or "submitted")
-        suggested = {question: one for question, one in _items(row.get("suggestions")) if isinstance(one, dict)}
+        suggested = {question: one for question, one in mapping(row.get("suggestions")).items() if isinstance(one, dict)}
         agent = next((string(one.get("agent")) for one in suggested.values()), None)
         values = [(question, one.get("value")) for question, one in suggested.items()]
         yield from _entries(where, text, metadata, answers, states, agent, values)
@@ -94,10 +94,6 @@ def _entry(where: str, text: str, values: Sequence[tuple[str, Any]]) -> Entry:
             elif one is not None:
                 problems.append(f"the answer to {question!r} is neither spans nor names")
     return Entry(where, text, marks=marks_of(spans, problems), categories=tuple(categories), note=note, problems=tuple(problems))
-
-
-def _items(value: Any) -> list[tuple[str, Any]]:
-    return list(value.items()) if isinstance(value, dict) else []
 
 
 def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:

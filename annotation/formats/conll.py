@@ -102,7 +102,7 @@ def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:
     """Write tokens (see ``tokens``) with BIO tags, a sentence per line of text. BIO holds no overlapping spans, and none over several lines.
 
     Returns:
-        What was left out.
+        What was left out or cut.
     """
     left_out = []
     with atomic_write(path) as stream:
@@ -111,6 +111,8 @@ def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:
             stream.write(f"# newdoc id = {name}\n# lang = {one.document.language}\n# annotator = {one.annotation.annotator}\n")
             spans, lost = _without_overlaps(one.annotation.spans)
             left_out += [f"{name}: the {full_label(span)} span at {span.start}–{span.end} overlaps a longer one" for span in lost]
+            cut = [span for span in spans if "\n" in one.document.text[span.start : span.end]]
+            left_out += [f"{name}: the {full_label(span)} span at {span.start}–{span.end} is cut at its line breaks" for span in cut]
             base = 0
             for line in one.document.text.split("\n"):
                 stream.write(f"# text = {line}\n")

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..files import atomic_write
 from .exchange import Annotated, Entry, full_label
-from .rows import marks_of, read_rows, string, text_field
+from .rows import listed, marks_of, read_rows, string, text_field
 
 
 def read(path: Path, chosen: str | None) -> Iterator[Entry]:
@@ -26,10 +26,10 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
                     categories.append(name)
                 else:
                     spans.append(one)
-        if row.get("relations"):
-            problems.append(f"{len(row['relations'])} relations, which newsmark does not have")
-        comments = row.get("Comments", row.get("comments")) or []
-        notes = [str(one.get("comment", "") if isinstance(one, dict) else one) for one in comments]
+        if relations := listed(row.get("relations")):
+            problems.append(f"{len(relations)} relations, which newsmark does not have")
+        comments = row.get("Comments", row.get("comments"))
+        notes = [str(one.get("comment", "") if isinstance(one, dict) else one) for one in listed(comments)]
         yield Entry(
             where,
             text_field(row, chosen, where, ("text", "data")),

@@ -128,7 +128,7 @@ FORMATS = (
         conll.read,
         conll.write,
         ("text", "borders", "kinds", "annotator"),
-        "the first and the last column; tags of BIO, IOB, BIOES and BILUO; without `# text =` a space is put between tokens",
+        "the first and the last column; tags of BIO, IOB, BIOES and BILUO, which end with their sentence; without `# text =` a space is put between tokens",
     ),
     Format(
         "huggingface",

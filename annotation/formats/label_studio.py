@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 from ..annotations import annotations_by_document
 from ..errors import NewsmarkError
@@ -16,7 +15,7 @@ from ..label_studio.reading import EDITED
 from ..label_studio.records import Result, StudioAnnotation, User, read_task
 from ..label_studio.writing import task_data, to_results
 from .exchange import Annotated, Entry, Mark
-from .rows import read_rows, string, text_field
+from .rows import is_whole, mapping, objects, read_rows, string, text_field
 
 _TEXT_FIELDS = ("text", "html", "article", "content", "body")
 
@@ -27,8 +26,9 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
         data = row.get("data")
         if not isinstance(data, dict):
             raise NewsmarkError(f"{where}: no 'data': this is no JSON export of Label Studio; export as JSON, not as JSON-MIN")
-        predicted = [{**one, "completed_by": str(one.get("model_version"))} for one in _objects(row.get("predictions"))]
-        task = read_task({"id": 0, **row, "annotations": _objects(row.get("annotations")) or predicted})
+        predicted = [{**one, "completed_by": str(one.get("model_version"))} for one in objects(row.get("predictions"))]
+        number = row.get("id") if is_whole(row.get("id")) else 0
+        task = read_task({**row, "id": number, "annotations": objects(row.get("annotations")) or predicted})
         strings = [name for name, value in data.items() if isinstance(value, str)]
         raw = text_field(data, chosen or (strings[0] if len(strings) == 1 else None), where, _TEXT_FIELDS)
         text = _visible(raw) if any(_in_hypertext(one) for stored in task.annotations for one in stored.results or ()) else raw
@@ -39,10 +39,6 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
             continue
         for stored in task.annotations:
             yield _entry(where, text, name, language, stored)
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _entry(where: str, text: str, name: str, language: str | None, stored: StudioAnnotation) -> Entry:
@@ -58,10 +54,10 @@ def _entry(where: str, text: str, name: str, language: str | None, stored: Studi
             marks += _marks(one, details, problems)
         elif one.choices and one.id not in regions:
             categories += one.choices
-        elif one.raw.get("type") == "textarea" and one.id not in regions:
+        elif _kind(one) == "textarea" and one.id not in regions:
             notes += [line for line in _lines(one) if line.strip()]
         elif not one.choices:
-            problems.append(f"a result of the type {one.raw.get('type')!r}, which newsmark does not have")
+            problems.append(f"a result of the type {_kind(one)!r}, which newsmark does not have")
     missing = stored.results is None and not stored.skipped
     return Entry(
         where,
@@ -81,7 +77,7 @@ def _entry(where: str, text: str, name: str, language: str | None, stored: Studi
 
 def _marks(region: Result, details: Mapping[tuple[str, str], str], problems: list[str]) -> Iterator[Mark]:
     """Give a mark per label of a region, with the choice that was made for the region as the label's kind."""
-    words = region.raw.get("value", {}).get("text")
+    words = mapping(region.raw["value"]).get("text")
     for label in region.labels:
         if region.start is None or region.end is None:
             problems.append(f"the {label} region {region.id} has no offsets that count characters")
@@ -94,7 +90,7 @@ def _marks(region: Result, details: Mapping[tuple[str, str], str], problems: lis
 
 
 def _lines(result: Result) -> list[str]:
-    value = result.raw.get("value", {}).get("text")
+    value = mapping(mapping(result.raw).get("value")).get("text")
     return [str(one) for one in value] if isinstance(value, list) else [str(value or "")]
 
 
@@ -103,8 +99,12 @@ def _annotator(user: User) -> str | None:
 
 
 def _in_hypertext(result: Result) -> bool:
-    value = result.raw.get("value") if isinstance(result.raw, dict) else None
-    return isinstance(value, dict) and ("hypertextlabels" in value or "globalOffsets" in value)
+    value = mapping(mapping(result.raw).get("value"))
+    return "hypertextlabels" in value or "globalOffsets" in value
+
+
+def _kind(result: Result) -> object:
+    return mapping(result.raw).get("type")
 
 
 class _Visible(HTMLParser):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..files import atomic_write
 from .exchange import Annotated, Entry, full_label
-from .rows import marks_of, read_rows, string, text_field
+from .rows import is_whole, listed, mapping, marks_of, objects, read_rows, string, text_field
 
 
 def read(path: Path, chosen: str | None) -> Iterator[Entry]:
@@ -17,14 +17,14 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
     for where, row in read_rows(path):
         problems: list[str] = []
         answer = row.get("answer", "accept")
-        meta = row["meta"] if isinstance(row.get("meta"), dict) else {}
+        meta = mapping(row.get("meta"))
         text = text_field(row, chosen, where)
         marks = marks_of(row.get("spans"), problems) if answer == "accept" else ()
         if answer == "reject":
             problems.append("the answer is a rejection, which does not say what is right")
-        elif answer not in {"accept", "ignore"}:
+        elif answer not in ("accept", "ignore"):
             problems.append(f"the answer is {answer!r}; known: accept, reject, ignore")
-        if relations := row.get("relations"):
+        if relations := listed(row.get("relations")):
             problems.append(f"{len(relations)} relations, which newsmark does not have")
         problems += _wrong_tokens(row.get("tokens"), text)
         yield Entry(
@@ -50,8 +50,8 @@ def _classes(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _wrong_tokens(tokens: Any, text: str) -> list[str]:
     """Name the first token that is not where the row says, which means that the offsets count something else."""
-    for one in tokens if isinstance(tokens, list) else []:
-        if isinstance(one, dict) and isinstance(one.get("start"), int) and text[one["start"] : one.get("end")] != one.get("text"):
+    for one in objects(tokens):
+        if is_whole(one.get("start")) and is_whole(one.get("end")) and text[one["start"] : one["end"]] != one.get("text"):
             return [f"the token {one.get('text')!r} is not at {one['start']}–{one.get('end')} of the text"]
     return []
 

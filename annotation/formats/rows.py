@@ -84,6 +84,21 @@ def string(value: Any) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
 
 
+def listed(value: Any) -> list[Any]:
+    """Take a list; what is none is an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """Take the objects of a list."""
+    return [one for one in listed(value) if isinstance(one, dict)]
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """Take an object; what is none is an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
 def marks_of(rows: Any, problems: list[str]) -> tuple[Mark, ...]:
     """Read spans that are objects with ``start``, ``end``, ``label`` (or as doccano calls them) or lists of these three.
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import NewsmarkError
 from ..files import atomic_write
 from .exchange import Annotated, Entry, Mark, full_label
-from .rows import marks_of, read_json, read_rows, string, text_field
+from .rows import listed, mapping, marks_of, read_json, read_rows, string, text_field
 from .tokens import tokenize
 
 GROUP = "sc"
@@ -68,8 +68,8 @@ def read_json_docs(path: Path, chosen: str | None) -> Iterator[Entry]:
         if "paragraphs" in row:
             raise NewsmarkError(f"{where}: this is the training format of spaCy 2; convert it with: python -m spacy convert FILE . and read the .spacy file")
         problems = []
-        groups = row["spans"] if isinstance(row.get("spans"), dict) else {}
-        marks = marks_of([*(one for group in groups.values() for one in group), *(row.get("ents") or [])], problems)
+        groups = mapping(row.get("spans"))
+        marks = marks_of([*(one for group in groups.values() for one in listed(group)), *listed(row.get("ents"))], problems)
         own = row.get("newsmark") or {}
         yield _entry(where, text_field(row, chosen, where), own, marks, row.get("cats"), problems)
 
@@ -93,8 +93,8 @@ def write_json_docs(path: Path, annotated: Sequence[Annotated]) -> list[str]:
 
 
 def _entry(where: str, text: str, own: Any, marks: Sequence[Mark], cats: Any, problems: Sequence[str] = ()) -> Entry:
-    categories = tuple(name for name, value in (cats if isinstance(cats, dict) else {}).items() if value is True or float(value) >= 0.5)
-    own = own if isinstance(own, dict) else {}
+    categories = tuple(name for name, value in mapping(cats).items() if isinstance(value, int | float) and value >= 0.5)
+    own = mapping(own)
     return Entry(
         where, text, string(own.get("name")), string(own.get("lang")), string(own.get("annotator")), tuple(marks), categories, problems=tuple(problems)
     )
