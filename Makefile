@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "newsmark needs Python 3.11 or newer: make PYTHON=python3.11 …")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check torch -c constraints.txt
-	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[annotate,train,transformer,serve,team,ray,dev]' -c constraints.txt
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[annotate,files,train,transformer,serve,team,ray,dev]' -c constraints.txt
 	@mkdir -p $(VENV)/src && ln -sfn ../.. $(VENV)/src/newsmark
 	@touch $@
 

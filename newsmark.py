@@ -80,22 +80,28 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(f"{__name__}.{_TYPES[name]}"), name)
 
 
-def read_documents(paths: str | Path | Iterable[str | Path]) -> list[Document]:
+def read_documents(
+    paths: str | Path | Iterable[str | Path], *, recursive: bool = False, encoding: str | None = None, text_column: str | None = None
+) -> list[Document]:
     """Read articles.
 
     Args:
-        paths: ``.txt`` files, folders of them, and ``.jsonl`` files with one article per row.
+        paths: files of articles (text, HTML, Word, PDF …), folders of them, files with one article per row, archives; the manual of ``annotation`` lists them.
+        recursive: read the sub-folders of folders, too.
+        encoding: of text files that are not UTF-8; None to find it out.
+        text_column: column or field that holds the text; None for ``text``, or the only column of long texts.
 
     Returns:
-        The documents in reading order; their texts are exactly those of the files.
+        The documents in reading order; the texts of text files and rows are exactly what is stored.
 
     Raises:
         NewsmarkError: a path or its content can't be used; the message says which, where and what to do.
     """
     from newsmark.annotation.documents import read_documents as read
+    from newsmark.annotation.reading.sources import ReadingOptions
 
     some = [paths] if isinstance(paths, str | Path) else paths
-    return list(read(map(Path, some)))
+    return list(read(map(Path, some), ReadingOptions(recursive, encoding, text_column)))
 
 
 def split(text: str, lang: str | None = None) -> list[Passage]:

@@ -14,6 +14,7 @@ from .errors import NewsmarkError
 from .formats.commands import add_commands as add_format_commands
 from .label_studio.commands import add_commands
 from .labels import DEFAULT_LABELS, LabelScheme, load_labels
+from .reading.options import PATHS_HELP, options_of, reading_options
 from .splitting.passages import split_passages
 from .suggestions import LoadSuggester
 
@@ -41,15 +42,15 @@ def _parser(load_suggester: LoadSuggester | None = None) -> argparse.ArgumentPar
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    split = commands.add_parser("split", parents=[common_options()], help="print the passages of articles, one JSON row per passage")
-    split.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=".txt files, folders of them, or .jsonl files with one article per row ('text')")
+    split = commands.add_parser("split", parents=[common_options(), reading_options()], help="print the passages of articles, one JSON row per passage")
+    split.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=PATHS_HELP)
     split.set_defaults(run=_split)
 
     for name, run, text in (
         ("check", _check, "check annotations against their documents and count them"),
         ("agreement", _agreement, "measure how far annotators agree, per label and on topics, and list what is in dispute"),
     ):
-        command = commands.add_parser(name, parents=[common_options(), json_option()], help=text)
+        command = commands.add_parser(name, parents=[common_options(), json_option(), reading_options()], help=text)
         command.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="the documents (default: seeds)")
         command.add_argument(
             "--annotations", type=Path, default=Path("seeds/annotations.jsonl"), metavar="FILE", help="the annotations to read (default: %(default)s)"
@@ -62,7 +63,7 @@ def _parser(load_suggester: LoadSuggester | None = None) -> argparse.ArgumentPar
 
 
 def _split(arguments: argparse.Namespace) -> None:
-    for document in read_documents(arguments.paths):
+    for document in read_documents(arguments.paths, options_of(arguments)):
         for passage in split_passages(document.text, document.language):
             row = {"document": document.id, "name": document.name, "lang": document.language, **vars(passage)}
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -70,7 +71,7 @@ def _split(arguments: argparse.Namespace) -> None:
 
 def _read(arguments: argparse.Namespace, pass_over_others: bool = False) -> tuple[list[Document], list[Annotation], LabelScheme]:
     scheme = load_labels(arguments.labels)
-    documents = list(read_documents(arguments.paths))
+    documents = list(read_documents(arguments.paths, options_of(arguments)))
     return documents, read_annotations(arguments.annotations, documents, scheme, pass_over_others), scheme
 
 

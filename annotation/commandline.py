@@ -112,7 +112,7 @@ class _Version(argparse.Action):
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed; in newsmark's folder run: pip install -c constraints.txt '.[annotate,train,transformer,serve]'"
+        return f"{error.name} is not installed; in newsmark's folder run: pip install -c constraints.txt '.[annotate,files,train,transformer,serve]'"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return printable(f"{where}{error.strerror}")

@@ -31,7 +31,7 @@ def decode(raw: bytes, where: str) -> str:
         NewsmarkError: it is larger than ``MAX_TEXT_BYTES``, holds a NUL, or is not UTF-8 (names the byte offset).
     """
     if len(raw) > MAX_TEXT_BYTES:
-        raise NewsmarkError(_too_large(where, len(raw)))
+        raise NewsmarkError(too_large(where, len(raw)))
     nul = raw.find(b"\0")
     if nul >= 0:
         raise NewsmarkError(f"{where}: NUL at byte {nul}: this is a binary file or a damaged text; remove it or repair it")
@@ -50,7 +50,7 @@ def read_text(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > MAX_TEXT_BYTES:
-            raise NewsmarkError(_too_large(str(path), size))
+            raise NewsmarkError(too_large(str(path), size))
         return decode(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file or folder") from None
@@ -89,15 +89,42 @@ def read_json_lines(source: Path | BinaryIO, name: str | None = None) -> Iterato
 
 
 def _parse_row(line: str, where: str) -> dict[str, Any]:
+    return row_of_json(parse_json(line, where, "each line must be one JSON object"), where, line)
+
+
+def parse_json(text: str, where: str, hint: str = "repair it") -> Any:
+    """Parse JSON strictly: no NaN, no infinity.
+
+    Args:
+        text: the JSON.
+        where: its place, for the message.
+        hint: what to do where it is broken.
+
+    Raises:
+        NewsmarkError: it is broken or nested too deeply.
+    """
     try:
-        row = _DECODER.decode(line)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "nested too deeply"
-        raise NewsmarkError(f"{where}: broken JSON ({reason}); each line must be one JSON object") from None
+        raise NewsmarkError(f"{where}: broken JSON ({reason}); {hint}") from None
+
+
+def row_of_json(row: Any, where: str, line: str | None = None) -> dict[str, Any]:
+    """Check that a value is an object of well-formed Unicode.
+
+    Args:
+        row: the value.
+        where: its place, for the message.
+        line: the JSON that it was parsed from, where it is at hand.
+
+    Raises:
+        NewsmarkError: it is not.
+    """
     if not isinstance(row, dict):
         raise NewsmarkError(f'{where}: expected a JSON object, got {type(row).__name__}; write {{"text": …}}')
     try:
-        line.encode() if "\\u" not in line else json.dumps(row, ensure_ascii=False).encode()
+        (json.dumps(row, ensure_ascii=False) if line is None or "\\u" in line else line).encode()
     except UnicodeEncodeError:
         raise NewsmarkError(f"{where}: holds a lone surrogate, which is no character; repair the text") from None
     return row
@@ -179,5 +206,6 @@ def _umask() -> int:
     return mask
 
 
-def _too_large(where: str, size: int) -> str:
+def too_large(where: str, size: int) -> str:
+    """Say that an article of so many bytes is too large."""
     return f"{where}: {size / 1e6:.0f} MB; one article may have {MAX_TEXT_BYTES / 1e6:.0f} MB at most: split it into articles, or give passages as JSONL rows"

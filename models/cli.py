@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..annotation.commandline import common_options, json_option, open_closed_streams, print_json, run_command, whole_number
 from ..annotation.errors import UsageError
+from ..annotation.reading.options import PATHS_HELP, options_of, reading_options
 from .prediction.run import Labeller, predict, print_jsonl, print_table
 
 _WAIT_SECONDS = 600
@@ -37,8 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="predict",
         usage="%(prog)s [options] [FILE|FOLDER|- ...]\n       %(prog)s serve [options]",
-        parents=[common_options(), json_option()],
-        description="Label the passages of news articles. An article gives one row per passage. A row of a .jsonl or .parquet file is a passage or an "
+        parents=[common_options(), json_option(), reading_options()],
+        description="Label the passages of news articles. An article gives one row per passage. A row of a file of rows is a passage or an "
         "article, too (with a name, title, url, source or date, or with line breaks in its text). It comes back with all its fields, and with 'labels', "
         "'scores', 'review', 'truncated' and 'model_version'; its own fields of these names become 'input_labels' and so on. Neighbouring rows of one "
         "'document' or 'page' are read together.",
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="FILE|FOLDER|-",
         default=["-"],
-        help="articles (.txt), folders of them, .jsonl, .parquet files; - is standard input (default)",
+        help=f"{PATHS_HELP}; - is standard input (default)",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--model", metavar="MODEL", help="folder, run id or MLflow URI (default: the champion, else the newest trained model)")
@@ -171,6 +172,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         arguments.output,
         arguments.resume,
         print_jsonl if arguments.format == "jsonl" else print_table,
+        options_of(arguments),
     )
     if summary and arguments.json:
         print_json(summary.as_dict())

@@ -155,7 +155,7 @@ def test_the_documents_and_annotations_are_the_seeds_by_default(command):
         (["split", "empty.txt"], "empty.txt: the file is empty"),
         (["split", "latin.txt"], "latin.txt: not UTF-8 at byte 0"),
         (["split", "rows.jsonl"], "rows.jsonl, line 1: broken JSON"),
-        (["split", "folder"], "folder: no .txt files in this folder"),
+        (["split", "folder"], "folder: no files with an article each in this folder"),
         (["check", "good.txt", "--annotations", "folder"], "folder: Is a directory"),
         (["check", "good.txt", "--annotations", str(ANNOTATIONS)], "line 1: unknown document"),
         (["check", "good.txt", "--labels", "labels.yaml"], "labels.yaml: broken YAML"),

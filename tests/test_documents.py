@@ -75,29 +75,29 @@ def test_a_given_language_is_kept():
     assert make_document(TEXT, "a.txt", "sv").language == "sv"
 
 
-def test_a_folder_gives_its_txt_files_by_name(tmp_path):
-    for name in ("b.txt", "a.txt", "notes.md"):
+def test_a_folder_gives_its_files_of_one_article_each_by_name(tmp_path):
+    for name in ("b.txt", "a.md", "rows.jsonl", "README.md"):
         write(tmp_path, name, f"{TEXT} {name}")
-    assert [document.name for document in read(tmp_path)] == ["a.txt", "b.txt"]
+    assert [document.name for document in read(tmp_path)] == ["a.md", "b.txt"]
 
 
-def test_what_a_folder_holds_beside_txt_files_is_counted_and_named(tmp_path, capsys):
-    for name in ("b.TXT", "a.txt", ".hidden.txt", "notes.md", "page.html", "rows.jsonl"):
+def test_what_a_folder_holds_beside_articles_is_counted_and_named(tmp_path, capsys):
+    for name in ("b.TXT", "a.txt", ".hidden.txt", "README.md", "page.jpeg", "rows.jsonl"):
         write(tmp_path, name, f"{TEXT} {name}")
     (tmp_path / "more.txt").mkdir()
     write(tmp_path / "more.txt", "c.txt", f"{TEXT} c")
     assert [document.name for document in read(tmp_path)] == ["a.txt", "b.TXT"]
     assert [document.name for document in read(tmp_path)] == ["a.txt", "b.TXT"]
-    others = ".hidden.txt, more.txt/, notes.md, page.html, rows.jsonl"
-    assert capsys.readouterr().err == f"{tmp_path}: read 2 .txt files, passed over 5 other entries: {others}\n"
+    others = ".hidden.txt, README.md, more.txt/, page.jpeg, rows.jsonl"
+    assert capsys.readouterr().err == f"{tmp_path}: read 2 files, passed over 5 other entries: {others}\n"
 
 
 def test_of_many_other_entries_the_first_ten_are_named(tmp_path, capsys):
     write(tmp_path, "a.txt", TEXT)
     for number in range(12):
-        write(tmp_path, f"{number:02}.md", TEXT)
+        write(tmp_path, f"{number:02}.js", TEXT)
     read(tmp_path)
-    assert capsys.readouterr().err.endswith("passed over 12 other entries: " + ", ".join(f"{number:02}.md" for number in range(10)) + " and 2 more\n")
+    assert capsys.readouterr().err.endswith("passed over 12 other entries: " + ", ".join(f"{number:02}.js" for number in range(10)) + " and 2 more\n")
 
 
 def test_a_folder_of_txt_files_alone_is_read_without_a_word(tmp_path, capsys):
@@ -162,23 +162,22 @@ def test_a_missing_file_is_named(tmp_path, name):
 
 
 def test_a_folder_without_articles_is_refused(tmp_path):
-    write(tmp_path, "notes.md", TEXT)
-    with pytest.raises(NewsmarkError, match=r"no \.txt files in this folder \(there are: notes\.md\)"):
+    write(tmp_path, "rows.jsonl", TEXT)
+    with pytest.raises(NewsmarkError, match=r"no files with an article each in this folder \(there are: rows\.jsonl\)"):
         read(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("Été".encode("latin-1"), "a.txt: not UTF-8 at byte 0"),
-        ("abc Été".encode("latin-1"), "a.txt: not UTF-8 at byte 4"),
-        (TEXT.encode("utf-16"), "a.txt: NUL at byte 3"),
+        (TEXT.encode() + b"\xe9", "a.txt: not UTF-8 at byte 63"),
+        (TEXT.encode("utf-16-le"), "a.txt: NUL at byte 1"),
         (b"\x89PNG\r\n\x00\x00", "a.txt: NUL at byte 6"),
         (b"abc \xed\xa0\x80", "a.txt: not UTF-8 at byte 4"),
     ],
-    ids=["latin-1", "latin-1 later", "utf-16", "image", "surrogate in bytes"],
+    ids=["damaged UTF-8", "utf-16 without a mark", "image", "surrogate in bytes"],
 )
-def test_a_file_that_is_no_utf_8_text_is_refused_with_the_byte(tmp_path, content, problem):
+def test_a_file_that_is_no_text_or_damaged_is_refused_with_the_byte(tmp_path, content, problem):
     with pytest.raises(NewsmarkError, match=problem):
         read(write(tmp_path, "a.txt", content))
 
@@ -229,12 +228,12 @@ def test_two_documents_with_one_text_are_refused_with_both_names(tmp_path):
         read(first, second)
 
 
-def test_a_new_file_format_is_one_reader_for_every_command(tmp_path, monkeypatch):
-    from newsmark.annotation import documents
+def test_a_new_kind_of_file_is_one_record_for_every_command(tmp_path, monkeypatch):
+    from newsmark.annotation.reading import kinds
     from newsmark.models.prediction.rows import read_rows
 
-    monkeypatch.setitem(documents._READERS, ".shout", lambda path: path.read_text(encoding="utf-8").upper())
+    monkeypatch.setitem(kinds._BY_ENDING, ".shout", kinds.Kind((".shout",), "text.read_text_file"))
     (tmp_path / "a.shout").write_text("Hon kom hem. Han gick.", encoding="utf-8")
     (tmp_path / "b.txt").write_text("Det regnade.", encoding="utf-8")
-    assert [document.text for document in read_documents([tmp_path])] == ["HON KOM HEM. HAN GICK.", "Det regnade."]
-    assert [row.text for row in read_rows([str(tmp_path)])] == ["HON KOM HEM.", "HAN GICK.", "Det regnade."]
+    assert [document.text for document in read_documents([tmp_path])] == ["Hon kom hem. Han gick.", "Det regnade."]
+    assert [row.text for row in read_rows([str(tmp_path)])] == ["Hon kom hem.", "Han gick.", "Det regnade."]

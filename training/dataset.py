@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..annotation.annotations import Annotation, annotations_by_document, labels_of_passages, read_annotations, with_offered
-from ..annotation.documents import Document, read_documents, text_files
+from ..annotation.documents import Document, read_documents
 from ..annotation.errors import NewsmarkError, UsageError, unknown_name
 from ..annotation.files import names_of, read_jsonl, text_of
 from ..annotation.folders import cache_folder
 from ..annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
+from ..annotation.reading.finding import find_files
 from ..annotation.splitting.fingerprint import code_digest, fingerprint
 from ..annotation.splitting.passages import split_passages
 from ..models.context import PassageInContext, in_reading_order
@@ -45,7 +46,7 @@ class PassagesConfig(datasets.BuilderConfig):
     """Where the passages come from.
 
     Attributes:
-        documents: .txt files, folders of them, or .jsonl files.
+        documents: files of articles, folders of them, or files of rows.
         annotations: annotation file of these documents.
         labels: labels file.
         fingerprint: hash of all that the rows depend on, so that the cache never answers for other content.
@@ -299,9 +300,9 @@ def _targets(labels: Iterable[str], judged: Iterable[str], scheme: LabelScheme) 
 
 def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str:
     annotation = Path(__file__).parent.parent / "annotation"
-    code = [Path(__file__), *(annotation / f"{module}.py" for module in _MAKE_ROWS)]
+    code = [Path(__file__), *(annotation / f"{module}.py" for module in _MAKE_ROWS), *sorted((annotation / "reading").glob("*.py"))]
     content = hashlib.sha256(f"{code_digest(code)} {fingerprint()} {importlib.metadata.version('py3langid')}\n".encode())
-    for path in [*text_files(Path(name) for name in documents), Path(annotations), Path(labels)]:
+    for path in [*find_files(Path(name) for name in documents), Path(annotations), Path(labels)]:
         try:
             content.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         except FileNotFoundError:

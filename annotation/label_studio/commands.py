@@ -14,6 +14,7 @@ from ..commandline import common_options, json_option, print_json
 from ..documents import read_documents
 from ..errors import PartlyDoneError
 from ..labels import load_labels
+from ..reading.options import options_of, reading_options
 from .options import add_data_option, add_project_options, data_folder, few, open_project
 from .push_command import add_push
 
@@ -51,7 +52,9 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None) -> None:
     pull.set_defaults(run=_pull)
 
     adjudicate = commands.add_parser(
-        "adjudicate", parents=[common_options(), json_option()], help="build the ground truth: agreed documents pass, disputes go to Label Studio"
+        "adjudicate",
+        parents=[common_options(), json_option(), reading_options()],
+        help="build the ground truth: agreed documents pass, disputes go to Label Studio",
     )
     adjudicate.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="the documents (default: seeds)")
     adjudicate.add_argument(
@@ -130,7 +133,7 @@ def _adjudicate(arguments: argparse.Namespace) -> None:
     from .push import push_lock
 
     scheme = load_labels(arguments.labels)
-    documents = list(read_documents(arguments.paths))
+    documents = list(read_documents(arguments.paths, options_of(arguments)))
     annotations = read_annotations(arguments.annotations, None, scheme)
     annotating = open_project(arguments)
     project = Project(annotating.connection, f"{arguments.project} adjudication")

@@ -13,6 +13,7 @@ from ..commandline import common_options, json_option, print_json, whole_number
 from ..documents import Document, read_documents
 from ..errors import UsageError
 from ..labels import LabelScheme, load_labels
+from ..reading.options import PATHS_HELP, options_of, reading_options
 from .options import add_project_options, few, open_project
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 def add_push(commands: Any, load_suggester: LoadSuggester | None) -> None:
     """Add push to the parser's commands (see ``add_commands``)."""
-    push = commands.add_parser("push", parents=[common_options(), json_option()], help="push documents to Label Studio, each once, with suggestions")
-    push.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=".txt files, folders of them, or .jsonl files with 'text'")
+    push = commands.add_parser(
+        "push", parents=[common_options(), json_option(), reading_options()], help="push documents to Label Studio, each once, with suggestions"
+    )
+    push.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=PATHS_HELP)
     push.add_argument("--dry-run", action="store_true", help="only print which documents are new, unchanged or changed")
     source = push.add_mutually_exclusive_group()
     source.add_argument(
@@ -42,7 +45,7 @@ def _push(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace]
         from .push import plan_push, push_lock
 
         scheme = load_labels(arguments.labels)
-        documents = list(read_documents(arguments.paths))
+        documents = list(read_documents(arguments.paths, options_of(arguments)))
         project = open_project(arguments)
         with project.connection.clear_errors(), push_lock(project):
             plan = plan_push(project, documents)

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 def task_data(document: Document) -> dict[str, str]:
     """Make the ``data`` of a document's task; ``sha256`` is what it is found by."""
-    return {"text": document.text, "sha256": document.id, "name": document.name, "lang": document.language}
+    return {**document.metadata, "text": document.text, "sha256": document.id, "name": document.name, "lang": document.language}
 
 
 def task_row(document: Document, suggestion: Suggestion, annotations: Sequence[Annotation], annotators: Annotators) -> Row:

@@ -11,7 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ...annotation.errors import NewsmarkError, UsageError
 from ...annotation.files import atomic_write, read_json_lines
-from .parquet import check_joined, first_line, write_joined, write_rows
+from ...annotation.reading.parquet import first_line
+from .parquet import check_joined, write_joined, write_rows
 from .rows import Row
 
 if TYPE_CHECKING:

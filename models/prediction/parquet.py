@@ -1,23 +1,17 @@
-"""Parquet: rows read, rows written, and the input's own columns given back as they are with the new ones beside them."""
+"""Parquet: rows written, and the input's own columns given back as they are with the new ones beside them."""
 
 from __future__ import annotations
 
-import base64
-import datetime
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...annotation.errors import NewsmarkError, UsageError
+from ...annotation.reading.parquet import ROWS, batches, open_parquet, plain_column
 from .joining import Joined
-
-_ROWS = 10_000
-"""Rows of a batch, and of a row group."""
 
 _READ = ("text", "document", "page", "before", "after", "name", "lang", "labels", "start", "title", "url", "source", "date")
 """Columns that say what a row is and what the model reads of it."""
@@ -31,32 +25,15 @@ class ParquetRow(NamedTuple):
 
     Attributes:
         where: the file and the row's number, for messages.
-        row: its values; of ``read_columns`` only those of the columns that are read.
-        place: its number among all rows of all files, from 0; None where its values come back themselves.
+        row: the values of the columns that are read.
+        place: its number among all rows of all files, from 0.
         digest: of the values that its labels depend on.
     """
 
     where: str
     row: dict[str, Any]
-    place: int | None = None
-    digest: str = ""
-
-
-def read_whole(path: Path) -> Iterator[ParquetRow]:
-    """Read rows with all their values, as JSON can hold them: dates and decimals as strings, bytes in base64, NaN as null.
-
-    Raises:
-        NewsmarkError: the file can't be read.
-    """
-    number = 0
-    for batch in _batches(path):
-        names: list[str] = []
-        for name in batch.schema.names:  # two columns may have one name
-            names.append(next(one for one in (name, *(f"{name}_{count}" for count in range(2, len(batch.schema) + 2))) if one not in names))
-        columns = [_plain_column(column) for column in batch.columns]
-        for values in zip(*columns, strict=True):
-            number += 1
-            yield ParquetRow(f"{path}, row {number}", dict(zip(names, values, strict=True)))
+    place: int
+    digest: str
 
 
 def read_columns(path: Path, place: int = 0) -> Iterator[ParquetRow]:
@@ -70,7 +47,7 @@ def read_columns(path: Path, place: int = 0) -> Iterator[ParquetRow]:
         NewsmarkError: the file can't be read.
     """
     first = place
-    for batch in _batches(path):
+    for batch in batches(path, str(path)):
         for row in _read(batch):
             yield ParquetRow(f"{path}, row {place - first + 1}", row, place, _digest(row))
             place += 1
@@ -142,7 +119,7 @@ def write_joined(paths: Sequence[Path], lines: Callable[[], Iterator[dict[str, A
     place = count = 0
     with parquet.ParquetWriter(target, joined.schema) as writer:
         for path in paths:
-            for batch in _batches(path):
+            for batch in batches(path, str(path)):
                 found = []
                 digests = [_digest(row) for row in _read(batch)]
                 while waiting is not None and waiting["row"] < place + len(batch):
@@ -160,31 +137,9 @@ def write_joined(paths: Sequence[Path], lines: Callable[[], Iterator[dict[str, A
     return count
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of what a library says."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
 def _schema(path: Path) -> Any:
-    with _open(path) as file:
+    with open_parquet(path, str(path)) as file:
         return file.schema_arrow
-
-
-def _batches(path: Path) -> Iterator[Any]:
-    with _open(path) as file:
-        yield from file.iter_batches(_ROWS)
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[Any]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            yield file
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
-        raise NewsmarkError(f"{path}: no readable Parquet file ({first_line(error)})") from None
 
 
 def _read(batch: Any) -> Iterator[dict[str, Any]]:
@@ -192,7 +147,7 @@ def _read(batch: Any) -> Iterator[dict[str, Any]]:
     for number, name in enumerate(_READ):
         if name in batch.schema.names:
             column = batch.column(batch.schema.names.index(name))
-            columns[name] = _plain_column(column) if number < _VALUES else [True if value else None for value in column.is_valid().to_pylist()]
+            columns[name] = plain_column(column) if number < _VALUES else [True if value else None for value in column.is_valid().to_pylist()]
     for values in zip(*columns.values(), strict=True) if columns else ((),) * len(batch):
         yield dict(zip(columns, values, strict=True))
 
@@ -202,38 +157,5 @@ def _digest(row: dict[str, Any]) -> str:
 
 
 def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    while group := list(islice(rows, _ROWS)):
+    while group := list(islice(rows, ROWS)):
         yield group
-
-
-def _plain_column(column: Any) -> list[Any]:
-    """A column's values, as JSON can hold them."""
-    import pyarrow
-
-    kind = column.type
-    try:
-        values: list[Any] = column.to_pylist()
-    except ValueError:  # nanoseconds, which Python's own types do not have
-        values = column.cast(pyarrow.int64() if pyarrow.types.is_duration(kind) else pyarrow.string()).to_pylist()
-    simple = pyarrow.types.is_integer(kind) or pyarrow.types.is_boolean(kind) or pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)
-    return values if simple else [_plain(value) for value in values]
-
-
-def _plain(value: Any) -> Any:
-    plain = value
-    match value:
-        case float():
-            plain = value if math.isfinite(value) else None
-        case bytes():
-            plain = base64.b64encode(value).decode()
-        case datetime.datetime() | datetime.date() | datetime.time():
-            plain = value.isoformat()
-        case list() | tuple():
-            plain = [_plain(one) for one in value]
-        case dict():
-            plain = {str(name): _plain(one) for name, one in value.items()}
-        case None | str() | int():
-            pass
-        case _:  # a decimal, a duration
-            plain = str(value)
-    return plain

@@ -1,20 +1,21 @@
-"""The rows that ``predict`` reads: passages of articles, rows of JSONL and of Parquet, one after another, each with what comes back of it."""
+"""The rows that ``predict`` reads: passages of articles and rows of files of rows, one after another, each with what comes back of it."""
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...annotation.documents import Document, identify_language, make_document, read_article, row_is_passage, text_files
+from ...annotation.documents import Document, document_of, row_is_passage
 from ...annotation.errors import UsageError, printable
-from ...annotation.files import decode, read_json_lines, string_of, text_of
+from ...annotation.files import text_of
+from ...annotation.reading.finding import find_sources, source_of_stdin
+from ...annotation.reading.kinds import read_source
+from ...annotation.reading.sources import DEFAULTS, Entry, ReadingOptions
 from ...annotation.splitting.passages import split_passages
 from .fields import ADDED, OF_ARTICLE, free_name
-from .parquet import ParquetRow, read_columns, read_whole
+from .parquet import read_columns
 
 if TYPE_CHECKING:
     from ..context import PassageInContext
@@ -43,14 +44,15 @@ class Row(NamedTuple):
     after: str = ""
 
 
-def read_rows(paths: Iterable[str], joined: bool = False) -> Iterator[Row]:
-    """Read passages: those of articles (``.txt`` files, folders of them), and the rows of ``.jsonl`` and ``.parquet`` files.
+def read_rows(paths: Iterable[str], joined: bool = False, options: ReadingOptions = DEFAULTS) -> Iterator[Row]:
+    """Read passages: those of articles, and the rows of files of rows, of all kinds that ``annotation/reading`` knows.
 
     A row is a passage, or an article that is split (see ``row_is_passage``).
 
     Args:
         paths: files and folders; "-" is standard input.
         joined: all are Parquet files, and what comes back is later joined to their columns (see ``parquet.write_joined``).
+        options: how files are read.
 
     Raises:
         NewsmarkError: a path or its content is not usable.
@@ -59,20 +61,13 @@ def read_rows(paths: Iterable[str], joined: bool = False) -> Iterator[Row]:
     for name in names:
         if name != "-" and not Path(name).exists():
             raise UsageError(f"{name}: no such file or folder")
-    place = 0
+    if joined:
+        yield from _joined_rows(names)
+        return
     for name in names:
-        if name == "-":
-            yield from _read_stdin()
-            continue
-        for path in text_files([Path(name)]):
-            if path.suffix.lower() == ".jsonl":
-                yield from _json_rows(read_json_lines(path, printable(str(path))), printable(str(path)))
-            elif path.suffix.lower() == ".parquet":
-                for row in read_columns(path, place) if joined else read_whole(path):
-                    place += 1
-                    yield from _parquet_rows(row, printable(str(path)))
-            else:
-                yield from _passages(make_document(read_article(path), printable(str(path))))
+        for source in source_of_stdin() if name == "-" else find_sources([Path(name)], options):
+            for entry in read_source(source, options):
+                yield from _rows(entry, source.name)
 
 
 def can_join(paths: Sequence[str]) -> bool:
@@ -120,42 +115,37 @@ def count_rows(paths: Iterable[str]) -> int | None:
     return count
 
 
-def _read_stdin() -> Iterator[Row]:
-    """Standard input is JSONL where its first character is "{", else one article."""
-    name = "standard input"
-    stream = cast("io.BufferedReader", sys.stdin.buffer)
-    if stream.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
-        return _json_rows(read_json_lines(stream, name), name)
-    return _passages(make_document(decode(stream.read(), name), name))
-
-
-def _json_rows(rows: Iterator[tuple[str, dict[str, Any], str]], source: str) -> Iterator[Row]:
-    """Rows of JSONL, whose values come back as they are written: the beginning of the line is kept."""
-    for where, row, line in rows:
-        text = text_of(row, where)
-        if row_is_passage(row) is False:
-            yield from _passages(_article(row, text, where), list(_raw_fields(line)), row)
-        else:
-            fields = line[:-1].rstrip(_SPACE) if _TAKEN.isdisjoint(row) else _join(_renamed(_raw_fields(line), row, ADDED))
-            yield _passage(row, text, fields, source)
-
-
-def _parquet_rows(one: ParquetRow, source: str) -> Iterator[Row]:
-    row = one.row
-    text = text_of(row, one.where)
-    article = row_is_passage(row) is False
-    if one.place is not None:  # the fields are joined later
-        begin = _ENCODE({"row": one.place, "of": one.digest})[:-1]
-        if article:
-            yield from _passages(_article(row, text, one.where), [], row, begin)
-        else:
-            yield _passage(row, text, begin, source)
+def _rows(entry: Entry, source: str) -> Iterator[Row]:
+    """The passages of an article, or a row; values of JSON lines come back as they are written: the beginning of the line is kept."""
+    row, line = entry.row, entry.line
+    if entry.short or row_is_passage(row) is False:
+        article = document_of(entry, with_path=True)
+        yield from _passages(article, list(_raw_fields(line)) if line else _encoded(row), row)
         return
-    raw = [(name, _ENCODE(value)) for name, value in row.items()]
-    if article:
-        yield from _passages(_article(row, text, one.where), raw, row)
+    text = text_of(row, entry.where)
+    if line and _TAKEN.isdisjoint(row):
+        yield _passage(row, text, line[:-1].rstrip(_SPACE), source)
     else:
-        yield _passage(row, text, _join(_renamed(raw, row, ADDED)), source)
+        yield _passage(row, text, _join(_renamed(_raw_fields(line) if line else _encoded(row), row, ADDED)), source)
+
+
+def _encoded(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, _ENCODE(value)) for name, value in row.items()]
+
+
+def _joined_rows(names: Iterable[str]) -> Iterator[Row]:
+    """Rows of Parquet files, whose fields are joined later."""
+    place = 0
+    for name in names:
+        path = Path(name)
+        source = printable(str(path))
+        for where, row, number, digest in read_columns(path, place):
+            place += 1
+            begin = _ENCODE({"row": number, "of": digest})[:-1]
+            if row_is_passage(row) is False:
+                yield from _passages(document_of(Entry(where, row), with_path=True), [], row, begin)
+            else:
+                yield _passage(row, text_of(row, where), begin, source)
 
 
 def _passage(row: Mapping[str, Any], text: str, fields: str, source: str) -> Row:
@@ -170,11 +160,6 @@ def _passage(row: Mapping[str, Any], text: str, fields: str, source: str) -> Row
         before if isinstance(before, str) else "",
         after if isinstance(after, str) else "",
     )
-
-
-def _article(row: Mapping[str, Any], text: str, where: str) -> Document:
-    name = row.get("name")
-    return make_document(text, name if isinstance(name, str) and name else where, string_of(row, "lang", where) or identify_language(text))
 
 
 def _passages(article: Document, raw: Sequence[tuple[str, str]] = (), row: Mapping[str, Any] | None = None, begin: str = "") -> Iterator[Row]:

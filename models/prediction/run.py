@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from ...annotation.errors import NewsmarkError, printable
+from ...annotation.reading.sources import DEFAULTS, ReadingOptions
 from .output import Output, as_line, check_path
 from .rows import Row, can_join, count_rows, read_rows, with_neighbours
 
@@ -76,6 +77,7 @@ def predict(
     output: Path | None,
     resume: bool,
     write: Callable[[Iterable[tuple[Row, Added]]], None],
+    reading: ReadingOptions = DEFAULTS,
 ) -> Summary | None:
     """Label rows.
 
@@ -87,6 +89,7 @@ def predict(
         output: file for the rows; None to print them.
         resume: continue an interrupted run's ``output``.
         write: prints rows.
+        reading: how files are read.
 
     Returns:
         What was done, with an output.
@@ -94,10 +97,12 @@ def predict(
     Raises:
         NewsmarkError: the input, the model or the output can't be used.
     """
-    joined = [Path(path) for path in paths] if output is not None and output.suffix.lower() == ".parquet" and can_join(paths) else []
+    joined = (
+        [Path(path) for path in paths] if output is not None and output.suffix.lower() == ".parquet" and not reading.text_column and can_join(paths) else []
+    )
     if output is not None:
         check_path(output)
-    rows = with_neighbours(read_rows(paths, bool(joined)))
+    rows = with_neighbours(read_rows(paths, bool(joined), reading))
     first = next(rows, None)
     if first is None:
         raise NewsmarkError("the input holds no passages")

@@ -55,7 +55,7 @@ def _error(done, *secrets, code=1):
     assert done.returncode == code, done.stderr
     *before, error = done.stderr.splitlines()
     assert error.startswith("annotate: error: "), done.stderr
-    assert all(line.startswith("seeds: read 5 .txt files") for line in before), done.stderr
+    assert all(line.startswith("seeds: read 5 files") for line in before), done.stderr
     assert not any(secret in done.stderr + done.stdout for secret in secrets)
     return error.removeprefix("annotate: error: ")
 

@@ -1,0 +1,135 @@
+"""HTML pages, with their furniture: each visible block in reading order is a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import NewsmarkError
+from .encodings import decode_text
+from .lines import join_lines
+from .sources import Entry, ReadingOptions, Source, article
+from .text import read_article_bytes
+
+_BLOCKS = frozenset(
+    re.findall(
+        r"\w+",
+        "address article aside blockquote body button caption center dd details dialog dir div dl dt fieldset figcaption figure footer form frame frameset h1 "
+        "h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol optgroup option p pre search section summary table tbody tfoot thead tr ul",
+    )
+)
+_HIDDEN = frozenset(
+    re.findall(
+        r"\w+",
+        "applet audio canvas datalist embed head iframe input link math meta noembed noframes noscript object param progress script select source style svg "
+        "template textarea title track video wbr",
+    )
+)
+_CELLS = frozenset(("td", "th"))
+_UNSEEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
+_CHARSET = re.compile(rb"""<(?:meta[^>]*|\?xml[^>]*?(?=encoding))(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+_SAVED_FROM = re.compile(r"<!--\s*saved from url=\(\d+\)(\S+)")
+_LINK, _CELL = "\x02", "\x1f"
+"""Marks of the end of a link and of the border of two cells; what a page itself holds of these controls is removed."""
+_CONTROLS = {ord(one): None for one in (_LINK, _CELL, "\ufeff", "\0")}
+
+
+def read_html_file(source: Source, options: ReadingOptions) -> Iterator[Entry]:
+    """Read a page as a browser saves it.
+
+    Its text has a line for each visible block: paragraphs, headings, items of lists and menus, rows of tables (a tab between cells).
+    Title, URL, author, date and source are what the page's head says.
+
+    Raises:
+        NewsmarkError: nothing is visible on the page.
+    """
+    raw = read_article_bytes(source)
+    declared = _CHARSET.search(raw[:4096])
+    page = decode_text(raw, source.name, options.encoding, declared[1].decode("ascii") if declared else None)
+    root = parse(page)
+    text = "" if root is None else visible_text(root)
+    if not text:
+        raise NewsmarkError(f"{source.name}: nothing is visible on this page; save it from the browser when it is shown")
+    yield article(source, text, _said(root, page))
+
+
+def html_text(page: str) -> str:
+    """The visible text of a page or a piece of one."""
+    root = parse(page)
+    return "" if root is None else visible_text(root)
+
+
+def parse(page: str) -> Any:
+    """Parse HTML as forgivingly as browsers do; None where there is nothing."""
+    from lxml import etree, html
+
+    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
+    try:
+        return html.document_fromstring(page.translate(_CONTROLS).encode("utf-8", "replace"), parser=parser)
+    except etree.ParserError:  # no element at all
+        return None
+
+
+def visible_text(root: Any) -> str:
+    """The visible lines below an element."""
+    from lxml import etree
+
+    lines, line = [], ""
+    for event, element in (walk := etree.iterwalk(root, events=("start", "end"))):
+        tag = element.tag
+        breaks = tag in _BLOCKS or tag == "br"
+        if event == "start":
+            if breaks:
+                lines.append(line)
+                line = ""
+            if _is_hidden(element):
+                walk.skip_subtree()
+                continue
+            if tag in _CELLS and line.strip():
+                line += _CELL
+            elif tag == "a" and line.endswith(_LINK):
+                line += " "  # links that follow each other are shown with space between them
+            if element.text:
+                if tag == "pre":
+                    *whole, line = element.text.split("\n")
+                    lines += whole
+                else:
+                    line += element.text
+        else:
+            if breaks:
+                lines.append(line)
+                line = ""
+            elif tag == "a":
+                line += _LINK
+            line += element.tail or "" if element is not root else ""
+    return join_lines(one.replace(_LINK, "").strip(f"{_CELL} ") for one in [*lines, line]).replace(_CELL, "\t")
+
+
+def _is_hidden(element: Any) -> bool:
+    if element.tag in _HIDDEN or "hidden" in element.attrib:
+        return True
+    return bool(_UNSEEN.search(element.get("style", ""))) or (element.tag == "dialog" and "open" not in element.attrib)
+
+
+def _said(root: Any, page: str) -> dict[str, str | None]:
+    """What the page's head says about the article."""
+    metas: dict[str, str] = {}
+    for meta in root.iter("meta"):
+        name = meta.get("property") or meta.get("name") or meta.get("itemprop") or ""
+        metas.setdefault(name.lower(), " ".join(meta.get("content", "").split()))
+    title = next((" ".join(one.text_content().split()) for one in root.iter("title")), "")
+    canonical = next((one.get("href", "") for one in root.iter("link") if "canonical" in one.get("rel", "").lower().split()), "")
+    saved = _SAVED_FROM.search(page[:2000])
+
+    def first(*names: str) -> str:
+        return next((metas[name] for name in names if metas.get(name)), "")
+
+    url = next((one for one in (canonical, first("og:url"), saved[1] if saved else "") if one.startswith(("http://", "https://"))), "")
+    return {
+        "title": first("og:title") or title,
+        "url": url,
+        "author": first("author", "article:author", "dc.creator"),
+        "date": first("article:published_time", "datepublished", "date", "dc.date", "pubdate"),
+        "source": first("og:site_name"),
+    }

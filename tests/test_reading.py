@@ -1,0 +1,247 @@
+"""Files of every kind become articles or rows, in all commands alike; what is damaged or not known is named in one line.
+
+The files are made by the libraries that other programs make them with.
+"""
+
+import gzip
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import openpyxl
+import pyarrow as pa
+import pytest
+from newsmark.annotation.documents import read_documents
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.reading.html import html_text
+from newsmark.annotation.reading.lines import unwrap
+from newsmark.annotation.reading.sources import ReadingOptions
+from newsmark.models.prediction.rows import read_rows
+from pyarrow import parquet
+
+FIRST = "Ministern talade i Göteborg på måndagen. Många lyssnade."
+SECOND = "Regeringen svarade inte på frågorna. Det gjorde ingen annan heller."
+PAGE = f"""<!DOCTYPE html><html lang="sv"><head><meta charset="utf-8"><title>Ministern talade – Bladet</title>
+<meta property="og:title" content="Ministern talade"><meta name="author" content="Eva Ek"><meta property="og:site_name" content="Bladet">
+<meta property="article:published_time" content="2026-11-28"><link rel="canonical" href="https://example.org/a"><style>p {{}}</style></head>
+<body><nav><a href="/">Hem</a><a href="/s">Sport</a></nav><h1>Ministern talade</h1><p>{FIRST.replace("Många", "<b>Mån</b>ga")}</p>
+<script>var hidden = 1</script><div style="display: none">Dold</div><p hidden>Dold</p><ul><li>Ett<li>Två</ul>
+<table><tr><td>Parti</td><td>Röster</td></tr></table><p>{SECOND}</p></body></html>"""
+LINES = f"Hem Sport\nMinistern talade\n{FIRST}\nEtt\nTvå\nParti\tRöster\n{SECOND}"
+
+
+def write(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def documents(path, **options):
+    return list(read_documents([path], ReadingOptions(**options)))
+
+
+def texts(path, **options):
+    """The texts of a file's articles, which predict must see as well."""
+    found = [document.text for document in documents(path, **options)]
+    assert "".join("".join(row.text.split()) for row in read_rows([str(path)], options=ReadingOptions(**options))) == "".join("".join(found).split())
+    return found
+
+
+def workbook(*rows):
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def table(rows):
+    stream = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist(rows), stream)
+    return stream.getvalue()
+
+
+def archive(**members):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        for name, content in members.items():
+            packed.writestr(name, content)
+    return stream.getvalue()
+
+
+ROWS = [{"text": FIRST, "name": "one", "url": "https://example.org/1"}, {"text": SECOND, "name": "two", "url": "https://example.org/2"}]
+OF_ROWS = {
+    "rows.jsonl": "\n".join(map(json.dumps, ROWS)),
+    "rows.ndjson": "\n".join(map(json.dumps, ROWS)),
+    "rows.json": json.dumps(ROWS, indent=2),
+    "lines.json": "\n".join(map(json.dumps, ROWS)),
+    "rows.csv": f"name,url,text\none,https://example.org/1,{FIRST}\n\ntwo,https://example.org/2,{SECOND}\n",
+    "semicolons.csv": f"﻿name;url;text\r\none;https://example.org/1;{FIRST}\r\ntwo;https://example.org/2;{SECOND}\r\n",
+    "rows.tsv": f"name\turl\ttext\none\thttps://example.org/1\t{FIRST}\ntwo\thttps://example.org/2\t{SECOND}\n",
+    "rows.xlsx": workbook(["name", "url", "text"], ["one", "https://example.org/1", FIRST], [None, None, None], ["two", "https://example.org/2", SECOND]),
+    "rows.parquet": table(ROWS),
+    "rows.csv.gz": gzip.compress(f"name,url,text\none,https://example.org/1,{FIRST}\ntwo,https://example.org/2,{SECOND}\n".encode()),
+    "rows.jsonl.gz": gzip.compress("\n".join(map(json.dumps, ROWS)).encode()),
+    "rows.zip": archive(**{"rows.jsonl": "\n".join(map(json.dumps, ROWS))}),
+}
+
+
+@pytest.mark.parametrize("name", OF_ROWS)
+def test_rows_of_every_kind_of_file_are_articles_with_what_they_say_about_themselves(tmp_path, name):
+    path = write(tmp_path / name, OF_ROWS[name])
+    assert texts(path) == [FIRST, SECOND]
+    assert [(one.name, one.metadata) for one in documents(path)] == [("one", {"url": "https://example.org/1"}), ("two", {"url": "https://example.org/2"})]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.txt", f"{FIRST}\n", f"{FIRST}\n"),
+        ("a.md", f"# Rubrik\n\n{FIRST}", f"# Rubrik\n\n{FIRST}"),
+        ("a.html", PAGE, LINES),
+        ("a.HTM", PAGE, LINES),
+        ("a.html.gz", gzip.compress(PAGE.encode()), LINES),
+        ("page", PAGE, LINES),
+        ("article", FIRST, FIRST),
+        ("packed.zip", archive(**{"pages/a.html": PAGE, "README.md": "About", "picture.png": b"\x89PNG"}), LINES),
+    ],
+)
+def test_a_file_of_one_article(tmp_path, name, content, expected):
+    assert texts(write(tmp_path / name, content)) == [expected]
+
+
+def test_a_page_says_what_it_is(tmp_path):
+    said = {"title": "Ministern talade", "url": "https://example.org/a", "author": "Eva Ek", "date": "2026-11-28", "source": "Bladet"}
+    path = write(tmp_path / "a.html", PAGE)
+    (document,) = documents(path)
+    assert (document.name, document.metadata) == ("a.html", said)
+    row = json.loads(next(read_rows([str(path)])).fields + "}")
+    assert {key: row[key] for key in said} == said
+    assert LINES[row["start"] : row["end"]] == row["text"]
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p>One<br>two&nbsp;three", "One\ntwo\xa0three"),
+        ("<div>a<div>b</div>c</div>d", "a\nb\nc\nd"),
+        ("<a>Home</a><a>News</a> and <a>x</a>y", "Home News and xy"),
+        ("<pre>a\n  b</pre>", "a\nb"),
+        ("<table><tr><th>a</th><td><p>b</p><p>c</p></td></tr></table>", "a\nb\nc"),
+        ("<select><option>x</option></select><noscript>y</noscript><!-- z -->after", "after"),
+        ("", ""),
+        ("<div>" * 1000 + "deep", "deep"),
+    ],
+)
+def test_each_visible_block_is_a_line(page, text):
+    assert html_text(page) == text
+
+
+def test_lines_that_the_width_of_a_page_broke_are_joined():
+    wide = "The minister spoke for two hours in front of a full house on Mon-"
+    assert unwrap([wide, "day evening, and nobody asked what she meant by it, which was a", "surprise.", "", "Read more"]) == [
+        "The minister spoke for two hours in front of a full house on Monday evening, and nobody asked what she meant by it, which was a surprise.",
+        "Read more",
+    ]
+
+
+def test_the_only_column_of_long_texts_is_the_text(tmp_path):
+    path = write(tmp_path / "a.csv", f"id,link,body\n1,https://example.org/a-very-long-address-of-an-article,{FIRST}\n")
+    assert texts(path) == [FIRST]
+
+
+def test_a_column_can_be_named(tmp_path):
+    rows = f"lead,body\n{SECOND},{FIRST}\n"
+    with pytest.raises(
+        NewsmarkError, match=r"a\.csv: the texts may be in 'lead' or 'body'; name the column with --text-column \(its columns are 'lead', 'body'\)"
+    ):
+        documents(write(tmp_path / "a.csv", rows))
+    assert texts(tmp_path / "a.csv", text_column="body") == [FIRST]
+    assert texts(write(tmp_path / "a.jsonl", json.dumps({"body": FIRST, "text": "x"})), text_column="body") == [FIRST]
+    with pytest.raises(NewsmarkError, match=r"there is no column 'bdy'"):
+        documents(tmp_path / "a.csv", text_column="bdy")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le-mark", "utf-32", "latin-1", "cp1251", "shift_jis"])
+def test_texts_in_other_encodings_are_read(tmp_path, capsys, encoding):
+    text = {"cp1251": "Министр выступил в понедельник. Никто не задал ему вопросов.", "shift_jis": "大臣は月曜日に話した。誰も質問しなかった。"}.get(
+        encoding, FIRST
+    )
+    raw = b"\xff\xfe" + text.encode("utf-16-le") if encoding.endswith("mark") else text.encode(encoding)
+    (document,) = documents(write(tmp_path / "a.txt", raw))
+    assert document.text.removeprefix("\ufeff") == text
+    said = capsys.readouterr().err
+    assert ("not UTF-8; read as" in said) == (not encoding.startswith("utf"))
+
+
+def test_an_encoding_can_be_named_and_a_page_names_its_own(tmp_path, capsys):
+    assert texts(write(tmp_path / "a.txt", FIRST.encode("cp865")), encoding="cp865") == [FIRST]
+    assert texts(write(tmp_path / "a.html", f'<meta charset="iso-8859-1"><p>{FIRST}'.encode("latin-1"))) == [FIRST]
+    assert texts(write(tmp_path / "a.csv", f"name,text\na,{FIRST}".encode("cp865")), encoding="cp865") == [FIRST]
+    assert texts(write(tmp_path / "a.jsonl", json.dumps({"text": f"{FIRST}\n"}, ensure_ascii=False).encode("cp865")), encoding="cp865") == [f"{FIRST}\n"]
+    assert capsys.readouterr().err == ""
+
+
+def test_sub_folders_are_read_where_that_is_asked_for_without_what_belongs_to_a_page(tmp_path):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "a_files").mkdir()
+    write(tmp_path / "a.html", PAGE)
+    write(tmp_path / "a_files" / "advert.html", "<p>Advert")
+    write(tmp_path / "more" / "b.txt", SECOND)
+    assert [one.name for one in documents(tmp_path)] == ["a.html"]
+    assert [one.name for one in documents(tmp_path, recursive=True)] == ["a.html", "b.txt"]
+
+
+@pytest.mark.parametrize("name", ["a.doc", "a.rtf", "a.ods", "a.png", "a.tar.gz", "a.xyz"])
+def test_what_is_not_known_is_refused_by_name_with_what_is(tmp_path, name):
+    content = gzip.compress(b"x") if name.endswith(".gz") else "x"
+    with pytest.raises(NewsmarkError, match=rf"{name}: this kind of file is not known; known are \.txt, .*\.html, .*\.zip"):
+        documents(write(tmp_path / name, content))
+
+
+def cut(content):
+    return content[: len(content) // 2] if isinstance(content, bytes) else content[:20]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.html", "<script>only()</script>", "nothing is visible on this page"),
+        ("a.csv", "", "the file is empty"),
+        ("a.csv", f'text,name\n"{FIRST},a\n', "line 2: no readable row"),
+        ("a.csv", f"text,name\n{FIRST},a,b\n", "line 2: 3 values for 2 columns"),
+        ("a.csv", "text,text\na,b\n", "two columns are called 'text'"),
+        ("a.csv", "a,b\n1,2\n", "no column holds long texts"),
+        ("a.csv", "name,text\na,\n", "line 2: there is no 'text'"),
+        ("a.json", "[{", "broken JSON"),
+        ("a.json", "[5]", "object 1: expected a JSON object"),
+        ("a.json", '{"text": "\\ud800"}', "lone surrogate"),
+        ("a.xlsx", cut(OF_ROWS["rows.xlsx"]), "damaged, or no .xlsx file"),
+        ("a.xlsx", workbook(), "no sheet of this workbook holds anything"),
+        ("a.xlsx", "text", "damaged, or no .xlsx file"),
+        ("a.parquet", cut(OF_ROWS["rows.parquet"]), "no readable Parquet file"),
+        ("a.txt.gz", cut(gzip.compress(Path(__file__).read_bytes())), "damaged, or no .txt file"),
+        ("a.txt.gz", b"\x1f\x8b", "can't be unpacked"),
+        ("a.zip", cut(OF_ROWS["rows.zip"]), "damaged, or no .zip file"),
+        ("a.zip", archive(**{"a.png": b""}), r"nothing in this archive can be read \(there are: a.png\)"),
+    ],
+)
+def test_a_damaged_file_is_one_line(tmp_path, name, content, problem):
+    with pytest.raises(NewsmarkError, match=problem) as raised:
+        documents(write(tmp_path / name, content))
+    assert "\n" not in str(raised.value)
+    assert str(raised.value).startswith(str(tmp_path / name))
+
+
+def test_the_content_decides_where_the_name_is_wrong(tmp_path):
+    assert texts(write(tmp_path / "a.txt", OF_ROWS["rows.xlsx"])) == [FIRST, SECOND]
+    assert texts(write(tmp_path / "b.csv", OF_ROWS["rows.csv.gz"])) == [FIRST, SECOND]
+
+
+def test_a_missing_library_is_named_with_the_way_to_get_it(tmp_path, monkeypatch):
+    from newsmark.annotation.reading import kinds
+
+    monkeypatch.setitem(kinds._BY_ENDING, ".html", kinds.Kind((".html",), "html.read_html_file", library=("no_such_module", "no-such-package")))
+    with pytest.raises(NewsmarkError, match=r"reading \.html files needs no-such-package; in newsmark's folder run: pip install"):
+        documents(write(tmp_path / "a.html", PAGE))
