@@ -52,8 +52,8 @@ class Document:
 
     @property
     def group(self) -> str:
-        """What must stay on one side of a split: the source URL, which translations share, or else the id."""
-        return self.source_url or self.id
+        """What must stay on one side of a split: the source URL, which translations share, else the article's own URL, else the id."""
+        return self.source_url or self.metadata.get("url") or self.id
 
 
 def identify_language(text: str) -> str:

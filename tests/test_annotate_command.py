@@ -153,7 +153,7 @@ def test_the_documents_and_annotations_are_the_seeds_by_default(command):
     ("arguments", "problem"),
     [
         (["split", "empty.txt"], "empty.txt: the file is empty"),
-        (["split", "latin.txt"], "latin.txt: not UTF-8 at byte 0"),
+        (["split", "picture.txt"], "picture.txt: NUL at byte 1"),
         (["split", "rows.jsonl"], "rows.jsonl, line 1: broken JSON"),
         (["split", "folder"], "folder: no files with an article each in this folder"),
         (["check", "good.txt", "--annotations", "folder"], "folder: Is a directory"),
@@ -166,7 +166,7 @@ def test_the_documents_and_annotations_are_the_seeds_by_default(command):
 def test_a_failure_is_one_line_and_exit_code_1(tmp_path, monkeypatch, capsys, arguments, problem):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
-    (tmp_path / "latin.txt").write_bytes("É".encode("latin-1"))
+    (tmp_path / "picture.txt").write_bytes(b"a\0")
     for name, content in {"empty.txt": "", "good.txt": "Bonjour.", "rows.jsonl": "{", "none.jsonl": "", "labels.yaml": "a: [\n  b: c"}.items():
         write(tmp_path, name, content)
     assert main(arguments) == 1

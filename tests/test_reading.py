@@ -7,10 +7,13 @@ import gzip
 import io
 import json
 import zipfile
+from email.message import EmailMessage
 from pathlib import Path
 
+import docx
 import openpyxl
 import pyarrow as pa
+import pypdf
 import pytest
 from newsmark.annotation.documents import read_documents
 from newsmark.annotation.errors import NewsmarkError
@@ -245,3 +248,124 @@ def test_a_missing_library_is_named_with_the_way_to_get_it(tmp_path, monkeypatch
     monkeypatch.setitem(kinds._BY_ENDING, ".html", kinds.Kind((".html",), "html.read_html_file", library=("no_such_module", "no-such-package")))
     with pytest.raises(NewsmarkError, match=r"reading \.html files needs no-such-package; in newsmark's folder run: pip install"):
         documents(write(tmp_path / "a.html", PAGE))
+
+
+def word(*paragraphs):
+    document = docx.Document()
+    document.core_properties.title, document.core_properties.author = "Ministern talade", "Eva Ek"
+    for paragraph in paragraphs:
+        document.add_paragraph(paragraph)
+    table = document.add_table(1, 2)
+    table.rows[0].cells[0].text, table.rows[0].cells[1].text = "Parti", "Röster"
+    stream = io.BytesIO()
+    document.save(stream)
+    return stream.getvalue()
+
+
+def portable(*lines):
+    """A PDF as matplotlib makes one."""
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    for number, line in enumerate(lines):
+        figure.text(0.05, 0.9 - number / 15, line)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="pdf", metadata={"Title": "Ministern talade", "Author": "Eva Ek"})
+    return stream.getvalue()
+
+
+def protected(content):
+    writer = pypdf.PdfWriter(io.BytesIO(content))
+    writer.encrypt("secret")
+    stream = io.BytesIO()
+    writer.write(stream)
+    return stream.getvalue()
+
+
+def mail(text, kind="plain"):
+    message = EmailMessage()
+    message["From"], message["Subject"], message["Date"] = "Eva Ek <eva@example.org>", "Ministern talade på måndagen", "Sat, 28 Nov 2026 10:00:00 +0100"
+    message.set_content("Open this in a browser." if kind == "html" else text)
+    if kind == "html":
+        message.add_alternative(text, subtype="html")
+    message.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="a.png")
+    return message.as_bytes()
+
+
+# No library that is at hand writes these two; they follow the published layouts.
+ODF = "urn:oasis:names:tc:opendocument:xmlns"
+ODT = archive(
+    **{
+        "mimetype": "application/vnd.oasis.opendocument.text",
+        "content.xml": f'<o:document-content xmlns:o="{ODF}:office:1.0" xmlns:t="{ODF}:text:1.0" xmlns:b="{ODF}:table:1.0"><o:body><o:text>'
+        f"<t:tracked-changes><t:p>Borta</t:p></t:tracked-changes><t:h>Ministern<t:s/>talade</t:h><t:p>{FIRST.replace('Många', '<t:span>Mån</t:span>ga')}</t:p>"
+        "<t:list><t:list-item><t:p>Ett</t:p></t:list-item></t:list><b:table><b:table-row><b:table-cell><t:p>Parti</t:p></b:table-cell><b:table-cell>"
+        "<t:p>Röster</t:p></b:table-cell></b:table-row></b:table></o:text></o:body></o:document-content>",
+        "meta.xml": f'<o:document-meta xmlns:o="{ODF}:office:1.0" xmlns:d="http://purl.org/dc/elements/1.1/"><o:meta><d:title>Rubrik</d:title></o:meta></o:document-meta>',
+    }
+)
+EPUB = archive(
+    **{
+        "META-INF/container.xml": '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container">'
+        '<rootfiles><rootfile full-path="o/a.opf"/></rootfiles></container>',
+        "o/a.opf": '<package xmlns="http://www.idpf.org/2007/opf" xmlns:d="http://purl.org/dc/elements/1.1/"><metadata><d:title>Boken</d:title></metadata><manifest>'
+        '<item id="b" href="b.xhtml"/><item id="a" href="a%20a.xhtml"/></manifest><spine><itemref idref="a"/><itemref idref="b"/></spine></package>',
+        "o/a a.xhtml": f'<?xml version="1.0" encoding="utf-8"?><html xmlns="http://www.w3.org/1999/xhtml"><body><p>{FIRST}</p></body></html>',
+        "o/b.xhtml": f'<html xmlns="http://www.w3.org/1999/xhtml"><body><p>{SECOND}</p></body></html>',
+    }
+)
+RSS = f"""<?xml version="1.0"?><rss version="2.0"><channel><title>Bladet</title><link>https://example.org</link>
+<item><title>Ett &amp; två</title>
+<link>https://example.org/1</link><pubDate>Sat, 28 Nov 2026 10:00:00 GMT</pubDate>
+<description>&lt;p&gt;{FIRST}&lt;/p&gt;</description></item></channel></rss>"""
+ATOM = f"""<?xml version="1.0" encoding="utf-8"?><feed xmlns="http://www.w3.org/2005/Atom"><title>Bladet</title><entry><title>Ett &amp;amp; två</title>
+<link href="https://example.org/1"/><updated>2026-11-28T10:00:00Z</updated>
+<summary>Kort.</summary><content type="html">&lt;p&gt;{FIRST}&lt;/p&gt;</content></entry></feed>"""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected", "said"),
+    [
+        ("a.docx", word("Ministern talade", FIRST), f"Ministern talade\n{FIRST}\nParti\tRöster", {"title": "Ministern talade", "author": "Eva Ek"}),
+        ("a.odt", ODT, f"Ministern talade\n{FIRST}\nEtt\nParti\tRöster", {"title": "Rubrik"}),
+        ("a.pdf", portable("Ministern talade", FIRST), f"Ministern talade\n{FIRST}", {"title": "Ministern talade", "author": "Eva Ek"}),
+        ("noname", portable(FIRST), FIRST, {}),
+        ("a.eml", mail(FIRST), FIRST, {"title": "Ministern talade på måndagen", "author": "Eva Ek", "date": "2026-11-28T10:00:00+01:00"}),
+        ("b.eml", mail(PAGE, "html"), LINES, {"author": "Eva Ek"}),
+        ("a.rss", RSS, f"Ett & två\n{FIRST}", {"title": "Ett & två", "url": "https://example.org/1", "date": "2026-11-28T10:00:00Z", "source": "Bladet"}),
+        ("a.xml", ATOM, f"Ett & två\n{FIRST}", {"title": "Ett & två", "url": "https://example.org/1", "date": "2026-11-28T10:00:00Z", "source": "Bladet"}),
+    ],
+)
+def test_documents_of_other_programs(tmp_path, name, content, expected, said):
+    path = write(tmp_path / name, content)
+    assert texts(path) == [expected]
+    (document,) = documents(path)
+    assert document.metadata.items() >= said.items()
+
+
+def test_the_chapters_of_a_book_are_articles_in_their_order(tmp_path):
+    path = write(tmp_path / "a.epub", EPUB)
+    assert texts(path) == [FIRST, SECOND]
+    assert [(one.name, one.metadata) for one in documents(path)] == [(f"a.epub, chapter {number}", {"source": "Boken"}) for number in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.docx", cut(word(FIRST)), "damaged, or no .docx file"),
+        ("a.docx", archive(a="b"), "damaged, or no .docx file"),
+        ("a.odt", cut(ODT), "damaged, or no .odt file"),
+        ("a.odt", archive(**{"content.xml": "<a>"}), "damaged, or no .odt file"),
+        ("a.odt", archive(**{"content.xml": "<a/>"}), "there is no text in this document"),
+        ("a.epub", cut(EPUB), "damaged, or no .epub file"),
+        ("a.pdf", cut(portable(FIRST)), "damaged, or no .pdf file|there is no text"),
+        ("a.pdf", "text", "damaged, or no .pdf file"),
+        ("a.pdf", portable(), "there is no text in this PDF"),
+        ("a.pdf", protected(portable(FIRST)), "this PDF needs a password"),
+        ("a.eml", FIRST, "no mail with a text"),
+        ("a.rss", RSS[:60], "no feed with entries"),
+        ("a.xml", "<letter>Hej</letter>", "no feed with entries"),
+    ],
+)
+def test_a_damaged_document_of_another_program_is_one_line(tmp_path, name, content, problem):
+    test_a_damaged_file_is_one_line(tmp_path, name, content, problem)

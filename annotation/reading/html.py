@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import NewsmarkError
 from .encodings import decode_text
-from .lines import join_lines
+from .lines import CELL, join_lines
 from .sources import Entry, ReadingOptions, Source, article
 from .text import read_article_bytes
 
@@ -30,9 +30,9 @@ _CELLS = frozenset(("td", "th"))
 _UNSEEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 _CHARSET = re.compile(rb"""<(?:meta[^>]*|\?xml[^>]*?(?=encoding))(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _SAVED_FROM = re.compile(r"<!--\s*saved from url=\(\d+\)(\S+)")
-_LINK, _CELL = "\x02", "\x1f"
-"""Marks of the end of a link and of the border of two cells; what a page itself holds of these controls is removed."""
-_CONTROLS = {ord(one): None for one in (_LINK, _CELL, "\ufeff", "\0")}
+_LINK = "\x02"
+"""Marks the end of a link; what a page itself holds of such controls is removed."""
+_CONTROLS = {ord(one): None for one in (_LINK, CELL, "\ufeff", "\0")}
 
 
 def read_html_file(source: Source, options: ReadingOptions) -> Iterator[Entry]:
@@ -87,7 +87,7 @@ def visible_text(root: Any) -> str:
                 walk.skip_subtree()
                 continue
             if tag in _CELLS and line.strip():
-                line += _CELL
+                line += CELL
             elif tag == "a" and line.endswith(_LINK):
                 line += " "  # links that follow each other are shown with space between them
             if element.text:
@@ -103,7 +103,7 @@ def visible_text(root: Any) -> str:
             elif tag == "a":
                 line += _LINK
             line += element.tail or "" if element is not root else ""
-    return join_lines(one.replace(_LINK, "").strip(f"{_CELL} ") for one in [*lines, line]).replace(_CELL, "\t")
+    return join_lines(one.replace(_LINK, "") for one in [*lines, line])
 
 
 def _is_hidden(element: Any) -> bool:

@@ -20,7 +20,7 @@ class Kind:
     Attributes:
         endings: of the names of such files.
         reader: what reads them: module and function.
-        articles: whether a file is one article or a book of them; else it holds rows.
+        articles: whether each file is one article; else it holds several articles, or rows.
         library: module that reading them needs, and the package that it is in; None for none beyond what newsmark itself needs.
         zipped: whether such a file is a ZIP archive inside.
     """
@@ -35,6 +35,12 @@ class Kind:
 KINDS = (
     Kind((".txt", ".text", ".md", ".markdown"), "text.read_text_file"),
     Kind((".html", ".htm", ".xhtml"), "html.read_html_file", library=("lxml", "lxml")),
+    Kind((".docx",), "word.read_docx_file", library=("docx", "python-docx"), zipped=True),
+    Kind((".odt",), "word.read_odt_file", library=("lxml", "lxml"), zipped=True),
+    Kind((".pdf",), "pdf.read_pdf_file", library=("pypdf", "pypdf")),
+    Kind((".eml",), "mail.read_mail_file", library=("lxml", "lxml")),
+    Kind((".epub",), "books.read_epub_file", library=("lxml", "lxml"), zipped=True, articles=False),
+    Kind((".rss", ".atom", ".xml"), "feeds.read_feed_file", library=("feedparser", "feedparser"), articles=False),
     Kind((".csv", ".tsv"), "tables.read_csv_file", articles=False),
     Kind((".xlsx",), "tables.read_xlsx_file", articles=False, library=("openpyxl", "openpyxl"), zipped=True),
     Kind((".json",), "json_rows.read_json_file", articles=False),

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable
 
 _SPACE = re.compile(r"[ \t\r\n\f]+")
+CELL = "\x1f"
+"""Stands between the cells of a table's row until the line is whole."""
+
 _FULL = 0.75
 """A line of this share of the longest lines' length goes on in the next one."""
 
@@ -16,8 +19,9 @@ def one_line(text: str) -> str:
 
 
 def join_lines(lines: Iterable[str]) -> str:
-    """Make a text of the lines that are not blank."""
-    return "\n".join(line for line in map(one_line, lines) if line)
+    """Make a text of the lines that are not blank, with a tab at each ``CELL``."""
+    joined = (one_line(line).strip(f"{CELL} ").replace(CELL, "\t") for line in lines)
+    return "\n".join(line for line in joined if line)
 
 
 def unwrap(lines: Iterable[str]) -> list[str]:

@@ -1,0 +1,41 @@
+"""Feeds (RSS, Atom, RDF): each entry is an article, its title the first line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import strftime
+from typing import Any
+
+from ..errors import NewsmarkError
+from .html import html_text
+from .sources import Entry, ReadingOptions, Source
+
+
+def read_feed_file(source: Source, _: ReadingOptions) -> Iterator[Entry]:
+    """Read the entries of a feed, with what each holds of its article: all of it, or a summary.
+
+    Raises:
+        NewsmarkError: the file is no feed, or a feed without entries.
+    """
+    import feedparser
+
+    feed: Any = feedparser.parse(source.read(), sanitize_html=False)
+    if not feed.entries:
+        broken = feed.get("bozo_exception")
+        why = f" ({(str(broken).splitlines() or [''])[0]})" if broken else ""
+        raise NewsmarkError(f"{source.name}: no feed with entries{why}; of .xml files, newsmark reads feeds (RSS, Atom)")
+    for number, one in enumerate(feed.entries, start=1):
+        where = f"{source.name}, entry {number}"
+        title = html_text(one.get("title", ""))
+        content = max([html_text(part.get("value", "")) for part in one.get("content", [])] + [html_text(one.get("summary", ""))], key=len)
+        date = one.get("published_parsed") or one.get("updated_parsed")
+        said = {
+            "title": " ".join(title.split()),
+            "url": one.get("link", ""),
+            "author": one.get("author", ""),
+            "date": strftime("%Y-%m-%dT%H:%M:%SZ", date) if date else "",
+            "source": feed.feed.get("title", ""),
+        }
+        text = "\n".join(part for part in (title, content) if part)
+        name = " ".join(title.split()) or where
+        yield Entry(where, {"text": text, "name": name} | {key: value for key, value in said.items() if value})
