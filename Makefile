@@ -70,6 +70,7 @@ bench: $(PEERS)  ## compare with bare calls, plain servers and other classifiers
 	@$(RUN)/python tests/benchmarks/serving.py
 	@$(RUN)/python tests/benchmarks/splitting.py $(if $(SPLITTING),--data "$(SPLITTING)")
 	@$(RUN)/python tests/benchmarks/classifiers.py $(if $(TEST),--test "$(TEST)")
+	@$(RUN)/python tests/benchmarks/new_label.py $(if $(TEST),--test "$(TEST)")
 
 ui: $(READY)  ## open MLflow's page with all runs on http://127.0.0.1:5000
 	@MLFLOW_DISABLE_TELEMETRY=1 $(RUN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db"

@@ -367,3 +367,13 @@ def test_a_pull_records_what_the_annotators_were_offered_and_leaves_what_was_rec
     server.rows = [task(annotation(region(), updated_at="2026-11-22T10:00:00Z"))]  # submitted again
     again = pull(server, [before])
     assert (again.changed, again.annotations[0].offered) == (1, SCHEME.label_names)
+
+
+def test_a_star_does_not_make_an_annotator_judge_a_label_that_came_later():
+    server = Server(task(annotation(region())))
+    server.offered_labels = ("statistic",)
+    (before,) = pull(server).annotations
+    server.offered_labels = SCHEME.label_names
+    server.rows = [task(annotation(region(), updated_at="2026-11-22T10:00:00Z", ground_truth=True))]
+    (after,) = pull(server, [before]).annotations
+    assert (after.ground_truth, after.offered) == (True, ("statistic",))

@@ -74,7 +74,7 @@ def pull_annotations(project: Project, local: Sequence[Annotation], scheme: Labe
     changed = [key for key, one in remote.items() if key in merged and not _same(merged[key], one)]
     seen, present = {project.task_url(task.id) for task in tasks}, {(reading.task.sha256, reading.annotator) for reading in readings}
     missing = tuple(one for one in ours if (one.document_id, one.annotator) not in present and (not incremental or one.task_url in seen))
-    merged |= {key: remote[key] for key in (*new, *changed)}
+    merged |= {key: _as_offered(merged.get(key), remote[key]) for key in (*new, *changed)}
     foreign = tuple(task for task in tasks if not task.pushed and task.annotations)
     repeated = tuple(one.annotation for one in readings if one.repeated and one.annotation and (one.annotation.document_id, one.annotator) in new)
     return Pulled(tuple(merged.values()), len(new), len(changed), missing, repeated, tuple(left_out), foreign)
@@ -99,7 +99,11 @@ def _recognised(readings: Sequence[Reading], ours: Iterable[Annotation]) -> list
         found = reading.annotation
         own = orphans.get(found.document_id, []) if found and reading.deleted else []
         for one in own:
-            if found and one.task_url == found.task_url and (one.updated_at == found.updated_at or _same(replace(one, annotator=found.annotator), found)):
+            if (
+                found
+                and one.task_url == found.task_url
+                and (one.updated_at == found.updated_at or _content(replace(one, annotator=found.annotator)) == _content(found))
+            ):
                 own.remove(one)
                 return replace(reading, annotator=one.annotator, annotation=replace(found, annotator=one.annotator))
         return reading
@@ -127,10 +131,18 @@ def _same(local: Annotation, remote: Annotation) -> bool:
     Labels that the interface offers by now count only where the annotator has submitted again: then they were judged, too.
     """
     again = None not in {local.updated_at, remote.updated_at} and _moment(local.updated_at) != _moment(remote.updated_at)
-    if again and set(local.offered or ()) != set(remote.offered or ()):
-        return False
-    one, two = (replace(side, name="", updated_at=None, task_url=None, offered=None) for side in (local, remote))
-    return one == two
+    return _content(local) == _content(remote) and not (again and set(local.offered or ()) != set(remote.offered or ()))
+
+
+def _as_offered(local: Annotation | None, remote: Annotation) -> Annotation:
+    """Keep what the annotator was offered where only the star of the ground truth has changed: that is no submission."""
+    if local and local.ground_truth != remote.ground_truth and _content(local) == _content(replace(remote, ground_truth=local.ground_truth)):
+        return replace(remote, offered=local.offered)
+    return remote
+
+
+def _content(one: Annotation) -> Annotation:
+    return replace(one, name="", updated_at=None, task_url=None, offered=None)
 
 
 def _moment(text: str | None) -> datetime | None:
