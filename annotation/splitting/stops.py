@@ -142,7 +142,9 @@ def _goes_on(stop: Stop) -> bool:
         return True
     if stop.text in stop.rules.introducing and stop.next[0] in _QUOTING:
         return True
-    return stop.line[stop.mark - 1 : stop.mark] == "[" and stop.line[stop.after] == "]"  # "[...]" stands for what was left out
+    if stop.line[stop.after] == ")" and (opening := stop.sentence.rfind("(")) > 0 and stop.sentence[opening + 1 :][:1].islower():
+        return True  # part of a sentence in brackets: "for (very good!) reasons"
+    return stop.line[stop.mark - 1 : stop.mark] + stop.line[stop.after] in ("[]", "()")  # "[...]" stands for what was left out
 
 
 def _is_item_number(stop: Stop) -> bool:
