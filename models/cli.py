@@ -11,6 +11,7 @@ from pathlib import Path
 from ..annotation.commandline import common_options, json_option, open_closed_streams, print_json, run_command, whole_number
 from ..annotation.errors import UsageError
 from ..annotation.reading.options import PATHS_HELP, options_of, reading_options
+from .prediction.article import ArticlePrinter
 from .prediction.run import Labeller, predict, print_jsonl, print_table
 
 _WAIT_SECONDS = 600
@@ -63,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         help=f"with --url: how long to wait for a server that is busy (default: {_WAIT_SECONDS})",
     )
     parser.add_argument("--format", choices=("jsonl", "table"), default="jsonl", help="how rows are printed (default: %(default)s)")
+    parser.add_argument(
+        "--article", dest="format", action="store_const", const="article", help="print the articles themselves, without what is labelled boilerplate"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl or .parquet file for the rows; it appears when it is complete")
     parser.add_argument("--resume", action="store_true", help="continue the --output of a run that was interrupted: no passage is lost or doubled")
     parser.add_argument(
@@ -162,8 +166,12 @@ def _predict(arguments: argparse.Namespace) -> None:
         raise UsageError("with --url the server labels: leave out --engine and --workers")
     if arguments.wait is not None and not arguments.url:
         raise UsageError("--wait is for the server that --url names: name it")
-    if arguments.output is not None and arguments.format == "table":
-        raise UsageError("--output holds rows, and --format table prints them: leave out one of the two")
+    if arguments.output is not None and arguments.format != "jsonl":
+        option = "--article" if arguments.format == "article" else "--format table"
+        raise UsageError(f"--output holds rows, and {option} prints them: leave out one of the two")
+    if arguments.review and arguments.format == "article":
+        raise UsageError("--article prints whole articles, and --review only some of their passages: leave out one of the two")
+    article = ArticlePrinter()
     summary = predict(
         arguments.paths,
         lambda: _labeller(arguments),
@@ -171,9 +179,10 @@ def _predict(arguments: argparse.Namespace) -> None:
         arguments.review,
         arguments.output,
         arguments.resume,
-        print_jsonl if arguments.format == "jsonl" else print_table,
+        {"jsonl": print_jsonl, "table": print_table, "article": article}[arguments.format],
         options_of(arguments),
     )
+    article.close()
     if summary and arguments.json:
         print_json(summary.as_dict())
 

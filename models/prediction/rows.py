@@ -35,6 +35,7 @@ class Row(NamedTuple):
         document: what it shares with its neighbours; None where it stands alone.
         before: the passage before it, where the row itself says so.
         after: the passage after it, likewise.
+        begins_line: whether a line begins with it, or between it and the passage before it in its article.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Row(NamedTuple):
     document: Any = None
     before: str = ""
     after: str = ""
+    begins_line: bool = True
 
 
 def read_rows(paths: Iterable[str], joined: bool = False, options: ReadingOptions = DEFAULTS) -> Iterator[Row]:
@@ -176,12 +178,15 @@ def _passages(article: Document, raw: Sequence[tuple[str, str]] = (), row: Mappi
     own = [(name, value) for name, value in raw if name != "text" and not (name in taken and row.get(name) is None)]
     rest = _join(_renamed(own, row, [*ADDED, *taken])).removeprefix("{")
     beside = object()  # two articles with one name, or one text, are two
+    end = 0
     for passage in split_passages(article.text, article.language):
         values = {"document": article.id, "name": article.name, **vars(passage)}
         fields = _ENCODE({name: values[name] for name in taken})[:-1]
         if begin:
             fields = f"{begin}, {fields.removeprefix('{')}"
-        yield Row(passage.text, f"{fields}, {rest}" if rest else fields, beside)
+        begins_line = not end or "\n" in article.text[end : passage.start]
+        end = passage.end
+        yield Row(passage.text, f"{fields}, {rest}" if rest else fields, beside, begins_line=begins_line)
 
 
 def _raw_fields(line: str) -> Iterator[tuple[str, str]]:
