@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--article", dest="format", action="store_const", const="article", help="print the articles themselves, without what is labelled boilerplate"
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl or .parquet file for the rows; it appears when it is complete")
+    parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl, .parquet, .csv or .xlsx file for the rows; it appears when it is complete")
     parser.add_argument("--resume", action="store_true", help="continue the --output of a run that was interrupted: no passage is lost or doubled")
     parser.add_argument(
         "--engine",
@@ -179,7 +179,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         arguments.review,
         arguments.output,
         arguments.resume,
-        {"jsonl": print_jsonl, "table": print_table, "article": article}[arguments.format],
+        article if arguments.format == "article" else print_jsonl if arguments.format == "jsonl" else print_table,
         options_of(arguments),
     )
     article.close()

@@ -1,8 +1,10 @@
 """The file of labelled rows: JSONL and Parquet, continued after an interruption, one run at a time."""
 
+import csv
 import json
 import re
 
+import openpyxl
 import pytest
 from newsmark.annotation.errors import NewsmarkError, UsageError
 from newsmark.models.context import PassageInContext
@@ -46,7 +48,9 @@ def test_a_parquet_file_holds_every_field_of_every_row(rows, columns, tmp_path):
 @pytest.mark.parametrize("values", [["s"] * 10_000 + [1], [1] * 10_000 + ["s"], [2**70], [{}]], ids=["string, number", "number, string", "large", "empty"])
 def test_rows_that_parquet_can_not_hold_are_kept_as_jsonl(values, tmp_path):
     rows = [row_of({"x": value}) for value in values]
-    with pytest.raises(NewsmarkError, match=r"out.parquet: Parquet can't hold these rows \(.+\); they are kept: continue with --output .+out\.jsonl --resume"):
+    with pytest.raises(
+        NewsmarkError, match=r"out.parquet: this kind of file can't hold these rows \(.+\); they are kept: continue with --output .+out\.jsonl --resume"
+    ):
         written(tmp_path / "out.parquet", [({"x": value}, {}) for value in values])
     output = Output(tmp_path / "out.jsonl", True, MADE)
     left = output.skip((row, PassageInContext("a")) for row in rows)
@@ -125,3 +129,40 @@ def test_a_folder_is_no_output(tmp_path):
     (tmp_path / "out.jsonl").mkdir()
     with pytest.raises(UsageError, match="this is a folder"):
         Output(tmp_path / "out.jsonl", False, MADE)
+
+
+FOUND = {"labels": ["quote", "speech"], "scores": {"quote": 0.9, "speech": 0.75}, "review": False, "truncated": False, "model_version": "m"}
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx"])
+def test_a_table_for_a_spreadsheet_names_the_article_and_has_a_column_per_score(tmp_path, ending):
+    path = tmp_path / f"out{ending}"
+    file = Output(path, False, {})
+    file.write(
+        [(Row(text, f'{{"name": "a.html", "start": {start}, "text": {json.dumps(text)}, "more": {{"a": [1]}}'), FOUND) for start, text in enumerate(TEXTS)]
+    )
+    assert file.finish(False) == len(TEXTS)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+    header, *rows = cells(path)
+    assert header == ["name", "start", "text", "more", "labels", "score_quote", "score_speech", "review", "truncated", "model_version"]
+    assert [row[2] for row in rows] == TEXTS
+    assert {(row[0], row[3], row[4], str(row[5])) for row in rows} == {("a.html", '{"a": [1]}', "quote, speech", "0.9")}
+
+
+TEXTS = ["=1+1", 'Hon sa "nej", och gick;\nDet 😀 regnade.', "@SUM(A1)"]
+
+
+def cells(path):
+    if path.suffix == ".csv":
+        assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            return list(csv.reader(stream))
+    return [list(row) for row in openpyxl.load_workbook(path).active.iter_rows(values_only=True)]
+
+
+def test_a_control_character_and_a_long_text_fit_into_a_workbook(tmp_path):
+    path = tmp_path / "out.xlsx"
+    file = Output(path, False, {})
+    file.write([(Row("a", json.dumps({"text": "a\x01b" + "c" * 40_000})[:-1]), FOUND)])
+    file.finish(False)
+    assert cells(path)[1][0] == "ab" + "c" * 32_765

@@ -238,9 +238,9 @@ def test_the_answer_for_scripts(tmp_path, capsys):
         (["--resume"], "--resume continues an --output: name it"),
         (["--json"], "--json says what an --output holds: name it"),
         (["--wait", "5"], "--wait is for the server that --url names: name it"),
-        (["--output", "x.csv"], "--output x.csv: name a .jsonl or .parquet file"),
+        (["--output", "x.ods"], "--output x.ods: name a .jsonl, .parquet, .csv or .xlsx file"),
         (["--output", "x.jsonl", "--format", "table"], "leave out one of the two"),
-        (["--output", "configs"], "--output configs: this is a folder; name a .jsonl or .parquet file in it"),
+        (["--output", "configs"], "--output configs: this is a folder; name a file in it"),
     ],
 )
 def test_wrong_use_is_reported_before_any_work(model, options, reason, capsys):

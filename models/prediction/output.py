@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,11 +15,13 @@ from ...annotation.files import atomic_write, read_json_lines
 from ...annotation.reading.parquet import first_line
 from .parquet import check_joined, write_joined, write_rows
 from .rows import Row
+from .spreadsheet import write_csv, write_xlsx
 
 if TYPE_CHECKING:
     from ..context import PassageInContext
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_TABLES = {".parquet": write_rows, ".csv": write_csv, ".xlsx": write_xlsx}
 _FIRST = ', "labels": '
 """What labelling adds begins with this; everything before it comes from the input."""
 
@@ -35,13 +38,15 @@ def check_path(path: Path) -> None:
         UsageError: it can't.
     """
     if path.is_dir():
-        raise UsageError(f"--output {path}: this is a folder; name a .jsonl or .parquet file in it")
-    if path.suffix.lower() not in {".jsonl", ".parquet"}:
-        raise UsageError(f"--output {path}: name a .jsonl or .parquet file")
+        raise UsageError(f"--output {path}: this is a folder; name a file in it")
+    if path.suffix.lower() not in {".jsonl", *_TABLES}:
+        raise UsageError(f"--output {path}: name a .jsonl, .parquet, .csv or .xlsx file")
+    if path.suffix.lower() == ".xlsx" and importlib.util.find_spec("openpyxl") is None:
+        raise NewsmarkError(f"--output {path}: writing .xlsx files needs openpyxl; in newsmark's folder run: pip install -c constraints.txt '.[files]'")
 
 
 class Output:
-    """A file of labelled rows (.jsonl or .parquet).
+    """A file of labelled rows (.jsonl, .parquet, .csv or .xlsx).
 
     Until it is complete, the rows are in ``FILE.part``, which an interrupted run leaves behind and ``--resume`` continues. One run at a time has the file.
 
@@ -116,7 +121,7 @@ class Output:
                         stream.write(f"{line}\n")
                         count += 1
         else:
-            count = self._write_parquet(only_review)
+            count = self._write_table(only_review)
         self._part.unlink(missing_ok=True)
         self._note.unlink()
         self._stream.close()
@@ -139,18 +144,18 @@ class Output:
                 return stream
             stream.close()  # the other run ended between the two calls, and its file has another name now
 
-    def _write_parquet(self, only_review: bool) -> int:
+    def _write_table(self, only_review: bool) -> int:
         import pyarrow
 
-        temporary = Path(f"{self._path}.tmp")
+        temporary, ending = Path(f"{self._path}.tmp"), self._path.suffix.lower()
         try:
             if self._joined:
                 count = write_joined(self._joined, self._rows, temporary, only_review)
             else:
-                count = write_rows(lambda: (row for row in self._rows() if row["review"] or not only_review), temporary)
+                count = _TABLES[ending](lambda: (row for row in self._rows() if row["review"] or not only_review), temporary)
         except (pyarrow.ArrowException, OverflowError) as error:
             temporary.unlink(missing_ok=True)
-            raise NewsmarkError(f"{self._path}: Parquet can't hold these rows ({first_line(error)}); {self._keep_as_jsonl()}") from None
+            raise NewsmarkError(f"{self._path}: this kind of file can't hold these rows ({first_line(error)}); {self._keep_as_jsonl()}") from None
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
