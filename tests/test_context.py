@@ -5,7 +5,7 @@ import json
 import pytest
 from newsmark.annotation.labels import load_labels
 from newsmark.models.context import PassageInContext, in_reading_order
-from newsmark.training.dataset import load_labelled
+from newsmark.training.labelled import load_labelled
 
 
 def test_neighbours_are_the_passages_before_and_after():

@@ -20,7 +20,7 @@ from newsmark.training.corpus import (
     nearest,
     tokens,
 )
-from newsmark.training.dataset import load_labelled
+from newsmark.training.labelled import load_labelled
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 EXCLUSIVE = frozenset({"boilerplate"})

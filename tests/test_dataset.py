@@ -13,7 +13,8 @@ from newsmark.annotation.labels import load_labels
 from newsmark.models.baseline.settings import BaselineSettings
 from newsmark.models.baseline.trainer import Baseline
 from newsmark.models.model import decide
-from newsmark.training.dataset import Passages, load_corpus, load_labelled, load_passages
+from newsmark.training.dataset import Passages, load_passages
+from newsmark.training.labelled import load_corpus, load_labelled
 from newsmark.training.metrics import evaluate
 
 ROOT = Path(__file__).parent.parent

@@ -38,7 +38,7 @@ def model_folder(tmp_path_factory):
     from newsmark.models.calibration import Calibration
     from newsmark.models.model import TrainedModel
     from newsmark.models.saved import save_model
-    from newsmark.training.dataset import load_labelled
+    from newsmark.training.labelled import load_labelled
 
     scheme = newsmark.load_labels()
     data = load_labelled(Path("seeds/bootstrap/sv.jsonl"), scheme)

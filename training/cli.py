@@ -215,7 +215,8 @@ def _rollback(arguments: argparse.Namespace) -> None:
 def _corpus(arguments: argparse.Namespace) -> None:
     from .corpus import compare_labellings, measure_corpus  # keeps --help fast
     from .corpus_tables import corpus_report, relabelling_table
-    from .dataset import load_labelled, load_passages
+    from .dataset import load_passages
+    from .labelled import load_labelled
     from .leaks import check_leaks
 
     scheme = load_labels(arguments.labels_file)

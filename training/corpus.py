@@ -230,9 +230,7 @@ class Relabelling:
 
 
 def compare_labellings(data: LabelledPassages, second: LabelledPassages) -> Relabelling:
-    """Compare a second labelling of some passages, matched by document and text (the first such with the first, where one repeats).
-
-    A label counts where both judged it.
+    """Compare a second labelling, where both judged, matched by document and text (the first such with the first, where one repeats).
 
     Raises:
         NewsmarkError: a passage of the second is not among the first's.

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from ..annotation.annotations import Annotation, annotations_by_document, labels_of_passages, read_annotations, with_offered
 from ..annotation.documents import Document, read_documents
-from ..annotation.errors import NewsmarkError, UsageError, unknown_name
-from ..annotation.files import names_of, read_jsonl, text_of
+from ..annotation.errors import NewsmarkError, UsageError
 from ..annotation.folders import cache_folder
 from ..annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
 from ..annotation.reading.finding import find_files
@@ -208,93 +207,8 @@ def load_passages(documents: Sequence[str], annotations: str, labels: str = str(
     )
 
 
-def load_labelled(path: Path, scheme: LabelScheme, judged: Iterable[str] | None = None) -> LabelledPassages:
-    """Read labelled passages: a JSONL file, or a folder of them, one passage a row, in reading order.
-
-    A row has ``text`` and ``labels`` (a list, empty for none), and where known ``lang``, ``document`` (or ``page``) and ``kind``.
-    ``judged`` lists the labels that were judged; a row without it was judged for the labels that such rows of the file or
-    folder have, all together.
-
-    Args:
-        path: the file or folder.
-        scheme: labels and topics.
-        judged: labels that rows without ``judged`` were judged for, where that is known.
-
-    Raises:
-        NewsmarkError: a row is not as it must be (names the line), or there is none.
-    """
-    rows = _labelled_rows(path, judged)
-    for where, name in [*((row.where, name) for row in rows for name in row.labels), *((row.where, name) for row in rows for name in row.judged)]:
-        if name not in scheme.label_names:
-            raise NewsmarkError(f"{where}: {unknown_name('label', name, scheme.label_names)}")
-    return _as_passages(rows, scheme)
-
-
-def load_corpus(path: Path, scheme: LabelScheme) -> tuple[LabelledPassages, tuple[str, ...]]:
-    """Read labelled passages whose labels may be others than the scheme's (see ``load_labelled``); the scheme's other labels are not judged.
-
-    Returns:
-        The passages, and the names of their labels that the scheme does not have.
-    """
-    rows = _labelled_rows(path)
-    others = {name for row in rows for name in row.labels | row.judged} - {*scheme.label_names}
-    return _as_passages(rows, scheme), tuple(sorted(others))
-
-
-@dataclass(frozen=True)
-class _LabelledRow:
-    """A row of labelled passages: where it is, its labels and those that were judged, and the other columns."""
-
-    where: str
-    labels: frozenset[str]
-    judged: frozenset[str]
-    text: str
-    document: str
-    language: str
-    kind: str
-
-
-def _labelled_rows(path: Path, judged: Iterable[str] | None = None) -> list[_LabelledRow]:
-    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-    found = [(where, row) for file in files for where, row in read_jsonl(file)]
-    if not found:
-        raise NewsmarkError(f"{path}: {'no .jsonl file in this folder has' if path.is_dir() else 'the file has no'} rows")
-    labels = [_labels_of(where, row) for where, row in found]
-    usual = frozenset(judged or ()).union(*(own for own, (_, row) in zip(labels, found, strict=True) if row.get("judged") is None))
-    return [_labelled_row(where, row, own, usual) for own, (where, row) in zip(labels, found, strict=True)]
-
-
-def _labels_of(where: str, row: dict[str, Any]) -> frozenset[str]:
-    if not isinstance(row.get("labels"), list):
-        raise NewsmarkError(f"{where}: field 'labels' must be a list of label names, empty for none")
-    return frozenset(map(str, row["labels"]))
-
-
-def _labelled_row(where: str, row: dict[str, Any], labels: frozenset[str], usual: frozenset[str]) -> _LabelledRow:
-    judged = usual if row.get("judged") is None else frozenset(names_of(row, "judged", where))
-    if labels - judged:
-        raise NewsmarkError(f"{where}: label {min(labels - judged)!r} is given, but not among the row's 'judged'; add it there")
-    document = str(row.get("document") or row.get("page") or where)
-    language, kind = str(row.get("lang") or UNKNOWN_LANGUAGE), str(row.get("kind") or UNKNOWN_KIND)
-    return _LabelledRow(where, labels, judged, text_of(row, where), document, language, kind)
-
-
-def _as_passages(rows: Sequence[_LabelledRow], scheme: LabelScheme) -> LabelledPassages:
-    documents = np.asarray([row.document for row in rows])
-    return LabelledPassages(
-        scheme.label_names,
-        [row.text for row in rows],
-        np.asarray([_targets(row.labels, row.judged, scheme) for row in rows], dtype=np.float32),
-        documents,
-        documents,
-        np.asarray([row.language for row in rows]),
-        documents,
-        [(0, len(row.text)) for row in rows],
-        np.asarray([row.kind for row in rows]),
-    )
-
-
-def _targets(labels: Iterable[str], judged: Iterable[str], scheme: LabelScheme) -> list[float]:
+def targets_of(labels: Iterable[str], judged: Iterable[str], scheme: LabelScheme) -> list[float]:
+    """Make a row of targets: 1 for the labels, 0 for the others that were judged, NaN for the rest."""
     return [float(name in labels) if name in judged else math.nan for name in scheme.label_names]
 
 
@@ -333,5 +247,5 @@ def _rows(document: Document, annotations: Sequence[Annotation], scheme: LabelSc
             "group": document.group,
             "topics": topics,
             "labels": labels,
-            "targets": _targets(labels, judged, scheme),
+            "targets": targets_of(labels, judged, scheme),
         }

@@ -17,8 +17,9 @@ from ..models.kinds import KINDS
 from ..models.model import REVIEW_RISK, TrainedModel, risk
 from .config import Config
 from .cross_validation import Fitter, majority
-from .dataset import LabelledPassages, load_labelled
+from .dataset import LabelledPassages
 from .figures import cooccurrence_figure, precision_recall_figure, reliability_figure
+from .labelled import load_labelled
 from .material import load_material, log_inputs
 from .metrics import Evaluation, calibration_error, evaluate
 from .processes import open_store

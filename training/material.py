@@ -11,7 +11,8 @@ import pandas as pd
 from ..annotation.documents import read_documents
 from ..annotation.labels import LabelScheme
 from .config import Config
-from .dataset import LabelledPassages, load_corpus, load_passages
+from .dataset import LabelledPassages, load_passages
+from .labelled import load_corpus
 from .leaks import check_leaks
 from .progress import Report
 from .recorder import Recorder

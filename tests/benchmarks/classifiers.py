@@ -26,7 +26,8 @@ from newsmark.models.transformer.encoder import DEFAULT_ENCODER, encoder_source
 from newsmark.training.calibration import fit_calibrations
 from newsmark.training.config import load_config
 from newsmark.training.cross_validation import TUNING_PARTS
-from newsmark.training.dataset import LabelledPassages, load_labelled, load_passages
+from newsmark.training.dataset import LabelledPassages, load_passages
+from newsmark.training.labelled import load_labelled
 from newsmark.training.leaks import check_leaks
 from newsmark.training.metrics import evaluate
 from newsmark.training.splits import set_aside

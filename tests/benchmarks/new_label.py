@@ -22,7 +22,8 @@ from newsmark.models.kinds import KINDS
 from newsmark.models.model import decide
 from newsmark.training.config import load_config
 from newsmark.training.cross_validation import Fitter
-from newsmark.training.dataset import HARD_PAIRS, load_labelled, load_passages
+from newsmark.training.dataset import HARD_PAIRS, load_passages
+from newsmark.training.labelled import load_labelled
 from newsmark.training.metrics import evaluate
 from newsmark.training.splits import make_folds
 

@@ -39,7 +39,7 @@ from newsmark.models.saved import load_model
 from newsmark.models.store import EXPERIMENT, connect, find_folder
 from newsmark.models.transformer.encoder import DEFAULT_ENCODER, encoder_source
 from newsmark.models.transformer.reader import INT8
-from newsmark.training.dataset import load_labelled
+from newsmark.training.labelled import load_labelled
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession, SessionOptions
 from tabulate import tabulate
