@@ -62,7 +62,7 @@ LoadSuggester = Callable[[str, LabelScheme], Suggester]
 
 
 @dataclass(frozen=True)
-class LabelledPassage:
+class SuggestedPassage:
     """A passage with the labels that a model gives it.
 
     Attributes:
@@ -113,7 +113,7 @@ class FileSuggester:
 
     version: str
     scheme: LabelScheme
-    passages: Mapping[str, Sequence[LabelledPassage]]
+    passages: Mapping[str, Sequence[SuggestedPassage]]
     others: tuple[str, ...]
 
     def suggest(self, document: Document) -> Suggestion:
@@ -134,7 +134,7 @@ def read_suggestions(path: Path, documents: Iterable[Document], scheme: LabelSch
             names file and line.
     """
     by_id = {document.id: document for document in documents}
-    passages: dict[str, list[LabelledPassage]] = {}
+    passages: dict[str, list[SuggestedPassage]] = {}
     others: dict[str, str] = {}
     versions: dict[str, None] = {}
     for where, row in read_jsonl(path):
@@ -151,7 +151,7 @@ def read_suggestions(path: Path, documents: Iterable[Document], scheme: LabelSch
     return FileSuggester(next(iter(versions)), scheme, passages, tuple(others.values()))
 
 
-def _labelled_passage(row: Mapping[str, Any], document: Document, scheme: LabelScheme, where: str) -> LabelledPassage:
+def _labelled_passage(row: Mapping[str, Any], document: Document, scheme: LabelScheme, where: str) -> SuggestedPassage:
     start, end, labels, scores = (row.get(key) for key in ("start", "end", "labels", "scores"))
     if not (isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(document.text)):
         raise NewsmarkError(f"{where}: {start!r}–{end!r} are no offsets in {document.name}, which has {len(document.text)} characters")
@@ -165,10 +165,10 @@ def _labelled_passage(row: Mapping[str, Any], document: Document, scheme: LabelS
         score = scores.get(label)
         if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
             raise NewsmarkError(f"{where}: the score of {label!r} is {score!r}; it must be a number from 0 to 1")
-    return LabelledPassage(start, end, {label: float(scores[label]) for label in labels})
+    return SuggestedPassage(start, end, {label: float(scores[label]) for label in labels})
 
 
-def suggest_labels(document: Document, version: str, passages: Iterable[LabelledPassage], scheme: LabelScheme) -> Suggestion:
+def suggest_labels(document: Document, version: str, passages: Iterable[SuggestedPassage], scheme: LabelScheme) -> Suggestion:
     """Turn a model's labels into suggestions: one span per passage and label, of the first kind where a label has kinds.
 
     Args:

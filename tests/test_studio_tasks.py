@@ -14,7 +14,7 @@ from newsmark.annotation.label_studio.reading import read_annotation
 from newsmark.annotation.label_studio.records import read_task
 from newsmark.annotation.label_studio.writing import prediction_row, task_data, to_results
 from newsmark.annotation.labels import Label, LabelScheme, load_labels
-from newsmark.annotation.suggestions import RULES_VERSION, LabelledPassage, RuleSuggester, suggest_labels
+from newsmark.annotation.suggestions import RULES_VERSION, RuleSuggester, SuggestedPassage, suggest_labels
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 SCHEME = load_labels()
@@ -191,7 +191,7 @@ def test_rules_fall_silent_for_a_label_that_was_removed():
 
 def test_a_models_labels_become_spans_with_a_kind_where_one_is_needed():
     document = Document("Hon lovar mer.\n”Vi ska göra det i morgon bitti”, sade hon.", "a.txt", "sv")
-    passages = [LabelledPassage(0, 14, {"quote": 0.61}), LabelledPassage(15, len(document.text), {"quote": 0.61})]
+    passages = [SuggestedPassage(0, 14, {"quote": 0.61}), SuggestedPassage(15, len(document.text), {"quote": 0.61})]
     suggestion = suggest_labels(document, "baseline-1", passages, SCHEME)
     assert [(span.id, span.kind, suggestion.scores[span.id]) for span in suggestion.spans] == [("p1", "indirect", 0.61), ("p2", "direct", 0.61)]
     assert [document.text[span.start : span.end] for span in suggestion.spans] == document.text.split("\n")

@@ -8,7 +8,7 @@ from ...annotation.documents import Document
 from ...annotation.errors import NewsmarkError
 from ...annotation.labels import LabelScheme
 from ...annotation.splitting.passages import split_passages
-from ...annotation.suggestions import LabelledPassage, Suggestion, suggest_labels
+from ...annotation.suggestions import SuggestedPassage, Suggestion, suggest_labels
 from ..context import in_reading_order
 from ..model import TrainedModel
 from ..saved import load_model
@@ -61,7 +61,7 @@ class ModelSuggester:
         passages = split_passages(document.text, document.language)
         predictions = predict_passages(self.model, in_reading_order([passage.text for passage in passages]))
         labelled = [
-            LabelledPassage(passage.start, passage.end, {label: one.scores[label] for label in one.labels})
+            SuggestedPassage(passage.start, passage.end, {label: one.scores[label] for label in one.labels})
             for passage, one in zip(passages, predictions, strict=True)
         ]
         return suggest_labels(document, self.version, labelled, self.scheme)
