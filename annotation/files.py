@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -72,20 +72,35 @@ def read_jsonl(source: Path | BinaryIO, name: str | None = None) -> Iterator[tup
     return ((where, row) for where, row, _ in read_json_lines(source, name))
 
 
-def read_json_lines(source: Path | BinaryIO, name: str | None = None) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Read JSON objects as ``read_jsonl`` does, each with its line as it is written, without white space around it."""
+def read_json_lines(
+    source: Path | BinaryIO, name: str | None = None, refuse: Callable[[NewsmarkError], None] | None = None
+) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Read JSON objects as ``read_jsonl`` does, each with its line as it is written, without white space around it.
+
+    Args:
+        source: a file, or an open binary stream.
+        name: what to call the source in messages; by default its path.
+        refuse: takes what is wrong with a line, which is then passed over; None to raise it.
+    """
     if isinstance(source, Path):
         try:
             with source.open("rb") as stream:
-                yield from read_json_lines(stream, name or str(source))
+                yield from read_json_lines(stream, name or str(source), refuse)
         except FileNotFoundError:
             raise UsageError(f"{source}: no such file") from None
         return
     for number, raw in enumerate(source, start=1):
         where = f"{name}, line {number}"
-        line = decode(raw, where).removeprefix("\ufeff" if number == 1 else "").strip(" \t\r\n")
-        if line.strip():
-            yield where, _parse_row(line, where), line
+        try:
+            line = decode(raw, where).removeprefix("\ufeff" if number == 1 else "").strip(" \t\r\n")
+            row = _parse_row(line, where) if line.strip() else None
+        except NewsmarkError as error:
+            if refuse is None:
+                raise
+            refuse(error)
+            continue
+        if row is not None:
+            yield where, row, line
 
 
 def _parse_row(line: str, where: str) -> dict[str, Any]:

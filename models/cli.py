@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from ..annotation.commandline import common_options, json_option, open_closed_streams, print_json, run_command, whole_number
@@ -13,6 +14,7 @@ from ..annotation.errors import UsageError
 from ..annotation.reading.options import PATHS_HELP, options_of, reading_options
 from .prediction.article import ArticlePrinter
 from .prediction.run import Labeller, predict, print_jsonl, print_table
+from .prediction.skipped import Skipped
 
 _WAIT_SECONDS = 600
 """How long a busy server is waited for."""
@@ -68,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
         "--article", dest="format", action="store_const", const="article", help="print the articles themselves, without what is labelled boilerplate"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl, .parquet, .csv or .xlsx file for the rows; it appears when it is complete")
+    parser.add_argument(
+        "--on-error",
+        choices=("stop", "skip"),
+        default="stop",
+        help="what happens to a row or file that can't be used: stop, or skip it; what is skipped is written to OUTPUT.skipped.jsonl, or "
+        "reported on standard error, and the exit code is 3 (default: %(default)s)",
+    )
     parser.add_argument("--resume", action="store_true", help="continue the --output of a run that was interrupted: no passage is lost or doubled")
     parser.add_argument(
         "--engine",
@@ -172,6 +181,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     if arguments.review and arguments.format == "article":
         raise UsageError("--article prints whole articles, and --review only some of their passages: leave out one of the two")
     article = ArticlePrinter()
+    skipped = Skipped(arguments.output) if arguments.on_error == "skip" else None
     summary = predict(
         arguments.paths,
         lambda: _labeller(arguments),
@@ -180,11 +190,13 @@ def _predict(arguments: argparse.Namespace) -> None:
         arguments.output,
         arguments.resume,
         article if arguments.format == "article" else print_jsonl if arguments.format == "jsonl" else print_table,
-        options_of(arguments),
+        replace(options_of(arguments), skip=skipped),
     )
     article.close()
     if summary and arguments.json:
         print_json(summary.as_dict())
+    if skipped:
+        skipped.finish()
 
 
 def _labeller(arguments: argparse.Namespace) -> Labeller:

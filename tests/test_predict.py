@@ -285,3 +285,23 @@ def test_a_path_that_is_not_there_is_told_before_any_row_is_read(tmp_path, capsy
 )
 def test_passwords_are_not_shown(text, shown):
     assert without_password(text) == shown
+
+
+@pytest.mark.usefixtures("model")
+def test_what_can_not_be_used_is_skipped_where_that_is_asked_for(tmp_path, capsys):
+    (tmp_path / "a.jsonl").write_text('{"text": "Ett 0.1"}\n{"text": ""}\n{"text": "Två 0.1"}\n', encoding="utf-8")
+    output = tmp_path / "out.csv"
+    assert cli.main([str(tmp_path / "a.jsonl"), "--on-error", "skip", "--output", str(output)]) == 3
+    assert f"predict: error: skipped (rows or files): 1; {output}.skipped.jsonl says which and why" in capsys.readouterr().err
+    assert [line.partition(",")[0] for line in output.read_text(encoding="utf-8-sig").splitlines()] == ["text", "Ett 0.1", "Två 0.1"]
+
+
+@pytest.mark.usefixtures("model")
+def test_what_a_page_says_about_itself_comes_back_with_its_passages(tmp_path, capsys):
+    page = '<title>Rubrik</title><link rel="canonical" href="https://example.org/a"><meta name="author" content="Eva Ek"><p>Hon kom 0.1</p><p>Han gick 0.1</p>'
+    (tmp_path / "a.html").write_text(page, encoding="utf-8")
+    assert cli.main([str(tmp_path)]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["text"], row["title"], row["url"], row["author"]) for row in rows] == [
+        (text, "Rubrik", "https://example.org/a", "Eva Ek") for text in ("Hon kom 0.1", "Han gick 0.1")
+    ]

@@ -47,7 +47,10 @@ def find_sources(paths: Iterable[Path], options: ReadingOptions = DEFAULTS) -> I
         NewsmarkError: the kind of a named file is not known, or a folder or an archive holds nothing to read.
     """
     for path in find_files(paths, options):
-        yield from _opened(_source(path))
+        try:
+            yield from _opened(_source(path))
+        except NewsmarkError as error:
+            options.refuse(error)
 
 
 def find_files(paths: Iterable[Path], options: ReadingOptions = DEFAULTS) -> Iterator[Path]:

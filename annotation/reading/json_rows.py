@@ -20,7 +20,7 @@ def read_jsonl_file(source: Source, options: ReadingOptions) -> Iterator[Entry]:
 
 def json_lines(stream: BinaryIO, name: str, options: ReadingOptions) -> Iterator[Entry]:
     """Read rows from an open stream."""
-    for where, row, line in read_json_lines(stream, name):
+    for where, row, line in read_json_lines(stream, name, options.refuse):
         renamed = with_text(row, options)
         yield Entry(where, renamed, line if renamed is row else "")
 

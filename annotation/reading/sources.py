@@ -24,11 +24,27 @@ class ReadingOptions:
         recursive: read the sub-folders of folders, too.
         encoding: of the text files that are not UTF-8; None to find it out.
         text_column: the field or column that holds the text; None for ``text``, or the only column of long texts.
+        skip: takes what is wrong with a row or a file, and the row where it could be read, instead of the end that it would be.
     """
 
     recursive: bool = False
     encoding: str | None = None
     text_column: str | None = None
+    skip: Callable[[NewsmarkError, Mapping[str, Any] | None], None] | None = None
+
+    def refuse(self, error: NewsmarkError, row: Mapping[str, Any] | None = None) -> None:
+        """Report that a row or a file can't be used.
+
+        Raises:
+            NewsmarkError: nothing is skipped.
+        """
+        if self.skip is not None:
+            self.skip(error, row)
+            return
+        try:
+            raise error
+        finally:
+            del error  # else the error keeps this frame, and this frame the error, and with them all that the run has open
 
 
 DEFAULTS = ReadingOptions()

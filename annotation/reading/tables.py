@@ -81,7 +81,9 @@ def _entries(name: str, rows: Iterator[tuple[str, list[Any]]], options: ReadingO
     column: str | None = None
     for where, values in rows:
         if len(values) > len(columns) and any(value not in {None, ""} for value in values[len(columns) :]):
-            raise NewsmarkError(f"{where}: {len(values)} values for {len(columns)} columns; repair the row or the first one, which names the columns")
+            problem = f"{where}: {len(values)} values for {len(columns)} columns; repair the row or the first one, which names the columns"
+            options.refuse(NewsmarkError(problem))
+            continue
         row = {key: _plain(value) for key, value in zip(columns, values, strict=False) if key and value not in {None, ""}}
         if not row:
             continue

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...annotation.documents import Document, document_of, row_is_passage
-from ...annotation.errors import UsageError, printable
+from ...annotation.errors import NewsmarkError, UsageError, printable
 from ...annotation.files import text_of
 from ...annotation.reading.finding import find_sources, source_of_stdin
 from ...annotation.reading.kinds import read_source
@@ -64,12 +64,18 @@ def read_rows(paths: Iterable[str], joined: bool = False, options: ReadingOption
         if name != "-" and not Path(name).exists():
             raise UsageError(f"{name}: no such file or folder")
     if joined:
-        yield from _joined_rows(names)
+        yield from _joined_rows(names, options)
         return
     for name in names:
         for source in source_of_stdin() if name == "-" else find_sources([Path(name)], options):
-            for entry in read_source(source, options):
-                yield from _rows(entry, source.name)
+            try:
+                for entry in read_source(source, options):
+                    try:
+                        yield from _rows(entry, source.name)
+                    except NewsmarkError as error:
+                        options.refuse(error, entry.row)
+            except NewsmarkError as error:
+                options.refuse(error)
 
 
 def can_join(paths: Sequence[str]) -> bool:
@@ -135,7 +141,7 @@ def _encoded(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, _ENCODE(value)) for name, value in row.items()]
 
 
-def _joined_rows(names: Iterable[str]) -> Iterator[Row]:
+def _joined_rows(names: Iterable[str], options: ReadingOptions) -> Iterator[Row]:
     """Rows of Parquet files, whose fields are joined later."""
     place = 0
     for name in names:
@@ -144,10 +150,13 @@ def _joined_rows(names: Iterable[str]) -> Iterator[Row]:
         for where, row, number, digest in read_columns(path, place):
             place += 1
             begin = _ENCODE({"row": number, "of": digest})[:-1]
-            if row_is_passage(row) is False:
-                yield from _passages(document_of(Entry(where, row), with_path=True), [], row, begin)
-            else:
-                yield _passage(row, text_of(row, where), begin, source)
+            try:
+                if row_is_passage(row) is False:
+                    yield from _passages(document_of(Entry(where, row), with_path=True), [], row, begin)
+                else:
+                    yield _passage(row, text_of(row, where), begin, source)
+            except NewsmarkError as error:
+                options.refuse(error, row)
 
 
 def _passage(row: Mapping[str, Any], text: str, fields: str, source: str) -> Row:
