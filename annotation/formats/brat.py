@@ -70,7 +70,7 @@ def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:
             lines.append(f"T{number}\t{span.label} {offsets}\t{words}\n")
             if span.kind:
                 lines.append(f"A{number}\tkind T{number} {span.kind}\n")
-        if one.annotation.note:
+        if one.annotation.note and one.annotation.spans:  # brat keeps a note at a span
             lines.append("#1\tAnnotatorNotes T1\t" + one.annotation.note.replace("\n", "\\n") + "\n")
         with atomic_write(path / f"{stem}.txt") as stream:
             stream.write(text)

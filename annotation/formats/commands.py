@@ -138,9 +138,9 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _report_export(arguments: argparse.Namespace, chosen: Format, documents: int, annotations: int, left_out: list[str]) -> None:
     for line in left_out:
-        print(f"left out: {line}", file=sys.stderr)
+        print(f"lost: {line}", file=sys.stderr)
     if arguments.json:
         print_json({"file": str(arguments.output), "format": chosen.name, "documents": documents, "annotations": annotations, "left_out": left_out})
     print(f"{arguments.output}: {documents} documents, {annotations} annotations, for {chosen.title}", file=sys.stderr)
     if left_out:
-        raise PartlyDoneError(f"{len(left_out)} things were left out (see above)")
+        raise PartlyDoneError(f"{len(left_out)} things were lost (see above)")

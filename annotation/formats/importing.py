@@ -65,7 +65,7 @@ def import_entries(entries: Iterable[Entry], scheme: LabelScheme, choices: Choic
         if is_blank(entry.text) or "\0" in entry.text:
             imported.left_out.append(f"{entry.where}: the text {'holds a NUL' if chr(0) in entry.text else 'is empty'}")
             continue
-        document = make_document(entry.text, entry.name or entry.where, entry.language)
+        document = make_document(entry.text, entry.name or entry.where.rpartition("/")[2], entry.language)
         document = imported.documents.setdefault(document.id, document)
         problems = list(entry.problems)
         annotation = _annotation(entry, document, scheme, choices, problems, imported.unknown) if entry.is_annotated else None

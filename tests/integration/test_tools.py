@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+from pathlib import Path
 
 import pytest
 from newsmark.annotation.formats.kinds import format_named
 from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.labels import load_labels
 
+SEEDS = Path("seeds/annotations.jsonl")
 TEXT = "Près de 100 pays 🇸🇪 ont signé.\n« Nous allons y travailler », dit-elle."
 OWN = {"id": "r1", "from_name": "span", "to_name": "text", "type": "labels", "value": {"start": 0, "end": 16, "labels": ["statistic"]}}
 PAGE = "<html><head><title>no</title></head><body><p>Près de <b>100 pays</b> &amp; plus.</p></body></html>"
@@ -91,3 +93,21 @@ def test_the_export_of_a_project_with_its_own_interface_is_imported(project, com
     (row,) = rows_of(tmp_path / "a.jsonl")
     assert [(one["start"], one["end"], one["label"]) for one in row["spans"]] == [(0, 16, "statistic")]
     assert (row["topics"], row["note"], row["ground_truth"]) == (["cybercrime"], "osäker", False)
+
+
+def test_an_exported_file_is_imported_by_a_server_that_knows_the_annotators(project, annotate, tmp_path):
+    project.ensure(load_labels(), 3)
+    for name in ("reader-1", "reader-2", "adjudicator"):
+        project.annotators.id_of(name)
+    emails = {user.first_name: user.email for user in project.connection.sdk.users.list()}
+    done = annotate("export", "seeds", "--annotations", "seeds/annotations.jsonl", "--format", "label-studio", "--output", tmp_path / "out.json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    for row in rows:
+        for one in row["annotations"]:
+            one["completed_by"] = {"email": emails[one["completed_by"]["email"]]}  # annotators who log in are called as their address
+    imported(project, rows)
+    pulled = annotate("pull", "--annotations", tmp_path / "back.jsonl", "--project", project.title)
+    assert pulled.returncode == 0, pulled.stderr
+    own = {(row["document"], row["annotator"]): (row["ground_truth"], row["topics"], row["spans"]) for row in rows_of(SEEDS)}
+    assert {(row["document"], row["annotator"]): (row["ground_truth"], row["topics"], row["spans"]) for row in rows_of(tmp_path / "back.jsonl")} == own
