@@ -57,6 +57,12 @@ def test_translations_of_one_article_share_their_group_and_no_other_seed_does():
     assert len(set(groups)) == 4
 
 
+def test_an_article_that_names_no_source_is_grouped_with_those_of_its_own_url():
+    first, second = (Document(text, "a", "sv", {"url": URL}) for text in ("Första versionen.", "Andra versionen."))
+    assert first.group == second.group == URL
+    assert Document(f"Slut.\nKälla: {URL}x\n", "a", "sv", {"url": URL}).group == f"{URL}x"
+
+
 def test_the_languages_of_the_seeds_are_identified():
     assert [document.language for document in read(SEEDS)] == ["fr", "sv", "fr", "fr", "fr"]
 

@@ -195,3 +195,9 @@ def test_a_models_labels_become_spans_with_a_kind_where_one_is_needed():
     suggestion = suggest_labels(document, "baseline-1", passages, SCHEME)
     assert [(span.id, span.kind, suggestion.scores[span.id]) for span in suggestion.spans] == [("p1", "indirect", 0.61), ("p2", "direct", 0.61)]
     assert [document.text[span.start : span.end] for span in suggestion.spans] == document.text.split("\n")
+
+
+def test_what_an_article_says_about_itself_is_in_the_data_of_its_task():
+    said = {"title": "Rubrik", "url": "https://example.org/a"}
+    document = Document("Det regnade.", "a.html", "sv", said)
+    assert task_data(document) == {**said, "text": document.text, "sha256": document.id, "name": "a.html", "lang": "sv"}

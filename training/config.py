@@ -24,7 +24,7 @@ class DataConfig:
 
     kind: str = Field(alias="model", title="kind", description=f"kind of classifier: {', '.join(KINDS)}")
     documents: Annotated[tuple[str, ...], RelativePath()] = Field(
-        min_length=1, title="paths", description=".txt files, folders of them, or .jsonl files with one article per row"
+        min_length=1, title="paths", description="files of articles, folders of them, or files with one article per row"
     )
     annotations: Annotated[str, RelativePath()] = Field(title="file", description="annotation file of these documents")
     bootstrap: Annotated[str, RelativePath()] = Field(
