@@ -88,6 +88,13 @@ def test_files_that_exist_are_not_overwritten(run, tmp_path):
     assert "a.jsonl exists; name another file" in err
 
 
+def test_an_archive_is_named(tmp_path, capsys):
+    (tmp_path / "all.zip").write_bytes(b"PK")
+    files = ["--documents", str(tmp_path / "d.jsonl"), "--annotations", str(tmp_path / "a.jsonl")]
+    assert main(["import", str(tmp_path / "all.zip"), "--format", "doccano", *files]) == 2
+    assert "all.zip: an archive; unpack it and give the files or the folder" in capsys.readouterr().err
+
+
 def test_classes_of_a_whole_text_are_topics_or_labels(run):
     code, texts, rows, _ = run("doccano_classification.jsonl", "doccano", "--map", "sport=statistic")
     assert code == 0

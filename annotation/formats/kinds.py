@@ -176,10 +176,12 @@ def files_of(chosen: Format, path: Path) -> list[Path]:
     """Find the files that a path stands for: itself, or a folder's files of the format, with those in its sub-folders.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or the path is an archive.
     """
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder")
+    if path.suffix.lower() in {".zip", ".gz"}:
+        raise UsageError(f"{path}: an archive; unpack it and give the files or the folder")
     if not path.is_dir() or (chosen.folder == "read" and not list(path.glob("*.parquet"))):
         return [path]
     found = sorted(one for one in path.rglob("*") if one.suffix.lower() in chosen.endings and one.is_file() and not one.name.startswith("."))
