@@ -202,7 +202,7 @@ def test_a_label_learns_only_from_passages_that_were_judged_for_it():
     targets = TARGETS.copy()
     targets[[1, 3, 7], 1] = np.nan
     found = fit(targets)
-    assert np.array_equal(found.scores(UNSEEN)[:, [0, 2]], fit().scores(UNSEEN)[:, [0, 2]])
+    assert np.allclose(found.scores(UNSEEN)[:, [0, 2]], fit().scores(UNSEEN)[:, [0, 2]], rtol=0, atol=1e-12)
     judged = ~np.isnan(targets[:, 1])
     vectors = found.features.transform([re.sub(r"\d+", "0", text) for text in TEXTS])
     alone = clone(found.regressions[1]).fit(vectors[judged], TARGETS[judged, 1].astype(int))
@@ -221,3 +221,16 @@ def test_going_on_with_a_label_that_the_first_passages_do_not_judge():
     further = fit(TARGETS[5:], texts=TEXTS[5:], start=fit(first, texts=TEXTS[:5]))
     assert np.array_equal(further.scores(UNSEEN), fit(np.concatenate([first, TARGETS[5:]])).scores(UNSEEN))
     assert len(set(further.scores(UNSEEN)[:, 2])) > 1
+
+
+def test_ngrams_of_passages_that_were_not_judged_for_a_label_do_not_weaken_those_of_others(tmp_path):
+    targets = TARGETS.copy()
+    targets[:4, 2] = np.nan
+    found = fit(targets)
+    text, more = "Jag lovar, sade ministern", "Jag lovar, sade ministern, Nous promettons de bâtir Le taux est pour cent"
+    own, longer = found.scores([text, more])[:, 2]
+    whole = fit().scores([text, more])[:, 2]
+    assert own - longer < whole[0] - whole[1]
+    model = as_model(found)
+    save_model(model, tmp_path / "model")
+    assert np.array_equal(load_model(tmp_path / "model").scores(alone(UNSEEN)), model.scores(alone(UNSEEN)))

@@ -34,11 +34,13 @@ class Terms(NamedTuple):
         terms: n different ones; words are separated by a space. An n-gram of words is known only where what it starts with is.
         idf: inverse document frequency of each: n.
         weights: n × labels.
+        known: n × labels, whether a passage that was judged for the label has the n-gram; None where all of them have one.
     """
 
     terms: list[str]
     idf: NDArray[np.float64]
     weights: NDArray[np.float64]
+    known: NDArray[np.bool_] | None = None
 
 
 class SavedBaseline:
@@ -96,17 +98,22 @@ class SavedBaseline:
         parts = {"words": self.words, "characters": self.characters}
         terms = {name: part.terms for name, part in parts.items()}
         (folder / _TERMS).write_text(json.dumps(terms, ensure_ascii=False) + "\n", encoding="utf-8")
-        tensors = {f"{name}.{kind}": getattr(part, kind) for name, part in parts.items() for kind in ("idf", "weights")}
+        arrays = {f"{name}.{kind}": getattr(part, kind) for name, part in parts.items() for kind in ("idf", "weights", "known")}
+        tensors = {name: array for name, array in arrays.items() if array is not None}
         (folder / _WEIGHTS).write_bytes(save(tensors | {"intercepts": self.intercepts}))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
         terms, tensors = json.loads((folder / _TERMS).read_text(encoding="utf-8")), load_file(folder / _WEIGHTS)
-        words, characters = (Terms(terms[name], tensors[f"{name}.idf"], tensors[f"{name}.weights"]) for name in ("words", "characters"))
+        words, characters = (
+            Terms(terms[name], tensors[f"{name}.idf"], tensors[f"{name}.weights"], tensors.get(f"{name}.known")) for name in ("words", "characters")
+        )
         for part in (words, characters):
             if not (part.idf.shape, part.weights.shape) == ((len(part.terms),), (len(part.terms), *tensors["intercepts"].shape)):
                 raise ValueError("weights that don't fit the vocabulary")
+            if part.known is not None and part.known.shape != part.weights.shape:
+                raise ValueError("n-grams that don't fit the vocabulary")
         return cls(words, characters, tensors["intercepts"])
 
 
@@ -194,8 +201,15 @@ def _ngrams_of_word(word: str, longest: int) -> Iterator[str]:
 
 
 def _odds(counts: sparse.csr_matrix, terms: Terms) -> NDArray[np.float64]:
-    """What n-grams add to the logarithmic odds (n × labels), from their counts (n × terms)."""
+    """What n-grams add to the logarithmic odds (n × labels), from their counts (n × terms).
+
+    A text has length 1 in the n-grams that a label knows: those that none of its passages had would only make all others count for less.
+    """
     values = (1 + np.log(counts.data)) * terms.idf[counts.indices]
+    if terms.known is not None:
+        lengths = sparse.csr_matrix((values**2, counts.indices, counts.indptr), shape=counts.shape) @ terms.known.astype(np.float64)
+        found = sparse.csr_matrix((values, counts.indices, counts.indptr), shape=counts.shape) @ terms.weights
+        return np.asarray(found / np.sqrt(np.where(lengths > 0, lengths, 1.0)))
     squares = np.ones(counts.shape[0])
     some = np.diff(counts.indptr) > 0
     squares[some] = np.add.reduceat(values**2, counts.indptr[:-1][some])

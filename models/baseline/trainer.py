@@ -25,10 +25,17 @@ class Baseline:
         features: what makes TF-IDF vectors.
         regressions: one per label; a number where nothing could be told apart: 1 where all passages have the label, else 0.
         trained_on: texts and targets, so that training can go on.
+        known: n-grams × labels, see ``Terms``; None where all passages were judged for all labels.
     """
 
-    def __init__(self, features: FeatureUnion, regressions: Sequence[LogisticRegression | float], trained_on: tuple[list[str], NDArray[np.float32]]) -> None:
-        self.features, self.regressions, self.trained_on = features, regressions, trained_on
+    def __init__(
+        self,
+        features: FeatureUnion,
+        regressions: Sequence[LogisticRegression | float],
+        trained_on: tuple[list[str], NDArray[np.float32]],
+        known: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self.features, self.regressions, self.trained_on, self.known = features, regressions, trained_on, known
 
     @classmethod
     def fit(
@@ -57,7 +64,9 @@ class Baseline:
                 return float(truth.any())
             return LogisticRegression(C=settings.C, class_weight="balanced", solver="liblinear", random_state=seed).fit(vectors[judged], truth)
 
-        return cls(features, [learn(column) for column in targets.T], (masked, targets))
+        judged = ~np.isnan(targets)
+        known = None if judged.all() else np.stack([vectors[np.flatnonzero(column)].getnnz(axis=0) > 0 for column in judged.T], axis=1)
+        return cls(features, [learn(column) for column in targets.T], (masked, targets), known)
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
@@ -71,10 +80,12 @@ class Baseline:
     def _saved(self) -> SavedBaseline:
         vectorizers = [vectorizer for _, vectorizer in self.features.transformer_list]
         weights, intercepts = zip(*map(_line, self.regressions), strict=True)
-        size = sum(len(one.vocabulary_) for one in vectorizers)
-        columns = np.split(np.vstack([np.broadcast_to(one, size) for one in weights]).T, [len(vectorizers[0].vocabulary_)])
+        size, split = sum(len(one.vocabulary_) for one in vectorizers), [len(vectorizers[0].vocabulary_)]
+        columns = np.split(np.vstack([np.broadcast_to(one, size) for one in weights]).T, split)
+        knowns = [None, None] if self.known is None else [np.ascontiguousarray(part) for part in np.split(self.known, split)]
         words, characters = (
-            Terms(one.get_feature_names_out().tolist(), one.idf_, np.ascontiguousarray(part)) for one, part in zip(vectorizers, columns, strict=True)
+            Terms(one.get_feature_names_out().tolist(), one.idf_, np.ascontiguousarray(part), known)
+            for one, part, known in zip(vectorizers, columns, knowns, strict=True)
         )
         return SavedBaseline(words, characters, np.array(intercepts))
 
