@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="FILE|FOLDER|-",
         default=["-"],
-        help=f"{PATHS_HELP}; - is standard input (default)",
+        help=f"{PATHS_HELP} (default: -)",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--model", metavar="MODEL", help="folder, run id or MLflow URI (default: the champion, else the newest trained model)")

@@ -114,6 +114,24 @@ def test_a_file_of_one_article(tmp_path, name, content, expected):
     assert texts(write(tmp_path / name, content)) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (FIRST, [FIRST]),
+        (PAGE, [LINES]),
+        (FIRST.encode("utf-16"), [FIRST]),
+        (OF_ROWS["rows.jsonl"], [FIRST, SECOND]),
+        (OF_ROWS["rows.json"], [FIRST, SECOND]),
+        (OF_ROWS["rows.xlsx"], [FIRST, SECOND]),
+        (gzip.compress(FIRST.encode()), [FIRST]),
+    ],
+)
+def test_standard_input_is_what_its_content_says(monkeypatch, content, expected):
+    raw = content if isinstance(content, bytes) else content.encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(raw))))
+    assert [document.text for document in documents(Path("-"))] == expected
+
+
 def test_a_page_says_what_it_is(tmp_path):
     said = {"title": "Ministern talade", "url": "https://example.org/a", "author": "Eva Ek", "date": "2026-11-28", "source": "Bladet"}
     path = write(tmp_path / "a.html", PAGE)

@@ -18,6 +18,9 @@ from .kinds import ARCHIVES, ending_of_content, ending_of_text, kind_of, known_e
 from .messages import note, some
 from .sources import DEFAULTS, Entry, ReadingOptions, Source
 
+STDIN = Path("-")
+"""Stands for standard input among the paths."""
+
 _HEAD = 1024
 _ABOUT = re.compile(r"(?:readme|license|licence|changelog|contributing)(?:\.\w+)?", re.IGNORECASE)
 """Files about a folder, which are none of its articles."""
@@ -35,7 +38,7 @@ def read_entries(paths: Iterable[Path], options: ReadingOptions = DEFAULTS) -> I
 
 
 def find_sources(paths: Iterable[Path], options: ReadingOptions = DEFAULTS) -> Iterator[Source]:
-    """Find the files to read.
+    """Find the files to read; the path "-" is standard input.
 
     An archive stays open until its last file was asked for: read each file before the next one.
 
@@ -46,24 +49,34 @@ def find_sources(paths: Iterable[Path], options: ReadingOptions = DEFAULTS) -> I
         UsageError: one of the paths does not exist.
         NewsmarkError: the kind of a named file is not known, or a folder or an archive holds nothing to read.
     """
-    for path in find_files(paths, options):
-        try:
-            yield from _opened(_source(path))
-        except NewsmarkError as error:
-            options.refuse(error)
+    paths = list(paths)
+    _check_exist(path for path in paths if path != STDIN)
+    for given in paths:
+        if given == STDIN:
+            yield from _stdin()
+            continue
+        for path in find_files([given], options):
+            try:
+                yield from _opened(_source(path))
+            except NewsmarkError as error:
+                options.refuse(error)
 
 
 def find_files(paths: Iterable[Path], options: ReadingOptions = DEFAULTS) -> Iterator[Path]:
     """Replace each folder by its files of one article each; archives are not opened (see ``find_sources``)."""
     paths = list(paths)
-    for path in paths:
-        if not path.exists():
-            raise UsageError(f"{path}: no such file or folder")
+    _check_exist(paths)
     for path in paths:
         yield from _in_folder(path, options) if path.is_dir() else [path]
 
 
-def source_of_stdin() -> Iterator[Source]:
+def _check_exist(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder")
+
+
+def _stdin() -> Iterator[Source]:
     """Standard input, whose kind its first bytes say; rows of JSON are read as they arrive."""
     stream = cast("io.BufferedReader", sys.stdin.buffer)
     head = stream.peek(_HEAD)

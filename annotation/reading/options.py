@@ -8,7 +8,8 @@ import codecs
 from .sources import ReadingOptions
 
 PATHS_HELP = (
-    "articles (.txt, .md, .html, .docx, .odt, .pdf, .epub, .eml), folders of them, files of rows (.csv, .tsv, .xlsx, .json, .jsonl, .parquet), feeds, .zip, .gz"
+    "articles (.txt, .md, .html, .docx, .odt, .pdf, .epub, .eml), folders of them, files of rows (.csv, .tsv, .xlsx, .json, .jsonl, .parquet), "
+    "feeds, .zip, .gz; - is standard input"
 )
 """What the files are that every command reads."""
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...annotation.documents import Document, document_of, row_is_passage
-from ...annotation.errors import NewsmarkError, UsageError, printable
+from ...annotation.errors import NewsmarkError, printable
 from ...annotation.files import text_of
-from ...annotation.reading.finding import find_sources, source_of_stdin
+from ...annotation.reading.finding import find_sources
 from ...annotation.reading.kinds import read_source
 from ...annotation.reading.sources import DEFAULTS, Entry, ReadingOptions
 from ...annotation.splitting.passages import split_passages
@@ -60,22 +60,18 @@ def read_rows(paths: Iterable[str], joined: bool = False, options: ReadingOption
         NewsmarkError: a path or its content is not usable.
     """
     names = list(paths)
-    for name in names:
-        if name != "-" and not Path(name).exists():
-            raise UsageError(f"{name}: no such file or folder")
     if joined:
         yield from _joined_rows(names, options)
         return
-    for name in names:
-        for source in source_of_stdin() if name == "-" else find_sources([Path(name)], options):
-            try:
-                for entry in read_source(source, options):
-                    try:
-                        yield from _rows(entry, source.name)
-                    except NewsmarkError as error:
-                        options.refuse(error, entry.row)
-            except NewsmarkError as error:
-                options.refuse(error)
+    for source in find_sources(map(Path, names), options):
+        try:
+            for entry in read_source(source, options):
+                try:
+                    yield from _rows(entry, source.name)
+                except NewsmarkError as error:
+                    options.refuse(error, entry.row)
+        except NewsmarkError as error:
+            options.refuse(error)
 
 
 def can_join(paths: Sequence[str]) -> bool:
