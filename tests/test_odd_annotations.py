@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 from newsmark.annotation.annotations import read_annotations, write_annotations
 from newsmark.annotation.documents import Document
 from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.label_studio.adjudication import read_decisions, with_decisions
 from newsmark.annotation.label_studio.annotators import Annotators
 from newsmark.annotation.label_studio.pull import pull_annotations
 from newsmark.annotation.label_studio.records import read_task
@@ -151,9 +152,9 @@ def test_what_can_be_read_is_read(results, expected, readable):
         (region(None, 15), "a statistic span at None–15 has no offsets that count characters"),
         (region("/div[1]/p[2]", "/div[1]/p[2]"), "a statistic span at /div[1]/p[2]–/div[1]/p[2] has no offsets that count characters"),
         (region(True, 15), "a statistic span at True–15 has no offsets that count characters"),
-        (region(12, 1000), "a statistic span at 12–1000 lies outside the text of 48 characters"),
-        (region(-3, 15), "a statistic span at -3–15 lies outside the text"),
-        (region(15, 12), "a statistic span at 15–12 lies outside the text"),
+        (region(12, 1000), "a statistic span at 12–1000 is outside the text of 48 characters"),
+        (region(-3, 15), "a statistic span at -3–15 is outside the text"),
+        (region(15, 12), "a statistic span at 15–12 is outside the text"),
         (region(*QUOTED, "quote"), "the quote “”Vi bygger nu”, sade hon.” has no kind; choose direct or indirect in Label Studio"),
         (region(label="rumour"), "label 'rumour' is not in the labels file; add it there, or change the annotation"),
         (changed(region(), labels=[None, {}]), "label '{}' is not in the labels file"),
@@ -377,3 +378,23 @@ def test_a_star_does_not_make_an_annotator_judge_a_label_that_came_later():
     server.rows = [task(annotation(region(), updated_at="2026-11-22T10:00:00Z", ground_truth=True))]
     (after,) = pull(server, [before]).annotations
     assert (after.ground_truth, after.offered) == (True, ("statistic",))
+
+
+def test_a_decision_judges_what_its_interface_offered_and_no_label_that_came_later():
+    decided = Server(task(annotation(region(), ground_truth=True)))
+    decided.id, decided.url, decided.offered_labels = 2, "http://server/projects/2", ("statistic", "quote")
+    (truth,) = read_decisions(decided, SCHEME).truths
+    assert (truth.annotator, truth.offered) == ("ann@example.org (adjudicating)", ("statistic", "quote"))
+    (kept,) = with_decisions([DOCUMENT], [], [truth])
+    decided.offered_labels = SCHEME.label_names  # labels were added, and nobody looked again
+    (kept,) = with_decisions([DOCUMENT], [kept], read_decisions(decided, SCHEME).truths)
+    assert kept == truth
+
+    starred = Server(task(annotation(region(), ground_truth=True, user=3, updated_at="2026-11-22T10:00:00Z")))  # in the annotators' project
+    starred.annotators.__dict__["names"] = {3: truth.annotator}
+    pulled = pull(starred, [kept])
+    assert (pulled.changed, pulled.annotations) == (0, (truth,))
+
+    decided.rows = [task(annotation(region(), region(*QUOTED, "quote", "r2"), kind(["direct"], "r2"), ground_truth=True))]
+    (changed_truth,) = with_decisions([DOCUMENT], [kept], read_decisions(decided, SCHEME).truths)
+    assert (len(changed_truth.spans), changed_truth.offered) == (2, SCHEME.label_names)

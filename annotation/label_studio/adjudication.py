@@ -82,7 +82,10 @@ def read_decisions(project: Project, scheme: LabelScheme) -> Decisions:
     """
     truths, untouched = [], []
     left_out: list[LeftOut] = []
-    for task in project.tasks.export(only_annotated=True) if project.id else []:
+    if project.id is None:
+        return Decisions()
+    offered = project.offered_labels
+    for task in project.tasks.export(only_annotated=True):
         answers = [one for one in task.annotations if not one.skipped]
         if not answers or not task.pushed:
             continue
@@ -97,16 +100,29 @@ def read_decisions(project: Project, scheme: LabelScheme) -> Decisions:
         else:
             if not newest.ground_truth:
                 project.tasks.mark_ground_truth(newest.id)
-            truths.append(replace(reading.annotation, ground_truth=True, task_url=project.task_url(task.id)))
+            truths.append(replace(reading.annotation, ground_truth=True, task_url=project.task_url(task.id), offered=offered))
     return Decisions(tuple(truths), tuple(untouched), tuple(left_out))
 
 
 def with_decisions(documents: Iterable[Document], annotations: Iterable[Annotation], truths: Iterable[Annotation]) -> list[Annotation]:
-    """Give documents their decided ground truth, which replaces an earlier one; those that were agreed are left out, to be settled anew."""
-    looked_at, decided = {document.id for document in documents}, {one.document_id: one for one in truths}
+    """Give documents their decided ground truth, which replaces an earlier one; those that were agreed are left out, to be settled anew.
+
+    A decision that the file has already keeps what it was offered: nobody has judged a label that the interface offers by now.
+    """
+    annotations = list(annotations)
+    known = {(one.document_id, one.annotator): one for one in annotations}
+    looked_at, decided = (
+        {document.id for document in documents},
+        {one.document_id: _as_known(known.get((one.document_id, one.annotator)), one) for one in truths},
+    )
     kept = [one for one in annotations if not (one.annotator == AGREED and one.document_id in looked_at)]
     kept = [one for one in kept if not (one.document_id in decided and is_adjudicated(one.annotator))]
     return [*(replace(one, ground_truth=False) if one.document_id in decided else one for one in kept), *decided.values()]
+
+
+def _as_known(known: Annotation | None, decided: Annotation) -> Annotation:
+    same = known and (known.spans, known.topics, known.note) == (decided.spans, decided.topics, decided.note)
+    return replace(decided, offered=known.offered) if known and known.offered and same else decided
 
 
 def push_disputes(project: Project, disputes: Sequence[Dispute], documents: Sequence[Document], scheme: LabelScheme) -> None:

@@ -128,9 +128,11 @@ def _with_one_truth(readings: Iterable[Reading], local: dict[Key, Annotation]) -
 def _same(local: Annotation, remote: Annotation) -> bool:
     """Whether the annotator said the same, at whatever time and in whatever task.
 
-    Labels that the interface offers by now count only where the annotator has submitted again: then they were judged, too.
+    Labels that the interface offers by now count only where the annotator has submitted again: then they were judged, too. Times of two
+    tasks say nothing about that: a decision has one in the project of adjudications, and another where its star is.
     """
-    again = None not in {local.updated_at, remote.updated_at} and _moment(local.updated_at) != _moment(remote.updated_at)
+    times = {local.updated_at, remote.updated_at}
+    again = local.task_url == remote.task_url and None not in times and _moment(local.updated_at) != _moment(remote.updated_at)
     return _content(local) == _content(remote) and not (again and set(local.offered or ()) != set(remote.offered or ()))
 
 
