@@ -250,6 +250,14 @@ def test_empty_and_missing_test_file_are_errors(tmp_path):
         load_labelled(tmp_path / "missing.jsonl", load_labels())
 
 
+def test_a_test_file_that_judges_no_label_is_an_error_before_anything_is_trained(tmp_path):
+    write_rows(tmp_path / "own.jsonl", [{"text": "Det regnar.", "labels": []}])
+    with pytest.raises(NewsmarkError, match=r"own\.jsonl: no row has a label or says in 'judged' which labels were judged"):
+        load_labelled(tmp_path / "own.jsonl", load_labels())
+    write_rows(tmp_path / "own.jsonl", [{"text": "Det regnar.", "labels": [], "judged": ["quote"]}])
+    assert load_labelled(tmp_path / "own.jsonl", load_labels()).judged.sum() == 1
+
+
 def test_an_annotation_says_nothing_about_a_label_that_its_annotator_was_not_offered(tmp_path):
     documents, path = write_article(tmp_path, [mark("quote", FIRST, kind="direct")])
     rows = [row | {"offered": ["quote", "boilerplate"]} for row in read_rows(Path(path))]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from newsmark.annotation.documents import make_document
+from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.labels import load_labels
 from newsmark.models.baseline.settings import BaselineSettings
 from newsmark.training.config import Config, DataConfig
@@ -24,14 +25,15 @@ def _own_cache(tmp_path, monkeypatch):
 
 
 def load(folder, labels, corpus, marked):
-    """Load one article, annotated with one span of the label ``marked``, beside another that nobody annotated; return what is said, too."""
+    """Load one article beside another that nobody annotated, with one span of the label ``marked``, or with nothing judged; return what is said, too."""
     rows = (f'  {name}: {{definition: A label., color: "#000000", hotkey: "{number}"}}' for number, name in enumerate(labels, start=1))
     (folder / "labels.yaml").write_text(SCHEME.format(labels="\n".join(rows)), encoding="utf-8")
     (folder / "article.txt").write_text(TEXT, encoding="utf-8")
     (folder / "other.txt").write_text("Ingen har läst den här artikeln ännu.\n", encoding="utf-8")
     span = {"id": "s", "start": 40, "end": 73, "label": marked}
-    annotation = {"document": make_document(TEXT, "", "sv").id, "annotator": "a", "ground_truth": False, "topics": [], "spans": [span]}
-    (folder / "annotations.jsonl").write_text(json.dumps(annotation | {"offered": [*labels]}) + "\n", encoding="utf-8")
+    annotation = {"document": make_document(TEXT, "", "sv").id, "annotator": "a", "ground_truth": False, "topics": [], "spans": []}
+    annotation |= {"spans": [span], "offered": [*labels]} if marked else {}
+    (folder / "annotations.jsonl").write_text(json.dumps(annotation) + "\n", encoding="utf-8")
     (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in corpus), encoding="utf-8")
     documents = tuple(str(folder / name) for name in ("article.txt", "other.txt"))
     data = DataConfig("baseline", documents, str(folder / "annotations.jsonl"), bootstrap=str(folder / "corpus.jsonl"), labels=str(folder / "labels.yaml"))
@@ -69,3 +71,8 @@ def test_a_label_with_few_passages_is_new_and_one_with_many_is_not(tmp_path):
     _, said = load(tmp_path, ("threat", "appeal"), corpus("appeal", 80), "threat")
     assert "threat is new: 1 of 2 passages judged for it have it; scores mean little below 30" in said
     assert not any(line.startswith("appeal") for line in said)
+
+
+def test_annotations_that_judge_no_label_are_an_error(tmp_path):
+    with pytest.raises(NewsmarkError, match=r"annotations\.jsonl: no annotation has a span or says in 'offered' which labels were judged"):
+        load(tmp_path, ("threat",), corpus("threat"), None)

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -267,3 +268,21 @@ def test_the_table_says_how_many_were_judged_only_where_not_all_were():
     assert [line[-1] for line in lines if line and line[0] in LABELS] == ["2", "4", "0"]
     assert ["boilerplate", *["–"] * 5, "0", "–", "0"] in lines
     assert "judged" not in scores_table(score_small(), score_small(), 2, "articles")
+
+
+def test_scoring_goes_through_the_passages_however_many_groups_there_are():
+    compared = 0
+
+    class Name(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    count = 400
+    data = replace(passages(TRUTH * (count // 4), ["a"] * count), groups=np.array([Name(f"g{number // 2}") for number in range(count)], dtype=object))
+    evaluate(data, np.array(PROBABILITIES * (count // 4)), np.array(GIVEN * (count // 4), dtype=bool), 13)
+    assert count <= compared < 20 * count

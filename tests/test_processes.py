@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 from newsmark.training.processes import is_gone, keep_run_folder, make_run_folder, this_process
+from newsmark.training.recorder import Recorder
 
 
 def changed(**values):
@@ -33,3 +36,14 @@ def test_a_folder_that_is_kept_names_no_process():
     keep_run_folder(folder)
     assert list(folder.iterdir()) == []
     folder.rmdir()
+
+
+def test_two_runs_that_the_store_could_not_take_are_both_kept_though_they_end_in_the_same_second(tmp_path, monkeypatch):
+    monkeypatch.setattr("newsmark.training.recorder.project_folder", lambda: tmp_path)
+    monkeypatch.setattr("newsmark.training.recorder.datetime", SimpleNamespace(now=lambda _: datetime(2026, 11, 28, tzinfo=UTC)))
+    kept = []
+    for number in range(2):
+        recorder = Recorder(logs=False)
+        recorder.log_text(f"run {number}", "note.txt")
+        kept.append(recorder._keep())
+    assert [(folder / "note.txt").read_text(encoding="utf-8") for folder in kept] == ["run 0", "run 1"]

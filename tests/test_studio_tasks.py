@@ -132,7 +132,7 @@ def test_two_spans_of_one_id_are_refused():
 
 @pytest.mark.parametrize(("start", "end"), [(-1, 3), (0, 0), (5, 4), (0, len(DOCUMENT.text) + 1)])
 def test_a_span_outside_the_text_is_not_sent(start, end):
-    with pytest.raises(NewsmarkError, match=r"^a\.txt: span 's1' at .* lies outside the text of \d+ characters$"):
+    with pytest.raises(NewsmarkError, match=r"^a\.txt: span 's1' at .* is outside the text of \d+ characters$"):
         to_results(DOCUMENT, [quote(start, end)])
 
 
@@ -140,8 +140,8 @@ def test_a_span_outside_the_text_is_not_sent(start, end):
     ("control", "value", "problem"),
     [
         ("span", {"labels": ["rumour"]}, "label 'rumour' is not in the labels file"),
-        ("span", {"end": 1000}, "a quote span at 0–1000 lies outside the text"),
-        ("span", {"start": -2}, "a quote span at -2–4 lies outside the text"),
+        ("span", {"end": 1000}, "a quote span at 0–1000 is outside the text"),
+        ("span", {"start": -2}, "a quote span at -2–4 is outside the text"),
         ("topics", {"choices": ["weather"]}, "topic 'weather' is not in the labels file"),
         ("kind", {"choices": ["reported"]}, "the quote “Ett.” has no kind; choose direct or indirect"),
     ],

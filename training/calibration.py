@@ -1,4 +1,4 @@
-"""From scores to decisions that can be trusted: calibrated probabilities and a threshold a label."""
+"""From scores to decisions that can be trusted: calibrated probabilities and a threshold per label."""
 
 from __future__ import annotations
 

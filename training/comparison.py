@@ -30,14 +30,14 @@ class McNemar:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One run against another, first, one.
+    """How one run differs from another one, the first.
 
     Attributes:
         labels: label names.
         passages: number of them.
         groups: number of groups that the intervals are drawn from.
         differences: F1 of the other less F1 of the first.
-        tests: one a label.
+        tests: one per label.
     """
 
     labels: tuple[str, ...]

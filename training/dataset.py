@@ -58,7 +58,7 @@ class PassagesConfig(datasets.BuilderConfig):
 
 
 class Passages(datasets.GeneratorBasedBuilder):
-    """Builds one row a passage, for every document that has an annotation.
+    """Builds one row per passage, for every document that has an annotation.
 
     Use it cached, ``Passages.of(…).download_and_prepare()`` then ``as_dataset("train")``, or streaming,
     ``as_streaming_dataset("train")``.

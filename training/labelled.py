@@ -16,7 +16,7 @@ from .dataset import UNKNOWN_KIND, UNKNOWN_LANGUAGE, LabelledPassages, targets_o
 
 
 def load_labelled(path: Path, scheme: LabelScheme, judged: Iterable[str] | None = None) -> LabelledPassages:
-    """Read labelled passages: a JSONL file, or a folder of them, one passage a row, in reading order.
+    """Read labelled passages: a JSONL file, or a folder of them, one passage per row, in reading order.
 
     A row has ``text`` and ``labels`` (a list, empty for none), and where known ``lang``, ``document`` (or ``page``) and ``kind``.
     ``judged`` lists the labels that were judged; a row without it was judged for the labels that such rows of the file or
@@ -34,6 +34,8 @@ def load_labelled(path: Path, scheme: LabelScheme, judged: Iterable[str] | None 
     for where, name in [*((row.where, name) for row in rows for name in row.labels), *((row.where, name) for row in rows for name in row.judged)]:
         if name not in scheme.label_names:
             raise NewsmarkError(f"{where}: {unknown_name('label', name, scheme.label_names)}")
+    if not any(row.judged for row in rows):
+        raise NewsmarkError(f"{path}: no row has a label or says in 'judged' which labels were judged, so there is nothing to score; add 'judged' to the rows")
     return _as_passages(rows, scheme)
 
 

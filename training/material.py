@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..annotation.documents import read_documents
+from ..annotation.errors import NewsmarkError
 from ..annotation.labels import LabelScheme
 from .config import Config
 from .dataset import LabelledPassages, load_passages
@@ -54,6 +55,8 @@ def load_material(config: Config, scheme: LabelScheme, test: LabelledPassages | 
         NewsmarkError: the input is not usable, or a passage stands on both sides.
     """
     data = load_passages(config.data.documents, config.data.annotations, config.data.labels)
+    if not data.judged.any():
+        raise NewsmarkError(f"{config.data.annotations}: no annotation has a span or says in 'offered' which labels were judged; nothing to train on")
     _report_left_out(data, config, report)
     check_leaks(data, None, scheme.exclusive_names)
     if test:

@@ -142,7 +142,9 @@ class Recorder:
         self._call("end", status=status)
 
     def _keep(self) -> Path:
-        folder = project_folder() / "mlruns" / f"kept-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        folder = (
+            project_folder() / "mlruns" / f"kept-{datetime.now(UTC):%Y%m%d-%H%M%S}-{self._folder.name.rpartition('-')[2]}"
+        )  # two runs may end in the same second
         try:
             shutil.copytree(self._folder, folder)
         except OSError:  # no room, or read-only: it stays where it is

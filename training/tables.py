@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
@@ -13,9 +12,6 @@ from .comparison import Comparison
 from .metrics import Evaluation, Interval, PartEvaluation
 from .suspects import Suspect
 from .tracking import LoggedPredictions, LoggedRun
-
-if TYPE_CHECKING:
-    pass
 
 
 def scores_table(scores: Evaluation, majority: Evaluation, groups: int, drawn: str) -> str:
@@ -62,7 +58,7 @@ def comparison_table(runs: Sequence[LoggedRun], same_passages: bool = False) -> 
     """Lay out the scores of runs side by side, and say where they can't be compared.
 
     Args:
-        runs: one a column.
+        runs: one per column.
         same_passages: all are known to be scored on the same passages.
     """
     names = [name for name in runs[0].metrics if name.endswith(("macro_f1", "micro_f1", "/f1"))]

@@ -185,7 +185,7 @@ def _span(region: Result, label: str, text: str, kinds: Sequence[Result], scheme
         yield f"a {label} span at {_offsets(region)} has no offsets that count characters"
         return
     if not 0 <= start <= end <= len(text):
-        yield f"a {label} span at {start}–{end} lies outside the text of {len(text)} characters"
+        yield f"a {label} span at {start}–{end} is outside the text of {len(text)} characters"
         return
     here = [one for one in kinds if (one.start, one.end) == (start, end)] or kinds  # regions that share an id differ by their offsets
     marked = text[start:end]

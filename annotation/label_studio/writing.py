@@ -60,7 +60,7 @@ def to_results(
         scores: probability of each span, by its id.
 
     Raises:
-        NewsmarkError: a span lies outside the text, or two have one id; Label Studio would not notice.
+        NewsmarkError: a span is outside the text, or two have one id; Label Studio would not notice.
     """
     spans = list(spans)
     twice = [span_id for span_id, count in Counter(span.id for span in spans).items() if count > 1]
@@ -69,7 +69,7 @@ def to_results(
     results = []
     for span in spans:
         if not 0 <= span.start < span.end <= len(document.text):
-            raise NewsmarkError(f"{document.name}: span {span.id!r} at {span.start}–{span.end} lies outside the text of {len(document.text)} characters")
+            raise NewsmarkError(f"{document.name}: span {span.id!r} at {span.start}–{span.end} is outside the text of {len(document.text)} characters")
         where = {"start": span.start, "end": span.end, "text": document.text[span.start : span.end]}
         score = {"score": scores[span.id]} if scores else {}
         common = {"id": span.id, "to_name": TEXT, **({"origin": "prediction"} if span.accepted else {})}

@@ -41,7 +41,7 @@ def split_passages(text: str, language: str) -> list[Passage]:
         language: ISO 639-1 code.
 
     Returns:
-        Passages that are not empty and do not overlap; what lies between them is white space.
+        Passages that are not empty and do not overlap; what is between them is white space.
     """
     passages = []
     for line in _LINE.finditer(text):
