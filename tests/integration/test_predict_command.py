@@ -122,7 +122,7 @@ def test_a_closed_pipe_is_no_error(model):
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1
-    assert re.fullmatch(r"model: baseline-[0-9a-f]{12}, folder .*\n", done.stderr)
+    assert re.fullmatch(r"seeds: read 5 files, .*\nmodel: baseline-[0-9a-f]{12}, folder .*\n", done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_closed_pipe_is_no_error(model):
     [
         (b"", "empty"),
         (b"  \n\n", "empty"),
-        (b"caf\xe9 au lait", "not UTF-8 at byte 3"),
+        ("café, café ".encode() + b"\xe9", "not UTF-8 at byte 13"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "NUL at byte 8"),
         (b"a\x00b", "NUL at byte 1"),
     ],
