@@ -158,7 +158,6 @@ def test_the_documents_and_annotations_are_the_seeds_by_default(command):
         (["split", "folder"], "folder: no files with an article each in this folder"),
         (["check", "good.txt", "--annotations", "folder"], "folder: Is a directory"),
         (["check", "good.txt", "--annotations", str(ANNOTATIONS)], "line 1: unknown document"),
-        (["check", "good.txt", "--labels", "labels.yaml"], "labels.yaml: broken YAML"),
         (["agreement", "good.txt", "--annotations", "none.jsonl"], "none.jsonl: no document has two annotators"),
     ],
     ids=lambda value: " ".join(value[:2]) + f" {Path(value[-1]).name}" if isinstance(value, list) else "",
@@ -190,6 +189,12 @@ def test_a_path_that_does_not_exist_is_wrong_usage_with_exit_code_2(capsys, argu
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.endswith(f"annotate: error: {problem}\n")
+
+
+def test_a_broken_labels_file_is_wrong_usage_with_exit_code_2(tmp_path, capsys):
+    labels = write(tmp_path, "labels.yaml", "a: [\n  b: c")
+    assert main(["check", "--labels", str(labels)]) == 2
+    assert f"annotate: error: {labels}: broken YAML" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["splti"], ["split"], ["split", "seeds", "--colour"], ["check", "--annotations"]], ids=" ".join)
