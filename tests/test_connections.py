@@ -281,6 +281,21 @@ async def test_each_part_of_a_request_has_its_time(monkeypatch):
 
 
 @running
+@pytest.mark.parametrize("header", ["Connection: close", "Connection: keep-alive"])
+async def test_a_connection_that_is_to_be_closed_does_not_wait_for_a_client_that_never_reads(monkeypatch, header):
+    for name in ("_IDLE_SECONDS", "_READING_SECONDS"):
+        monkeypatch.setattr(connection, name, 0.1)
+    async with Running() as server:
+        server.listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # a part of the answer stays in this process, too small to be unread
+        with socket.socket() as silent:
+            silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            silent.connect(("127.0.0.1", server.port))
+            silent.sendall(f"GET /large?60000 HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode())
+            await until(lambda: server.echo.asked)
+            await until(lambda: not server.front.connections)
+
+
+@running
 async def test_work_for_a_client_that_has_gone_is_given_up():
     async with Running() as server:
         _, writer = await server.connect(PING.replace(b"ping", b"hold"))

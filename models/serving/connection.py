@@ -127,9 +127,19 @@ class Connection(asyncio.Protocol):
     def _late(self) -> None:
         if self._request is not None and not self._refused:
             self._refuse(408, f"the body did not arrive within {BODY_SECONDS} seconds")
+        elif self._refused and self.transport.get_write_buffer_size():
+            self.drop("unread answer")
+        elif self._refused:
+            self.transport.abort()
         else:
             self._front.metrics.dropped.labels("slow" if self.begun else "idle").inc()
-            self.transport.abort() if self._refused else self.transport.close()
+            self._finish()
+
+    def _finish(self) -> None:
+        """Close the connection when its last answer is read; a client that does not read it has some time."""
+        self._refused = True
+        self._time(_READING_SECONDS)
+        self.transport.close()
 
     def _advance(self) -> None:
         """Go through what has arrived."""
@@ -247,7 +257,7 @@ class Connection(asyncio.Protocol):
             self.transport.resume_reading()
             self._loop.call_soon(self._advance)
         else:
-            self.transport.close()
+            self._finish()
 
     def _refuse(self, status: int, sentence: str) -> None:
         """Answer that a request can't be read, and close the connection."""
