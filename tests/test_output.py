@@ -160,6 +160,16 @@ def cells(path):
     return [list(row) for row in openpyxl.load_workbook(path).active.iter_rows(values_only=True)]
 
 
+@pytest.mark.parametrize("ending", [".csv", ".xlsx"])
+def test_a_field_that_is_called_like_the_column_of_a_score_is_kept_under_another_name(tmp_path, ending):
+    path = tmp_path / f"out{ending}"
+    file = Output(path, False, {})
+    file.write([(Row("a", '{"text": "a", "score_quote": 7'), FOUND)])
+    file.finish(False)
+    found = dict(zip(*cells(path), strict=True))
+    assert [str(found[name]) for name in ("input_score_quote", "score_quote")] == ["7", "0.9"]
+
+
 def test_a_control_character_and_a_long_text_fit_into_a_workbook(tmp_path):
     path = tmp_path / "out.xlsx"
     file = Output(path, False, {})

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from .fields import free_name
+
 MOST_ROWS, MOST_CHARACTERS = 1_048_576, 32_767
 """What a sheet and a cell of a workbook hold (Excel's limits)."""
 
@@ -78,9 +80,11 @@ def _columns(rows: Rows) -> list[str]:
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """A row whose values fit into cells: names in a list are divided by commas, each score has a column, other objects are JSON."""
     flat: dict[str, Any] = {}
-    for name, value in row.items():
-        if name == "scores":
-            flat |= {f"score_{label}": score for label, score in value.items()}
+    scores = {f"score_{label}": score for label, score in row["scores"].items()}
+    for field, value in row.items():
+        name = free_name(field, row, tuple(scores))
+        if field == "scores":
+            flat |= scores
         elif isinstance(value, list) and all(isinstance(one, str) for one in value):
             flat[name] = ", ".join(value)
         else:
