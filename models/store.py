@@ -35,6 +35,9 @@ CHAMPION, PREVIOUS = "champion", "previous"
 _ANSWER_SECONDS = 10
 """A server that does not answer within this time is taken to be away."""
 
+_fetched: set[Path] = set()
+"""Folders of what a server sent."""
+
 
 @dataclass(frozen=True)
 class FoundModel:
@@ -53,7 +56,7 @@ def connect() -> None:
     """Point MLflow at its store and experiment, with its telemetry off.
 
     The store is ``MLFLOW_TRACKING_URI``, or else an SQLite file in ``mlruns/`` of the project's folder. With SQLite, the
-    artifacts lie beside the file. Both are used by absolute path, so that the current folder does not matter.
+    artifacts are stored beside the file. Both are used by absolute path, so that the current folder does not matter.
 
     Call it before ``import mlflow``, whose telemetry begins with the import.
 
@@ -204,19 +207,27 @@ def version_of(alias: str) -> Any | None:
 
 @contextmanager
 def _files(uri: str) -> Iterator[str]:
-    """Fetch a model's files; what a server sends is removed when the process ends, or at once if it is of no use: MLflow would leave it."""
+    """Fetch a model's files; what a server sends is removed when the process ends, or earlier (see ``forget_files``): MLflow would leave it."""
     import mlflow
 
     if not mlflow.get_tracking_uri().startswith("http"):
         yield mlflow.artifacts.download_artifacts(uri)
         return
-    folder = tempfile.mkdtemp(prefix="newsmark-")
+    folder = Path(tempfile.mkdtemp(prefix="newsmark-"))
+    _fetched.add(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
-        yield mlflow.artifacts.download_artifacts(uri, dst_path=folder)
+        yield mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        forget_files(folder)
         raise
+
+
+def forget_files(folder: Path) -> None:
+    """Remove a model's files, if a server sent them: a process that loads one model after another would otherwise keep them all."""
+    for fetched in _fetched.intersection([folder, *folder.parents]):
+        shutil.rmtree(fetched, ignore_errors=True)
+        _fetched.discard(fetched)
 
 
 def _download(name: str | None) -> FoundModel:
@@ -283,4 +294,4 @@ def _quieten() -> None:
     import logging
 
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they tell as an error, they raise as well
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they log as an error, they raise as well

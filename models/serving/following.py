@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 from ..model import TrainedModel
 from ..prediction.schema import Input
 from ..saved import load_model
-from ..store import find_folder, resolve
+from ..store import find_folder, forget_files, resolve
 from .answering import label_inputs
 from .batching import Batcher
 
@@ -46,7 +45,6 @@ class FollowedModel:
     """
 
     def __init__(self, name: str | None, passages: int, changed: Callable[[TrainedModel], None]) -> None:
-        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "1"
         self._name, self._passages, self._changed = name, passages, changed
         self._pause, self._again_at, self._failed = float(_FOLLOW_SECONDS), 0.0, ""
         uri, self.source = self._resolve()
@@ -85,7 +83,11 @@ class FollowedModel:
         return resolve(self._name)
 
     def _load(self, uri: str) -> Batcher:
-        model = load_model(find_folder(uri))
+        folder = find_folder(uri)
+        try:
+            model = load_model(folder)
+        finally:
+            forget_files(folder)
         label_inputs(model, [Input(text="Solen sken.")], None, split=True)  # what is loaded at the first use is loaded now
         return Batcher(model, self._passages)
 

@@ -1,0 +1,46 @@
+"""The model that a server follows: what a store sent of it."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import mlflow
+import pytest
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.models import store
+from newsmark.models.serving.following import FollowedModel
+
+MODEL = Path("tests/data/models/baseline-6")
+URI = "models:/newsmark/1"
+
+
+@pytest.fixture
+def sent(tmp_path, monkeypatch):
+    """A store on a server that sends the files of a model, and the folder of temporary files."""
+
+    def send(uri, dst_path):
+        shutil.copytree(MODEL, Path(dst_path) / "artifacts" / store.ARTIFACT)
+        return dst_path
+
+    monkeypatch.setattr(store, "connect", lambda: None)
+    monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: "http://127.0.0.1:9")
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", send)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_what_a_server_sent_is_removed_when_the_model_is_loaded(sent):
+    assert FollowedModel(URI, 100, lambda _: None).batcher.model.kind == "baseline"
+    assert list(sent.iterdir()) == []
+
+
+def test_what_a_server_sent_is_removed_when_the_model_cannot_be_loaded(sent, monkeypatch):
+    monkeypatch.setattr("newsmark.models.serving.following.load_model", refuse)
+    with pytest.raises(NewsmarkError):
+        FollowedModel(URI, 100, lambda _: None)
+    assert list(sent.iterdir()) == []
+
+
+def refuse(folder):
+    assert folder.is_dir()
+    raise NewsmarkError(f"{folder}: of a newer format")
