@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--model", metavar="MODEL", help="folder, run id or MLflow URI (default: the champion, else the newest trained model)")
-    source.add_argument("--url", metavar="URL", help="let a server label (predict serve); NEWSMARK_TOKEN is its token, if it wants one")
+    source.add_argument("--url", metavar="URL", help="let a server label (predict serve); NEWSMARK_TOKEN is its token, if it asks for one")
     parser.add_argument(
         "--wait",
         type=whole_number("seconds", 0, 1_000_000),
@@ -82,14 +82,14 @@ def _parser() -> argparse.ArgumentParser:
         "--engine",
         choices=("local", "ray"),
         default="local",
-        help="where to label: here, or on Ray (RAY_ADDRESS names a cluster); ray pays on several machines",
+        help="where to label: here, or on Ray (RAY_ADDRESS names a cluster); Ray is faster only on several machines",
     )
     parser.add_argument(
         "--workers",
         type=whole_number("workers", 1, 10_000),
         metavar="N",
-        help="processes that label (default: 1; Ray actors: one per machine); more pay for a baseline from some 30,000 passages on, not for a transformer, "
-        "which uses all cores in one",
+        help="processes that label (default: 1; Ray actors: one per machine); more are faster with a baseline from some 30,000 passages on, not with a "
+        "transformer, which uses all cores in one",
     )
     parser.add_argument("--threshold", type=_threshold, metavar="SCORE", help="give a label from this score on, 0 to 1 (default: the model's own)")
     parser.add_argument("--review", action="store_true", help="print only rows that need review (a label has more than a 20 %% chance of being wrong)")
@@ -101,7 +101,7 @@ def _serve_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="predict serve",
         parents=[common_options()],
-        description="Serve a model: MLflow's scoring behind limits. POST /invocations labels texts, /ping and /health say whether the "
+        description="Serve a model over HTTP, behind limits. POST /invocations labels texts, /ping and /health say whether the "
         "server is alive and the model answers, /metrics is for Prometheus, /docs describes it all.",
         epilog="With NEWSMARK_TOKEN in the environment, requests need it as bearer token. SIGTERM finishes what is under way and stops.",
     )

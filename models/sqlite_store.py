@@ -1,6 +1,6 @@
 """MLflow's tables in an SQLite file, read without MLflow: its import alone takes seconds, and ``predict`` answers within one.
 
-The tables are MLflow's own affair. They were read from MLflow 3.17.2 and are used only while they carry ``TABLES``, the number of that
+The tables are internal to MLflow. They were read from MLflow 3.17.2 and are used only while they carry ``TABLES``, the number of that
 version's last migration; with any other number nothing here answers, and MLflow itself is asked. The test that fails first when MLflow
 changes is ``tests/integration/test_sqlite_store.py``.
 """

@@ -145,6 +145,8 @@ def test_more_passages_than_allowed_are_refused_before_the_model_works(batcher, 
         for texts in (["a\n" * 1001], ["a\n" * 501] * 2):
             with pytest.raises(TooManyPassagesError):
                 await label(batcher, *texts, split=True)
+        with pytest.raises(TooManyPassagesError):
+            await label(batcher, *["a"] * 1001)
 
     asyncio.run(ask())
     assert slow.asked == []

@@ -19,6 +19,7 @@ def sent(tmp_path, monkeypatch):
     """A store on a server that sends the files of a model, and the folder of temporary files."""
 
     def send(uri, dst_path):
+        assert uri == URI
         shutil.copytree(MODEL, Path(dst_path) / "artifacts" / store.ARTIFACT)
         return dst_path
 

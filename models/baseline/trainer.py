@@ -13,9 +13,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_union
 
-from ..baseline.settings import BaselineSettings
 from ..classifier import ReportMetric
 from .reader import TOKEN, SavedBaseline, Terms, mask_digits
+from .settings import BaselineSettings
 
 
 class Baseline:

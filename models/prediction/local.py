@@ -55,7 +55,9 @@ def in_processes(folder: Path, threshold: float | None, workers: int) -> Engine:
                 while waiting:
                     yield waiting.popleft().result()
             except BrokenProcessPool:
-                raise NewsmarkError("a worker process was killed, perhaps for want of memory; take fewer --workers (--resume continues an --output)") from None
+                raise NewsmarkError(
+                    "a worker process was killed, perhaps because memory ran out; take fewer --workers (--resume continues an --output)"
+                ) from None
 
     return in_order
 

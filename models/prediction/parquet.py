@@ -17,7 +17,7 @@ _READ = ("text", "document", "page", "before", "after", "name", "lang", "labels"
 """Columns that say what a row is and what the model reads of it."""
 
 _VALUES = 7
-"""So many of them are needed with their values; of the others it counts whether there is one."""
+"""The first ones, of this number, are needed with their values; of the others, only whether there is one."""
 
 
 class ParquetRow(NamedTuple):

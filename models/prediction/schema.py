@@ -1,4 +1,4 @@
-"""A request to label texts and its answer: the one definition that the server, the logged model and the client share."""
+"""A request to label texts and its answer: the one definition that the server and the logged model share."""
 
 from __future__ import annotations
 

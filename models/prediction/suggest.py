@@ -12,7 +12,7 @@ from ...annotation.suggestions import SuggestedPassage, Suggestion, suggest_labe
 from ..context import in_reading_order
 from ..model import TrainedModel
 from ..saved import load_model
-from ..store import connect, find_folder, uri_of_run
+from ..store import connect, find_folder, translate_errors, uri_of_run
 from .predict import predict_passages
 
 
@@ -41,7 +41,8 @@ class ModelSuggester:
         """
         if name == "newest":
             connect()
-            name = uri_of_run(None)
+            with translate_errors():
+                name = uri_of_run(None)
         model = load_model(find_folder(name))
         unknown = set(model.labels) - set(scheme.label_names)
         if unknown:

@@ -37,6 +37,8 @@ def label_inputs(model: TrainedModel, inputs: Sequence[Input], threshold: float 
         if most is not None and sum(map(_count_lines, inputs)) > most:  # no passage crosses a line: splitting, which takes longer, can be spared
             raise TooManyPassagesError(f"the texts have more than {most} passages")
         return predict_articles(model, [(one.text, one.lang) for one in inputs], threshold, most)
+    if most is not None and len(inputs) > most:
+        raise TooManyPassagesError(f"there are more than {most} passages")
     passages = [Passage(0, len(one.text), one.text) for one in inputs]
     contexts = [PassageInContext(one.text, one.before or "", one.after or "") for one in inputs]
     return [[pair] for pair in zip(passages, predict_passages(model, contexts, threshold), strict=True)]

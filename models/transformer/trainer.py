@@ -19,13 +19,11 @@ from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, Trai
 
 from ...annotation.errors import NewsmarkError
 from ..classifier import ReportMetric
-from ..transformer.settings import TransformerSettings
 from .loading import freeze, load_encoder, with_vocabulary
 from .network import MeanPoolingHead, Probabilities, halve_embeddings
-from .reader import FLOAT, INT8, GraphSettings, without_special_tokens, write_settings
+from .reader import CHARACTERS_PER_TOKEN, FLOAT, INT8, GraphSettings, without_special_tokens, write_settings
+from .settings import TransformerSettings
 
-_CHARACTERS_A_TOKEN = 12
-"""Text beyond ``max_tokens`` times this is not tokenised at all: it would be cut off anyway."""
 _BATCH, _BATCH_OF_A_GPU = 32, 256
 _PROBE_C = 0.01  # inverse strength of the probe's regularisation
 _LEAST_SCALE = 1e-6
@@ -156,9 +154,9 @@ class Transformer:
             self.model.scale.copy_(torch.tensor(scale))
 
     def save(self, folder: Path) -> None:
-        """Write the tokenizer, the settings, and the model as ONNX graphs of 8 and of 32 bits, which ``models.onnx`` reads.
+        """Write the tokenizer, the settings, and the model as ONNX graphs of 8 and of 32 bits, which ``reader`` reads.
 
-        The word embeddings of the larger graph are float16, as they come; the smaller one holds 8 bits a weight, with a scale a row.
+        The word embeddings of the larger graph are float16; the smaller one holds 8 bits per weight, with a scale per row.
 
         Raises:
             NewsmarkError: the encoder has no tokenizer.json, or can't be written as a graph.
@@ -197,7 +195,7 @@ class Transformer:
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each passage."""
         longest = self.settings.max_tokens
-        clean = [without_special_tokens(text[: longest * _CHARACTERS_A_TOKEN], self.tokenizer.all_special_tokens) for text in texts]
+        clean = [without_special_tokens(text[: longest * CHARACTERS_PER_TOKEN], self.tokenizer.all_special_tokens) for text in texts]
         found: list[list[int]] = self.tokenizer(clean, truncation=True, max_length=longest)["input_ids"] if clean else []
         return found
 

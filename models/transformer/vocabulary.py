@@ -17,7 +17,7 @@ _WORDS = 20_000
 """Commonest words of a language that are read as before."""
 
 _REPORTED_WORDS, _EVERY = 30_000, 3
-"""Of so many commonest words, the report looks at every third."""
+"""The report looks at every third of this number of commonest words."""
 
 
 def prune(tokenizer: Tokenizer, texts: Iterable[str], languages: Sequence[str]) -> tuple[Tokenizer, NDArray[np.intp]] | None:
@@ -72,7 +72,7 @@ def report(before: Tokenizer, after: Tokenizer, languages: Sequence[str]) -> str
         same = np.average(old == new, weights=weights)
         lengths = [f"{np.average(one, weights=weights):.2f}" for one in (old, new)]
         rows.append([language, "yes" if language in languages else "", f"{same:.1%}", *lengths])
-    headers = ["language", "in use", "words in as many pieces", "pieces a word before", "after"]
+    headers = ["language", "in use", "words in as many pieces", "pieces per word before", "after"]
     counts = f"{after.get_vocab_size():,} of {before.get_vocab_size():,} word pieces are kept."
     table = tabulate(rows, headers=headers, disable_numparse=True)
     return f"{counts} Words by how often they occur (wordfreq, every third of the {_REPORTED_WORDS:,} commonest):\n\n{table}\n"
