@@ -16,14 +16,15 @@ from .labels import LabelScheme
 from .splitting.passages import split_passages
 
 RULES_VERSION = "rules-1"
-_NUMBER = r"\d+(?:[ \u00a0\u202f.,]\d{3})*(?:[.,]\d+)?"
+_NUMBER = r"(?<!\d)\d++(?:[ \u00a0\u202f.,]\d{3}(?!\d)){0,6}+(?:[.,]\d++)?"  # nothing is tried twice: a page of digits takes no longer per digit
 _UNIT = (
     r"percent|procent|pour cent|pays|länder|countries|millions?|miljon(?:er)?|milliards?|miljard(?:er)?|billions?|"
     r"euros?|dollars?|kronor|personnes|personer|people"
 )
 _ABOUT = r"plus de |près de |över |nästan |more than |nearly "
 _STATISTIC = re.compile(rf"(?:{_ABOUT})?{_NUMBER}[ \u00a0\u202f]?(?:%|(?:{_UNIT})\b)", re.IGNORECASE)
-_QUOTATION = re.compile(r"«[^»]{20,}»|“[^”]{20,}”|”[^”]{20,}”|\"[^\"]{20,}\"")
+_QUOTATION = re.compile(r"”[^”]{20,}”|\"[^\"]{20,}\"")
+_OPENED = {"»": re.compile(r"«[^»]*»?"), "”": re.compile(r"“[^”]*”?")}  # what is opened and never closed is gone through once, too
 _FURNITURE = re.compile(
     r"^(?:(?:source|källa|foto|photo|text|crédit)\s*:.*|https?://\S+|\S+\.(?:jpe?g|png|webp|gif)|(?:comment|kommentar|commentaire)\w*\s*\(\d+\)|no data"
     r"|\(?(?:photo|foto|capture d'écran)\s*:.*\)?)$",
@@ -95,7 +96,7 @@ class RuleSuggester:
                 found.append((passage.start, passage.end, "boilerplate", None, 0.9))
                 continue
             found += [(passage.start + one.start(), passage.start + one.end(), "statistic", None, 0.6) for one in _STATISTIC.finditer(passage.text)]
-            if "quote" in self.scheme.label_names and "direct" in self.scheme.label("quote").kinds and _QUOTATION.search(passage.text):
+            if "quote" in self.scheme.label_names and "direct" in self.scheme.label("quote").kinds and _has_quotation(passage.text):
                 found.append((passage.start, passage.end, "quote", "direct", 0.7))
         return _suggestion(self.version, [one for one in found if one[2] in self.scheme.label_names])
 
@@ -182,10 +183,15 @@ def suggest_labels(document: Document, version: str, passages: Iterable[Suggeste
         for label, score in passage.labels.items():
             kinds = scheme.label(label).kinds
             kind = next(iter(kinds), None)
-            if label == "quote" and not _QUOTATION.search(document.text[passage.start : passage.end]) and "indirect" in kinds:
+            if label == "quote" and not _has_quotation(document.text[passage.start : passage.end]) and "indirect" in kinds:
                 kind = "indirect"
             found.append((passage.start, passage.end, label, kind, score))
     return _suggestion(version, found)
+
+
+def _has_quotation(text: str) -> bool:
+    """Whether 20 characters or more stand between quotation marks."""
+    return bool(_QUOTATION.search(text)) or any(found[0].endswith(end) and len(found[0]) >= 22 for end, one in _OPENED.items() for found in one.finditer(text))
 
 
 def _suggestion(version: str, found: list[tuple[int, int, str, str | None, float]]) -> Suggestion:

@@ -3,6 +3,8 @@
 import copy
 import json
 import tempfile
+from argparse import Namespace
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,13 +14,16 @@ from hypothesis import strategies as some
 from newsmark.annotation.annotations import read_annotations, write_annotations
 from newsmark.annotation.documents import Document
 from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.label_studio import commands
 from newsmark.annotation.label_studio.adjudication import read_decisions, with_decisions
+from newsmark.annotation.label_studio.adoption import adopt_tasks
 from newsmark.annotation.label_studio.annotators import Annotators
+from newsmark.annotation.label_studio.connection import Connection
 from newsmark.annotation.label_studio.pull import pull_annotations
 from newsmark.annotation.label_studio.records import read_task
 from newsmark.annotation.label_studio.status import read_status
 from newsmark.annotation.label_studio.writing import task_data
-from newsmark.annotation.labels import load_labels
+from newsmark.annotation.labels import DEFAULT_LABELS, load_labels
 
 SCHEME = load_labels()
 DOCUMENT = Document("Priset steg 3 % i går.\n”Vi bygger nu”, sade hon.", "a.txt", "sv")
@@ -398,3 +403,35 @@ def test_a_decision_judges_what_its_interface_offered_and_no_label_that_came_lat
     decided.rows = [task(annotation(region(), region(*QUOTED, "quote", "r2"), kind(["direct"], "r2"), ground_truth=True))]
     (changed_truth,) = with_decisions([DOCUMENT], [kept], read_decisions(decided, SCHEME).truths)
     assert (len(changed_truth.spans), changed_truth.offered) == (2, SCHEME.label_names)
+
+
+@pytest.mark.parametrize("text", [None, "", " \u200b", "Nu.\0", "Nu \ud83d.", 7, ["Nu."]])
+def test_a_task_of_others_without_a_usable_text_is_not_said_to_be_adopted_by_the_next_command(text, tmp_path, capsys):
+    odd = {"id": 8, "data": {"text": text}, "annotations": [annotation()]}
+    server = Server(odd, {"id": 9, "data": {"text": "Nu."}, "annotations": [annotation(number=2)]})
+    commands.report_odd((), pull(server).foreign)
+    assert capsys.readouterr().err.splitlines() == [
+        "passed over: 1 task (9) that newsmark did not push; annotate pull --adopt takes them",
+        "passed over: 1 task (8) that newsmark did not push and can't adopt: their field 'text' holds no usable text",
+    ]
+    server.update_data = lambda *_: None
+    assert [one.task.id for one in adopt_tasks(server, tmp_path / "adopted.jsonl")] == [9]
+
+
+def test_an_address_that_can_be_none_is_one_line():
+    with pytest.raises(NewsmarkError, match=r"^the server's URL can't be one \(Invalid IPv6 URL\); correct LABEL_STUDIO_URL$"):
+        Connection("http://[::1", "token")
+
+
+def test_what_is_adopted_is_reported_though_nothing_is_pulled_and_what_the_file_says_of_earlier_texts_is_kept(tmp_path, monkeypatch, capsys):
+    server = Server({"id": 9, "data": {"text": "Nu."}}, task(annotation(region(end=1000))))
+    server.update_data = lambda *_: None
+    server.connection = SimpleNamespace(clear_errors=nullcontext)
+    monkeypatch.setattr(commands, "open_project", lambda _: server)
+    earlier = {"url": "https://example.org/1", "name": "task 3", "lang": "sv", "text": "Förr."}
+    (tmp_path / "adopted.jsonl").write_text(json.dumps(earlier) + "\n", encoding="utf-8")
+    with pytest.raises(NewsmarkError, match="is outside the text"):
+        commands._pull(Namespace(labels=DEFAULT_LABELS, annotations=tmp_path / "own.jsonl", adopt=True, strict=True, all=False, json=False))
+    assert capsys.readouterr().err == f"adopted: 1 task (task 9) that newsmark did not push; the texts are in {tmp_path / 'adopted.jsonl'}\n"
+    rows = [json.loads(line) for line in (tmp_path / "adopted.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert sorted(rows, key=lambda row: row["name"]) == [earlier, {"name": "task 9", "lang": rows[0]["lang"], "text": "Nu."}]

@@ -6,7 +6,7 @@ import pytest
 from newsmark.annotation.documents import Document
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.labels import load_labels
-from newsmark.annotation.suggestions import read_suggestions
+from newsmark.annotation.suggestions import RuleSuggester, read_suggestions
 
 SCHEME = load_labels()
 DOCUMENT = Document("De lovar mer.\nPriset steg.", "a.txt", "sv")
@@ -64,3 +64,21 @@ def test_rows_of_two_models_and_no_rows_are_refused(read):
         read(ROW, {**ROW, "model_version": "baseline-2"})
     with pytest.raises(NewsmarkError, match="rows of no model; give the rows of one model"):
         read()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Nästan 12 500,5 miljoner euro, 3,5 % och 1.2345 people.", ["Nästan 12 500,5 miljoner", "3,5 %", "1.2345 people"]),
+        ("Hon sade «det här är ett mycket långt citat» i går.", ["Hon sade «det här är ett mycket långt citat» i går."]),
+        ("Hon sade «nej» och ”det här är ett mycket långt citat” i går.", ["Hon sade «nej» och ”det här är ett mycket långt citat” i går."]),
+        ("Hon sade «nej» i går.", []),
+        ("1" * 300_000, []),  # quadratic steps would take hours here
+        ("100 " * 100_000, []),
+        ("«“" * 200_000, []),
+    ],
+    ids=lambda value: value[:12] if isinstance(value, str) else "",
+)
+def test_rules_find_quantities_and_long_quotations_in_lines_of_any_length(text, found):
+    suggestion = RuleSuggester(SCHEME).suggest(Document(text, "a.txt", "sv"))
+    assert [text[span.start : span.end] for span in suggestion.spans] == found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +35,9 @@ def adopt_tasks(project: Project, texts: Path) -> list[Adopted]:
         texts: file of adopted texts (JSONL of articles); those that it has are kept.
 
     Returns:
-        What was adopted. A task without a text in its field ``text`` can't be.
+        What was adopted (see ``can_be_adopted``).
     """
-    adopted = [Adopted(task, make_document(task.text or "", task.name)) for task in project.tasks.export(only_annotated=False) if _can_be_adopted(task)]
+    adopted = [Adopted(task, make_document(task.text or "", task.name)) for task in project.tasks.export(only_annotated=False) if can_be_adopted(task)]
     if adopted:
         _add_texts(texts, (one.document for one in adopted))
     for one in adopted:
@@ -44,12 +45,13 @@ def adopt_tasks(project: Project, texts: Path) -> list[Adopted]:
     return adopted
 
 
-def _can_be_adopted(task: Task) -> bool:
-    return task.sha256 is None and task.text is not None and not is_blank(task.text) and "\0" not in task.text
+def can_be_adopted(task: Task) -> bool:
+    """Whether a task that newsmark did not push has a text that a document can have."""
+    return task.sha256 is None and task.text is not None and not is_blank(task.text) and not re.search("[\0\ud800-\udfff]", task.text)
 
 
 def _add_texts(path: Path, documents: Iterable[Document]) -> None:
     known = {one.id: one for one in read_documents([path])} if path.exists() else {}
     with atomic_write(path) as stream:
         for one in {**{document.id: document for document in documents}, **known}.values():
-            stream.write(json.dumps({"name": one.name, "lang": one.language, "text": one.text}, ensure_ascii=False) + "\n")
+            stream.write(json.dumps({**one.metadata, "name": one.name, "lang": one.language, "text": one.text}, ensure_ascii=False) + "\n")

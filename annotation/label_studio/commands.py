@@ -23,6 +23,7 @@ ADOPTED = "adopted.jsonl"
 
 if TYPE_CHECKING:
     from ..suggestions import LoadSuggester
+    from .adoption import Adopted
     from .reading import LeftOut
     from .records import Task
 
@@ -84,15 +85,9 @@ def _pull(arguments: argparse.Namespace) -> None:
     texts = arguments.annotations.with_name(ADOPTED)
     with project.connection.clear_errors():
         adopted = adopt_tasks(project, texts) if arguments.adopt else []
+        _report_adopted(adopted, texts)  # it is done, even if nothing can be pulled
         pulled = pull_annotations(project, local, scheme, arguments.all, arguments.strict)
     write_annotations(arguments.annotations, pulled.annotations)
-    if adopted:
-        print(f"adopted: {few([one.document.name for one in adopted], 'task')} that newsmark did not push; the texts are in {texts}", file=sys.stderr)
-    if starred := [one.document.name for one in adopted if any(stored.ground_truth for stored in one.task.annotations)]:
-        print(
-            f"{few(starred, 'adopted task')} with a ground truth: Label Studio marks what others import so; unmark it there if nobody confirmed it",
-            file=sys.stderr,
-        )
     for one in pulled.missing:
         print(f"kept: {one.annotator}'s annotation of {one.name} is no longer on the server", file=sys.stderr)
     for one in pulled.repeated:
@@ -103,19 +98,35 @@ def _pull(arguments: argparse.Namespace) -> None:
         taken = [{"task": one.task.id, "document": one.document.id, "name": one.document.name} for one in adopted]
         print_json({"file": str(arguments.annotations), "url": project.url, **counts, "adopted": taken, "kept": kept, **_odd(pulled.left_out, pulled.foreign)})
     print(f"{arguments.annotations}: {pulled.new} new, {pulled.changed} changed, {len(pulled.annotations)} in all", file=sys.stderr)
-    _report(pulled.left_out, pulled.foreign)
+    report_odd(pulled.left_out, pulled.foreign)
 
 
-def _report(left_out: Sequence[LeftOut], foreign: Sequence[Task]) -> None:
+def _report_adopted(adopted: Sequence[Adopted], texts: Path) -> None:
+    if adopted:
+        print(f"adopted: {few([one.document.name for one in adopted], 'task')} that newsmark did not push; the texts are in {texts}", file=sys.stderr)
+    if starred := [one.document.name for one in adopted if any(stored.ground_truth for stored in one.task.annotations)]:
+        print(
+            f"{few(starred, 'adopted task')} with a ground truth: Label Studio marks what others import so; unmark it there if nobody confirmed it",
+            file=sys.stderr,
+        )
+
+
+def report_odd(left_out: Sequence[LeftOut], foreign: Sequence[Task]) -> None:
     """Print what was not understood, one line each.
 
     Raises:
         PartlyDoneError: something was left out.
     """
+    from .adoption import can_be_adopted
+
     for one in left_out:
         print(f"left out: {one}", file=sys.stderr)
-    if foreign:
-        print(f"passed over: {few([str(task.id) for task in foreign], 'task')} that newsmark did not push; annotate pull --adopt takes them", file=sys.stderr)
+    adoptable = [str(task.id) for task in foreign if can_be_adopted(task)]
+    others = [str(task.id) for task in foreign if not can_be_adopted(task)]
+    if adoptable:
+        print(f"passed over: {few(adoptable, 'task')} that newsmark did not push; annotate pull --adopt takes them", file=sys.stderr)
+    if others:
+        print(f"passed over: {few(others, 'task')} that newsmark did not push and can't adopt: their field 'text' holds no usable text", file=sys.stderr)
     if left_out:
         count = f"{len(left_out)} part{'s' if len(left_out) > 1 else ''} of annotations could not be read"
         raise PartlyDoneError(f"{count} (see above); correct them in Label Studio or in the labels file, then run annotate pull --all")
@@ -164,7 +175,7 @@ def _adjudicate(arguments: argparse.Namespace) -> None:
     for task, where in zip(decisions.untouched, untouched, strict=True):
         reason = "submitted as it was shown, which decides nothing; mark what is right, or tick that nothing in dispute is right, and press Update"
         print(f"not decided: {task.name} was {reason}: {where}", file=sys.stderr)
-    _report(decisions.left_out, ())
+    report_odd(decisions.left_out, ())
     if decisions.untouched:
         raise PartlyDoneError(f"{few([task.name for task in decisions.untouched], 'task')} submitted untouched (see above)")
 
@@ -187,4 +198,4 @@ def _status(arguments: argparse.Namespace) -> None:
         print(tabulate(rows, headers=["task", "document", "annotators", *(f"{label} spans" for label in scheme.label_names), "left"]))
         summary = f"{len(rows)} documents, {status.untouched} without any annotation; left at {status.overlap} per document: {status.left} annotations"
         print(f"\n{summary}; {project.url}")
-    _report(status.left_out, status.foreign)
+    report_odd(status.left_out, status.foreign)

@@ -36,7 +36,11 @@ class Connection:
         from label_studio_sdk import LabelStudio  # slow to import
         from label_studio_sdk.core.api_error import ApiError
 
-        if "@" in urlsplit(url).netloc:
+        try:
+            place = urlsplit(url).netloc
+        except ValueError as error:
+            raise NewsmarkError(f"the server's URL can't be one ({error}); correct LABEL_STUDIO_URL") from None
+        if "@" in place:
             raise NewsmarkError("the server's URL holds a user name or password; take it out of LABEL_STUDIO_URL, the token is enough")
         if not re.fullmatch(r"[!-~]+", token):  # httpx would repeat it in its message
             raise NewsmarkError("LABEL_STUDIO_API_KEY holds what no token has, such as a space; copy the token again")

@@ -12,7 +12,7 @@ from hashlib import sha256
 from itertools import zip_longest
 from typing import Any
 
-from ..annotations import Annotation
+from ..annotations import Annotation, annotations_by_document
 from ..documents import Document
 from ..errors import NewsmarkError
 from ..folders import cache_folder
@@ -104,9 +104,7 @@ def push_documents(project: Project, documents: Sequence[Document], suggester: S
     Raises:
         NewsmarkError: a text that can't be stored, or the server fails; what arrived stays, nothing is doubled.
     """
-    by_document: dict[str, list[Annotation]] = {}
-    for annotation in annotations:
-        by_document.setdefault(annotation.document_id, []).append(annotation)
+    by_document = annotations_by_document(annotations)
 
     def make(document: Document) -> Row:
         return task_row(document, suggester.suggest(document), by_document.get(document.id, []), project.annotators)
