@@ -5,6 +5,7 @@ import json
 import tempfile
 from argparse import Namespace
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -394,6 +395,9 @@ def test_a_decision_judges_what_its_interface_offered_and_no_label_that_came_lat
     decided.offered_labels = SCHEME.label_names  # labels were added, and nobody looked again
     (kept,) = with_decisions([DOCUMENT], [kept], read_decisions(decided, SCHEME).truths)
     assert kept == truth
+
+    older = replace(truth, offered=None)  # of a file that does not say it
+    assert with_decisions([DOCUMENT], [older], [truth]) == [older]
 
     starred = Server(task(annotation(region(), ground_truth=True, user=3, updated_at="2026-11-22T10:00:00Z")))  # in the annotators' project
     starred.annotators.__dict__["names"] = {3: truth.annotator}

@@ -121,8 +121,9 @@ def with_decisions(documents: Iterable[Document], annotations: Iterable[Annotati
 
 
 def _as_known(known: Annotation | None, decided: Annotation) -> Annotation:
-    same = known and (known.spans, known.topics, known.note) == (decided.spans, decided.topics, decided.note)
-    return replace(decided, offered=known.offered) if known and known.offered and same else decided
+    if known and (known.spans, known.topics, known.note) == (decided.spans, decided.topics, decided.note):
+        return replace(decided, offered=known.offered)
+    return decided
 
 
 def push_disputes(project: Project, disputes: Sequence[Dispute], documents: Sequence[Document], scheme: LabelScheme) -> None:
