@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -129,6 +130,25 @@ def test_a_folder_is_no_output(tmp_path):
     (tmp_path / "out.jsonl").mkdir()
     with pytest.raises(UsageError, match="this is a folder"):
         Output(tmp_path / "out.jsonl", False, MADE)
+
+
+def test_a_run_that_begins_while_another_one_ends_keeps_its_rows(tmp_path, monkeypatch):
+    path, others, replace = tmp_path / "out.jsonl", [], Path.replace
+
+    def replace_and_begin(self, target):
+        done = replace(self, target)
+        monkeypatch.undo()
+        others.append(Output(path, False, MADE))
+        return done
+
+    first = Output(path, False, MADE)
+    first.write([(Row("a", '{"text": "a"'), FOUND)])
+    monkeypatch.setattr(Path, "replace", replace_and_begin)
+    assert first.finish(False) == 1
+    others[0].write([(Row("b", '{"text": "b"'), FOUND)])
+    assert others[0].finish(False) == 1
+    assert json.loads(path.read_text(encoding="utf-8"))["text"] == "b"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 FOUND = {"labels": ["quote", "speech"], "scores": {"quote": 0.9, "speech": 0.75}, "review": False, "truncated": False, "model_version": "m"}

@@ -112,7 +112,7 @@ class Output:
         """
         count = self.done
         if self._path.suffix.lower() == ".jsonl" and not only_review:
-            self._part.replace(self._path)
+            self._part.replace(self._path)  # from now on another run may begin, whose rows have the former name
         elif self._path.suffix.lower() == ".jsonl":
             count = 0
             with atomic_write(self._path) as stream:
@@ -120,10 +120,11 @@ class Output:
                     if row["review"]:
                         stream.write(f"{line}\n")
                         count += 1
+            self._part.unlink()
         else:
             count = self._write_table(only_review)
-        self._part.unlink(missing_ok=True)
-        self._note.unlink()
+            self._part.unlink()
+        self._note.unlink(missing_ok=True)
         self._stream.close()
         return count
 
