@@ -97,6 +97,7 @@ def test_a_server_of_an_older_newsmark_does_not_say_what_is_truncated(serve):
     ("answer", "reason"),
     [
         ((200, {}, "{}"), "does not answer as a newsmark server does (status 200); check --url"),
+        ((200, {"Content-Encoding": "gzip"}, ANSWER), "does not answer as a newsmark server does (its answer can't be decoded); check --url"),
         ((200, {}, "<html>"), "does not answer as a newsmark server does (status 200); check --url"),
         ((401, {}, ""), "asks for a token; set NEWSMARK_TOKEN to it"),
         ((422, {}, '{"error": "inputs.0: no"}'), "refused with status 422: inputs.0: no"),

@@ -99,6 +99,8 @@ class Client:
             raise _AwayError("no answer in time") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
             raise NewsmarkError(f"--url: {self.name} is no address that can be asked; check it") from None
+        except httpx.DecodingError:
+            raise NewsmarkError(f"{self.name} does not answer as a newsmark server does (its answer can't be decoded); check --url") from None
         except httpx.TransportError as error:
             raise _AwayError(f"it can't be reached ({error})") from None
         if response.status_code in {429, 503}:
