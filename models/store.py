@@ -108,9 +108,13 @@ def find_model(name: str | None) -> FoundModel:
         folder = Path(name)
         nested = folder / "artifacts" / ARTIFACT  # the folder that MLflow wrote, rather than ours inside it
         return FoundModel(nested if is_model_folder(nested) and not is_model_folder(folder) else folder, f"folder {name}")
+    _check_name(name)
+    return _find_at_hand(name) or _download(name)
+
+
+def _check_name(name: str | None) -> None:
     if name and not re.fullmatch(r"[0-9a-f]{32}|(models|runs):/.+", name):
         raise UsageError(f"{name}: no such model folder, and neither a run id nor an MLflow URI such as models:/newsmark@champion")
-    return _find_at_hand(name) or _download(name)
 
 
 def _find_at_hand(name: str | None) -> FoundModel | None:
@@ -161,7 +165,7 @@ def resolve(name: str | None) -> tuple[str, str]:
     """Find a model's URI, and what identifies the model behind it.
 
     Args:
-        name: a folder that MLflow wrote, a run id or an MLflow URI; None for the champion or, where there is none yet, the newest model of a
+        name: a run id or an MLflow URI; None for the champion or, where there is none yet, the newest model of a
             finished training run.
 
     Returns:
@@ -169,10 +173,10 @@ def resolve(name: str | None) -> tuple[str, str]:
         champion, so that who follows it stays with the model that it has.
 
     Raises:
+        UsageError: the name is neither.
         NewsmarkError: there is no such model.
     """
-    if name and (Path(name) / "MLmodel").is_file():
-        return name, name
+    _check_name(name)
     connect()
     with translate_errors():
         if name is None:
@@ -187,8 +191,6 @@ def resolve(name: str | None) -> tuple[str, str]:
             return f"models:/{version.name}/{version.version}", f"{alias[2]} version {version.version}"
         if re.fullmatch(r"[0-9a-f]{32}", name):
             return uri_of_run(name), f"run {name}"
-        if not re.fullmatch(r"(models|runs):/.+", name):
-            raise NewsmarkError(f"{name}: no folder of a logged model, and neither a run id nor an MLflow URI such as models:/newsmark@champion")
         return name, name
 
 

@@ -1,4 +1,4 @@
-"""The model that a server follows: what a store sent of it."""
+"""The model that a server follows: how it is named, and what a store sent of it."""
 
 import shutil
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.errors import NewsmarkError, UsageError
 from newsmark.models import store
 from newsmark.models.serving.following import FollowedModel
 
@@ -40,6 +40,12 @@ def test_what_a_server_sent_is_removed_when_the_model_cannot_be_loaded(sent, mon
     with pytest.raises(NewsmarkError):
         FollowedModel(URI, 100, lambda _: None)
     assert list(sent.iterdir()) == []
+
+
+@pytest.mark.parametrize("find", [store.find_model, lambda name: FollowedModel(name, 100, lambda _: None)])
+def test_a_name_that_is_none_of_a_model_is_wrong_usage_for_predict_and_for_predict_serve(find):
+    with pytest.raises(UsageError, match=r"^nothing: no such model folder, and neither a run id nor an MLflow URI"):
+        find("nothing")
 
 
 def refuse(folder):

@@ -557,17 +557,17 @@ def test_a_killed_server_leaves_the_registry_whole_and_starts_again(store, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("options", "reason"),
+    ("options", "code", "reason"),
     [
-        (("--model", "models:/newsmark@nobody"), "nobody"),
-        (("--model", "models:/nosuch/1"), "nosuch"),
-        (("--model", "rubbish"), "rubbish: no folder of a logged model"),
-        (("--model", "0" * 32), "has no trained model"),
+        (("--model", "models:/newsmark@nobody"), 1, "nobody"),
+        (("--model", "models:/nosuch/1"), 1, "nosuch"),
+        (("--model", "rubbish"), 2, "rubbish: no such model folder"),
+        (("--model", "0" * 32), 1, "has no trained model"),
     ],
 )
-def test_a_model_that_is_not_there_is_one_clear_line(command, store, options, reason):
+def test_a_model_that_is_not_there_is_one_clear_line(command, store, options, code, reason):
     done = command("models", "serve", *options, env={**store, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"})
-    assert done.returncode == 1
+    assert done.returncode == code
     assert done.stderr.startswith("predict: error: ")
     assert reason in done.stderr
     assert done.stderr.count("\n") == 1
