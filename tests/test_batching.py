@@ -198,4 +198,7 @@ def test_a_classifier_that_works_in_steps_knows_which_texts_it_cuts_off():
             return [len(text) > 5 for text in texts]
 
     assert InSteps(ReadsFive()).truncates(["short", "too long"]) == [False, True]
+    assert InSteps(ReadsFive()).truncates(["short", "too long"] * STEP) == [False, True] * STEP
+    with pytest.raises(OutOfTimeError):
+        copy_context().run(lambda: (DEADLINE.set(time.monotonic() - 1), InSteps(ReadsFive()).truncates(["short"])))
     assert InSteps(Slow()).truncates(["short", "too long"]) == [False, False]

@@ -59,5 +59,15 @@ class InSteps:
         return scores
 
     def truncates(self, texts: Sequence[str]) -> list[bool]:
-        """Whether each text is longer than what is read of it; see ``classifier.ReadsBeginnings``."""
-        return self._classifier.truncates(texts) if isinstance(self._classifier, ReadsBeginnings) else [False] * len(texts)
+        """Whether each text is longer than what is read of it; see ``classifier.ReadsBeginnings``.
+
+        Raises:
+            OutOfTimeError: the deadline passed.
+        """
+        if not isinstance(self._classifier, ReadsBeginnings):
+            return [False] * len(texts)
+        found = []
+        for start in range(0, len(texts), STEP):
+            check_deadline()
+            found += self._classifier.truncates(texts[start : start + STEP])
+        return found
