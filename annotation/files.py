@@ -222,5 +222,5 @@ def _umask() -> int:
 
 
 def too_large(where: str, size: int) -> str:
-    """Say that an article of so many bytes is too large."""
+    """Say that an article is too large."""
     return f"{where}: {size / 1e6:.0f} MB; one article may have {MAX_TEXT_BYTES / 1e6:.0f} MB at most: split it into articles, or give passages as JSONL rows"

@@ -266,7 +266,7 @@ def test_the_content_decides_where_the_name_is_wrong(tmp_path):
 def test_a_missing_library_is_named_with_the_way_to_get_it(tmp_path, monkeypatch):
     from newsmark.annotation.reading import kinds
 
-    monkeypatch.setitem(kinds._BY_ENDING, ".html", kinds.Kind((".html",), "html.read_html_file", library=("no_such_module", "no-such-package")))
+    monkeypatch.setitem(kinds._BY_ENDING, ".html", kinds.Kind((".html",), "html.read_html_file", requires=("no_such_module", "no-such-package")))
     with pytest.raises(NewsmarkError, match=r"reading \.html files needs no-such-package; in newsmark's folder run: pip install"):
         documents(write(tmp_path / "a.html", PAGE))
 

@@ -21,28 +21,28 @@ class Kind:
         endings: of the names of such files.
         reader: what reads them: module and function.
         articles: whether each file is one article; else it holds several articles, or rows.
-        library: module that reading them needs, and the package that it is in; None for none beyond what newsmark itself needs.
+        requires: module that reading them needs, and the package that it is in; None for none beyond what newsmark itself needs.
         zipped: whether such a file is a ZIP archive inside.
     """
 
     endings: tuple[str, ...]
     reader: str
     articles: bool = True
-    library: tuple[str, str] | None = None
+    requires: tuple[str, str] | None = None
     zipped: bool = False
 
 
 KINDS = (
     Kind((".txt", ".text", ".md", ".markdown"), "text.read_text_file"),
-    Kind((".html", ".htm", ".xhtml"), "html.read_html_file", library=("lxml", "lxml")),
-    Kind((".docx",), "word.read_docx_file", library=("docx", "python-docx"), zipped=True),
-    Kind((".odt",), "word.read_odt_file", library=("lxml", "lxml"), zipped=True),
-    Kind((".pdf",), "pdf.read_pdf_file", library=("pypdf", "pypdf")),
-    Kind((".eml",), "mail.read_mail_file", library=("lxml", "lxml")),
-    Kind((".epub",), "books.read_epub_file", library=("lxml", "lxml"), zipped=True, articles=False),
-    Kind((".rss", ".atom", ".xml"), "feeds.read_feed_file", library=("feedparser", "feedparser"), articles=False),
+    Kind((".html", ".htm", ".xhtml"), "html.read_html_file", requires=("lxml", "lxml")),
+    Kind((".docx",), "word.read_docx_file", requires=("docx", "python-docx"), zipped=True),
+    Kind((".odt",), "word.read_odt_file", requires=("lxml", "lxml"), zipped=True),
+    Kind((".pdf",), "pdf.read_pdf_file", requires=("pypdf", "pypdf")),
+    Kind((".eml",), "mail.read_mail_file", requires=("lxml", "lxml")),
+    Kind((".epub",), "books.read_epub_file", requires=("lxml", "lxml"), zipped=True, articles=False),
+    Kind((".rss", ".atom", ".xml"), "feeds.read_feed_file", requires=("feedparser", "feedparser"), articles=False),
     Kind((".csv", ".tsv"), "tables.read_csv_file", articles=False),
-    Kind((".xlsx",), "tables.read_xlsx_file", articles=False, library=("openpyxl", "openpyxl"), zipped=True),
+    Kind((".xlsx",), "tables.read_xlsx_file", articles=False, requires=("openpyxl", "openpyxl"), zipped=True),
     Kind((".json",), "json_rows.read_json_file", articles=False),
     Kind((".jsonl", ".ndjson"), "json_rows.read_jsonl_file", articles=False),
     Kind((".parquet",), "parquet.read_parquet_file", articles=False),
@@ -107,9 +107,9 @@ def read_source(source: Source, options: ReadingOptions) -> Iterator[Entry]:
     kind = kind_of(source.ending)
     if kind is None:
         raise NewsmarkError(f"{source.name}: this kind of file is not known; known are {known_endings()}")
-    if kind.library and importlib.util.find_spec(kind.library[0]) is None:
+    if kind.requires and importlib.util.find_spec(kind.requires[0]) is None:
         command = "pip install -c constraints.txt '.[files]'"
-        raise NewsmarkError(f"{source.name}: reading {source.ending} files needs {kind.library[1]}; in newsmark's folder run: {command}")
+        raise NewsmarkError(f"{source.name}: reading {source.ending} files needs {kind.requires[1]}; in newsmark's folder run: {command}")
     module, function = kind.reader.split(".")
     try:
         if kind.zipped:
