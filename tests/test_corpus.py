@@ -47,7 +47,7 @@ def write(tmp_path):
 @pytest.fixture
 def corpus(write):
     """The same, read."""
-    return lambda *rows: load_labelled(write(*rows), load_labels())
+    return lambda *rows: load_labelled(write(*rows), load_labels(), load_labels().label_names)
 
 
 def test_passages_documents_pairs_and_labels_are_counted_by_language(corpus):

