@@ -386,8 +386,8 @@ def test_a_sixth_article_goes_all_the_way_into_the_training_data(project, seeds,
     client, run = MlflowClient(store["MLFLOW_TRACKING_URI"]), re.search(r"run ([0-9a-f]{32})", trained.stderr).group(1)
     table = json.loads(Path(client.download_artifacts(run, "out_of_fold.json")).read_text(encoding="utf-8"))
     rows = [dict(zip(table["columns"], values, strict=True)) for values in table["data"]]
-    assert {row["document"] for row in rows} == {*NAMES, "sixth.txt"}
-    assert [row["commitment_true"] for row in rows if row["document"] == "sixth.txt"] == [1, 0]
+    assert {row["name"] for row in rows} == {*NAMES, "sixth.txt"}
+    assert [row["commitment_true"] for row in rows if row["name"] == "sixth.txt"] == [1, 0]
     for again in (("seeds", "--annotations", SEEDS), (tmp_path / "articles",)):
         assert ": 0 new, " in annotate("push", *again, "--project", project.title).stderr
     assert annotate("pull", "--all", "--annotations", own, "--project", project.title).stderr == f"{own}: 0 new, 0 changed, 16 in all\n"
