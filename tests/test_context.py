@@ -36,7 +36,8 @@ def test_equal_texts_are_neighbours_by_place():
 
 def load(tmp_path, *rows):
     path = tmp_path / "rows.jsonl"
-    path.write_text("".join(json.dumps({"text": text, "labels": [], "document": document, "kind": kind}) + "\n" for text, document, kind in rows))
+    judged = {"labels": [], "judged": ["quote"]}
+    path.write_text("".join(json.dumps({"text": text, **judged, "document": document, "kind": kind}) + "\n" for text, document, kind in rows))
     return load_labelled(path, load_labels())
 
 
@@ -56,7 +57,8 @@ def test_rows_without_a_document_stand_alone(tmp_path):
 
 def test_files_of_a_folder_are_read_by_name_and_are_no_neighbours(tmp_path):
     for name in ("b", "a"):
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": f"{name}{number}", "labels": [], "document": name}) + "\n" for number in (1, 2)))
+        rows = [{"text": f"{name}{number}", "labels": ["quote"], "document": name} for number in (1, 2)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "notes.txt").write_text("no passage")
     (tmp_path / "relabelled").mkdir()
     (tmp_path / "relabelled" / "a.jsonl").write_text('{"text": "again", "labels": []}\n')

@@ -98,7 +98,8 @@ def choose_graph(
     moved = np.abs(probabilities - large_probabilities)
 
     def measure(name: str, count: int, cells: NDArray[np.bool_]) -> Shift:
-        scores = [f1_score(truth[cells & known], one[cells & known], zero_division=0) for one in (large_given, given)]
+        asked = cells & known
+        scores = [f1_score(truth[asked], one[asked], zero_division=0) if asked.any() else 0.0 for one in (large_given, given)]
         loss = float(scores[0] - scores[1])
         return Shift(name, count, float((given != large_given)[cells].mean()), float(moved[cells].mean()), loss)
 

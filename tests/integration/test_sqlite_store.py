@@ -87,7 +87,7 @@ def test_without_mlflow_the_answer_is_the_same(own_store, run_id, monkeypatch):
 
 @pytest.mark.parametrize("status", ["FAILED", "RUNNING", "KILLED"])
 def test_a_run_that_did_not_finish_is_taken_only_by_its_name(own_store, run_id, monkeypatch, status):
-    change(own_store, "UPDATE runs SET status = ? WHERE run_uuid = ?", status, run_id)
+    change(own_store, "UPDATE runs SET status = ?", status)
     at_hand, by_mlflow = both(run_id, monkeypatch)
     assert at_hand == by_mlflow
     with pytest.raises(NewsmarkError, match="no model was trained yet; run: train --config"):
