@@ -37,6 +37,12 @@ class SharedDocument:
         return [name for name, one in self.annotations.items() if label in (one.offered or ())]
 
     @property
+    def disputed(self) -> bool:
+        """Whether of those who were offered a label some give it to a passage and others don't."""
+        votes = [[self.labels[name] for name in self.judging(label)] for label in self.offered]
+        return any(len({label in given for given in row}) > 1 for label, own in zip(self.offered, votes, strict=True) for row in zip(*own, strict=True))
+
+    @property
     def offered(self) -> tuple[str, ...]:
         """Labels that at least one annotator was offered."""
         return tuple(dict.fromkeys(label for one in self.annotations.values() for label in one.offered or ()))

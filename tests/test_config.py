@@ -31,7 +31,7 @@ def test_shipped_configuration_loads(name, settings):
 def test_shipped_configuration_shows_every_key_but_those_that_are_for_special_cases(name):
     config = load_config(CONFIGS / f"{name}.yaml", {})
     shown = {line.split(":")[0] for line in (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8").splitlines() if line and line[0] not in "# "}
-    assert shown - {"fast"} == set(config.flat()) - {"labels", "leave_out_languages", "frozen_layers"}
+    assert shown - {"fast"} == set(config.flat()) - {"labels", "leave_out_languages", "frozen_layers", "passages"}
 
 
 def test_default_counts_where_file_and_flags_are_silent(tmp_path):
@@ -248,6 +248,15 @@ def test_missing_key_is_named(tmp_path, key):
     text = "\n".join(line for line in MINIMAL.splitlines() if not line.startswith(key))
     with pytest.raises(UsageError, match=rf"own\.yaml: the key '{key}' is missing"):
         load_config(write_config(tmp_path, text), {})
+
+
+def test_labelled_passages_make_annotated_articles_unnecessary(tmp_path):
+    path = write_config(tmp_path, "model: baseline\npassages: [own.csv]\n")
+    assert load_config(path, {}).data.passages == (str(tmp_path / "own.csv"),)
+    found = load_config(write_config(tmp_path, MINIMAL), {"documents": "", "passages": ["a.csv", "b.xlsx"]}).data
+    assert (found.documents, found.passages) == ((), ("a.csv", "b.xlsx"))
+    with pytest.raises(UsageError, match="--documents: must be a list of paths, one at least, or 'passages' must name files"):
+        load_config(path, {"documents": "", "passages": ""})
 
 
 @pytest.mark.parametrize(

@@ -225,9 +225,9 @@ def test_test_file_gives_labelled_passages(tmp_path):
     ("line", "reason"),
     [
         ('{"text": "a"}', "line 2: field 'labels' must be a list"),
-        ('{"text": "a", "labels": "quote"}', "line 2: field 'labels' must be a list"),
-        ('{"text": "a", "labels": ["quot"]}', "line 2: unknown label 'quot'; did you mean 'quote'"),
-        ('{"text": "a", "labels": [["quote"]]}', "line 2: unknown label"),
+        ('{"text": "a", "labels": 5}', "line 2: field 'labels' must be a list"),
+        ('{"text": "a", "labels": ["quot"]}', "line 2: field 'labels': unknown label 'quot'; did you mean 'quote'"),
+        ('{"text": "a", "labels": [["quote"]]}', "line 2: field 'labels': unknown label"),
         ('{"labels": []}', "line 2: there is no 'text'"),
         ('{"text": " ", "labels": []}', "line 2: 'text' is empty"),
         ('{"text": 5, "labels": []}', "line 2: 'text' is int"),
@@ -313,8 +313,8 @@ def test_a_label_that_the_row_does_not_judge_is_an_error(tmp_path):
     path = write_rows(tmp_path / "test.jsonl", [{"text": "Solen sken.", "labels": ["quote"], "judged": ["commitment"]}])
     with pytest.raises(NewsmarkError, match=r"test\.jsonl, line 1: label 'quote' is given, but not among the row's 'judged'"):
         load_labelled(path, load_labels())
-    write_rows(path, [{"text": "Solen sken.", "labels": [], "judged": "commitment"}])
-    with pytest.raises(NewsmarkError, match=r"test\.jsonl, line 1: field 'judged' must be a list of names"):
+    write_rows(path, [{"text": "Solen sken.", "labels": [], "judged": 1}])
+    with pytest.raises(NewsmarkError, match=r"test\.jsonl, line 1: field 'judged' must be a list of label names"):
         load_labelled(path, load_labels())
 
 

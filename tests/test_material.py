@@ -59,7 +59,7 @@ def test_a_corpus_with_some_of_the_labels_teaches_those(tmp_path):
     assert material.bootstrap.judged.sum(axis=0).tolist() == [0, 81]
     where = f"the cold-start corpus {Path(tmp_path) / 'corpus.jsonl'}"
     assert f"{where} has labels that the labels file does not have, and they are left out: boilerplate" in said
-    assert f"{where} says nothing about threat: learned from the annotated articles alone" in said
+    assert f"{where} says nothing about threat: learned without it" in said
 
 
 def test_documents_that_nobody_annotated_are_counted_and_named(tmp_path):

@@ -24,9 +24,12 @@ class DataConfig:
 
     kind: str = Field(alias="model", title="kind", description=f"kind of classifier: {', '.join(KINDS)}")
     documents: Annotated[tuple[str, ...], RelativePath()] = Field(
-        min_length=1, title="paths", description="files of articles, folders of them, or files with one article per row"
+        (), title="paths", description="files of articles, folders of them, or files with one article per row; '' for none, where there are passages"
     )
-    annotations: Annotated[str, RelativePath()] = Field(title="file", description="annotation file of these documents")
+    annotations: Annotated[str, RelativePath()] = Field("", title="file", description="annotation file of these documents")
+    passages: Annotated[tuple[str, ...], RelativePath()] = Field(
+        (), title="paths", description="labelled passages, which are trained on and scored as annotated articles are: .csv, .tsv, .xlsx, .jsonl or .parquet"
+    )
     bootstrap: Annotated[str, RelativePath()] = Field(
         "",
         title="path",
@@ -109,7 +112,13 @@ def load_config(path: Path, overrides: Mapping[str, str | Sequence[str]], fast: 
         values = {key: given[key][0] for key in fields_of(part) if key in given}
         return build(part, values, lambda key: given[key][1], str(path))
 
-    return Config(make(DataConfig), make(settings))
+    data = make(DataConfig)
+    if not data.documents and not data.passages:
+        where = f"{given['documents'][1]}: must be a list of paths, one at least," if "documents" in given else f"{path}: the key 'documents' is missing;"
+        raise UsageError(f"{where} or 'passages' must name files of labelled passages")
+    if data.documents and not data.annotations:
+        raise UsageError(f"{path}: the key 'annotations' is missing; it names the annotation file of the documents")
+    return Config(data, make(settings))
 
 
 def _of_flag(value: str | Sequence[str], field: FieldInfo | None, where: str) -> Any:

@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +205,12 @@ def load_passages(documents: Sequence[str], annotations: str, labels: str = str(
         list(zip(table["start"], table["end"], strict=True)),
         np.full(len(table), UNKNOWN_KIND),
     )
+
+
+def joined(*parts: LabelledPassages) -> LabelledPassages:
+    """All passages of several parts, which have the same labels, in their order."""
+    arrays = {name: np.concatenate([getattr(one, name) for one in parts]) for name in ("targets", "documents", "names", "languages", "groups", "kinds")}
+    return replace(parts[0], texts=[text for one in parts for text in one.texts], offsets=[pair for one in parts for pair in one.offsets], **arrays)
 
 
 def targets_of(labels: Iterable[str], judged: Iterable[str], scheme: LabelScheme) -> list[float]:

@@ -30,6 +30,8 @@ from .stages import Stages
 from .tables import scores_table
 from .tracking import OUT_OF_FOLD, TEST_PREDICTIONS, predictions_frame
 
+_GROUPS = ("articles (translations together)", "groups (an article with its translations, the rows of a document, a row of none with its near copies)")
+
 
 @dataclass(frozen=True)
 class Result:
@@ -120,7 +122,7 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
             decisions = model.decide(probabilities)
         evaluation = evaluate(judged, probabilities, decisions, config.data.seed)
         majority_evaluation = evaluate(judged, commonest.astype(float), commonest, config.data.seed)
-        drawn = "documents (a row that names none counts as one)" if tested else "articles (translations together)"
+        drawn = "documents (a row that names none counts as one)" if tested else _GROUPS[bool(config.data.passages)]
         table = scores_table(evaluation, majority_evaluation, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
         before = logistic(odds[:, 0])
         log.log_metrics({"calibration_error_before": calibration_error(before[judged.judged], judged.truth[judged.judged])})

@@ -1,26 +1,38 @@
-"""Labelled passages from files: JSONL rows with ``text`` and ``labels``, of a corpus or to score on."""
+"""Labelled passages from files of rows with ``text`` and ``labels``: of a corpus, to train on, or to score on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..annotation.errors import NewsmarkError, unknown_name
-from ..annotation.files import names_of, read_jsonl, text_of
+from ..annotation.files import parse_json, text_of
 from ..annotation.labels import LabelScheme
+from ..annotation.reading.finding import find_sources
+from ..annotation.reading.kinds import read_source
+from ..annotation.reading.sources import DEFAULTS
 from .dataset import UNKNOWN_KIND, UNKNOWN_LANGUAGE, LabelledPassages, targets_of
+
+_TABLES = (".csv", ".tsv", ".xlsx")
+"""Kinds of file in which an empty cell is as good as none."""
+
+_OWN = ("text", "labels", "judged", "lang", "document", "page", "kind")
+_CELLS = {"1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "false": False, "no": False}
 
 
 def load_labelled(path: Path, scheme: LabelScheme, judged: Iterable[str] | None = None) -> LabelledPassages:
-    """Read labelled passages: a JSONL file, or a folder of them, one passage per row, in reading order.
+    """Read labelled passages: a file of rows (JSONL, a table, Parquet), or a folder of JSONL files, one passage per row, in reading order.
 
-    A row has ``text`` and ``labels`` (a list, empty for none), and where known ``lang``, ``document`` (or ``page``) and ``kind``.
+    A row has ``text`` and ``labels`` (names, none where it is empty), and where known ``lang``, ``document`` (or ``page``) and ``kind``.
     ``judged`` lists the labels that were judged; a row without it was judged for the labels that such rows of the file or
-    folder have, all together.
+    folder have, all together. In place of ``labels`` a row may have a column per label: 1 for yes, 0 for no, empty for not judged.
 
     Args:
         path: the file or folder.
@@ -28,15 +40,27 @@ def load_labelled(path: Path, scheme: LabelScheme, judged: Iterable[str] | None 
         judged: labels that rows without ``judged`` were judged for, where that is known.
 
     Raises:
-        NewsmarkError: a row is not as it must be (names the line), or there is none.
+        NewsmarkError: a row is not as it must be (names the row and the column), or there is none.
     """
-    rows = _labelled_rows(path, judged)
-    for where, name in [*((row.where, name) for row in rows for name in row.labels), *((row.where, name) for row in rows for name in row.judged)]:
-        if name not in scheme.label_names:
-            raise NewsmarkError(f"{where}: {unknown_name('label', name, scheme.label_names)}")
-    if not any(row.judged for row in rows):
-        raise NewsmarkError(f"{path}: no row has a label or says in 'judged' which labels were judged, so there is nothing to score; add 'judged' to the rows")
-    return _as_passages(rows, scheme)
+    return _as_passages(_checked_rows(path, scheme, judged), scheme)
+
+
+def load_to_train(paths: Sequence[str], scheme: LabelScheme) -> tuple[LabelledPassages, NDArray[np.bool_]]:
+    """Read labelled passages to train on (see ``load_labelled``). Rows of one document are one group; so are equal texts without a document.
+
+    Args:
+        paths: files; what they call by one name is one document.
+        scheme: labels and topics.
+
+    Returns:
+        n passages, and of each whether it names no document and stands alone.
+
+    Raises:
+        NewsmarkError: a row is not as it must be (names the row and the column), or there is none.
+    """
+    rows = [row for path in paths for row in _checked_rows(Path(path), scheme)]
+    groups = [row.document or hashlib.sha256(row.text.encode()).hexdigest() for row in rows]
+    return replace(_as_passages(rows, scheme), groups=np.asarray(groups)), np.array([row.document is None for row in rows])
 
 
 def load_corpus(path: Path, scheme: LabelScheme) -> tuple[LabelledPassages, tuple[str, ...]]:
@@ -45,7 +69,7 @@ def load_corpus(path: Path, scheme: LabelScheme) -> tuple[LabelledPassages, tupl
     Returns:
         The passages, and the names of their labels that the scheme does not have.
     """
-    rows = _labelled_rows(path)
+    rows = _labelled_rows(path, scheme)
     others = {name for row in rows for name in row.labels | row.judged} - {*scheme.label_names}
     return _as_passages(rows, scheme), tuple(sorted(others))
 
@@ -58,38 +82,105 @@ class _LabelledRow:
     labels: frozenset[str]
     judged: frozenset[str]
     text: str
-    document: str
+    document: str | None
     language: str
     kind: str
 
 
-def _labelled_rows(path: Path, judged: Iterable[str] | None = None) -> list[_LabelledRow]:
+class _Row(NamedTuple):
+    """A row as it was read; of a table, whose empty cells are not there."""
+
+    where: str
+    values: dict[str, Any]
+    of_table: bool
+
+
+def _checked_rows(path: Path, scheme: LabelScheme, judged: Iterable[str] | None = None) -> list[_LabelledRow]:
+    """The rows, all of whose labels the scheme has."""
+    rows = _labelled_rows(path, scheme, judged)
+    for field, where, names in [*(("labels", row.where, row.labels) for row in rows), *(("judged", row.where, row.judged) for row in rows)]:
+        if others := names - {*scheme.label_names}:
+            raise NewsmarkError(f"{where}: field {field!r}: {unknown_name('label', min(others), scheme.label_names)}")
+    if not any(row.judged for row in rows):
+        raise NewsmarkError(f"{path}: no row has a label or says in 'judged' which labels were judged, so nothing can be learned or scored; add 'judged'")
+    return rows
+
+
+def _labelled_rows(path: Path, scheme: LabelScheme, judged: Iterable[str] | None = None) -> list[_LabelledRow]:
     files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-    found = [(where, row) for file in files for where, row in read_jsonl(file)]
-    if not found:
+    rows = list(_read(files))
+    if not rows:
         raise NewsmarkError(f"{path}: {'no .jsonl file in this folder has' if path.is_dir() else 'the file has no'} rows")
-    labels = [_labels_of(where, row) for where, row in found]
-    usual = frozenset(judged or ()).union(*(own for own, (_, row) in zip(labels, found, strict=True) if row.get("judged") is None))
-    return [_labelled_row(where, row, own, usual) for own, (where, row) in zip(labels, found, strict=True)]
+    columns = _label_columns(path, rows, scheme)
+    said = [_of_columns(row, columns) if columns else _of_names(row) for row in rows]
+    usual = frozenset(judged or ()).union(*(labels for labels, own in said if own is None))
+    return [_labelled_row(row, labels, usual if own is None else own) for row, (labels, own) in zip(rows, said, strict=True)]
 
 
-def _labels_of(where: str, row: dict[str, Any]) -> frozenset[str]:
-    if not isinstance(row.get("labels"), list):
-        raise NewsmarkError(f"{where}: field 'labels' must be a list of label names, empty for none")
-    return frozenset(map(str, row["labels"]))
+def _read(files: Iterable[Path]) -> Iterator[_Row]:
+    for source in find_sources(files):
+        for entry in read_source(source, DEFAULTS):
+            if entry.short:
+                raise NewsmarkError(f"{entry.where}: an article; labelled passages are rows of a table (.csv, .tsv, .xlsx), of .jsonl or of .parquet")
+            yield _Row(entry.where, entry.row, source.ending in _TABLES)
 
 
-def _labelled_row(where: str, row: dict[str, Any], labels: frozenset[str], usual: frozenset[str]) -> _LabelledRow:
-    judged = usual if row.get("judged") is None else frozenset(names_of(row, "judged", where))
-    if labels - judged:
-        raise NewsmarkError(f"{where}: label {min(labels - judged)!r} is given, but not among the row's 'judged'; add it there")
-    document = str(row.get("document") or row.get("page") or where)
-    language, kind = str(row.get("lang") or UNKNOWN_LANGUAGE), str(row.get("kind") or UNKNOWN_KIND)
-    return _LabelledRow(where, labels, judged, text_of(row, where), document, language, kind)
+def _label_columns(path: Path, rows: Sequence[_Row], scheme: LabelScheme) -> tuple[str, ...]:
+    """The columns that are called after labels, where there is no column for all labels; none otherwise."""
+    there = {name for row in rows for name in row.values}
+    columns = tuple(name for name in scheme.label_names if name in there and name not in _OWN)
+    if columns and there & {"labels", "judged"}:
+        raise NewsmarkError(f"{path}: there is a column 'labels' or 'judged', and one called {columns[0]!r}, after a label; keep only one way of giving labels")
+    if not columns and not there & {"labels", "judged"} and all(row.of_table for row in rows):
+        raise NewsmarkError(f"{path}: no row has anything in 'labels', 'judged' or a column that is called after a label ({', '.join(scheme.label_names)})")
+    return columns
+
+
+def _of_columns(row: _Row, columns: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """A row's labels, and those that were judged, from a column per label."""
+    labels, judged = set(), set()
+    for name in columns:
+        value = row.values.get(name)
+        if value is None or value == "":
+            continue
+        yes = _CELLS.get(str(value).strip().casefold())
+        if yes is None:
+            raise NewsmarkError(f"{row.where}: column {name!r} holds {value!r}; write 1 for yes, 0 for no, and nothing where it was not judged")
+        judged.add(name)
+        labels |= {name} if yes else set()
+    return frozenset(labels), frozenset(judged)
+
+
+def _of_names(row: _Row) -> tuple[frozenset[str], frozenset[str] | None]:
+    """A row's labels, and those that were judged where it says so, from the names in two columns."""
+    labels = frozenset() if row.of_table and "labels" not in row.values else _names(row, "labels")
+    judged = None if row.values.get("judged") is None else _names(row, "judged")
+    if judged is not None and labels - judged:
+        raise NewsmarkError(f"{row.where}: label {min(labels - judged)!r} is given, but not among the row's 'judged'; add it there")
+    return labels, judged
+
+
+def _names(row: _Row, field: str) -> frozenset[str]:
+    """Names in one field: a list, or a string of names or of a JSON list; a kind behind a label (``quote:direct``, as exports have it) is left out."""
+    value = row.values.get(field)
+    if isinstance(value, str):
+        where = f"{row.where}: field {field!r}"
+        value = parse_json(value, where, "write names with ; between them") if value.strip().startswith("[") else re.split("[;,]", value)
+        value = [str(name).strip().partition(":")[0] for name in value if str(name).strip()]
+    if not isinstance(value, list):
+        raise NewsmarkError(f"{row.where}: field {field!r} must be a list of label names, empty for none")
+    return frozenset(map(str, value))
+
+
+def _labelled_row(row: _Row, labels: frozenset[str], judged: frozenset[str]) -> _LabelledRow:
+    values = row.values
+    document = values.get("document") or values.get("page") or None
+    language, kind = str(values.get("lang") or UNKNOWN_LANGUAGE), str(values.get("kind") or UNKNOWN_KIND)
+    return _LabelledRow(row.where, labels, judged, text_of(values, row.where), None if document is None else str(document), language, kind)
 
 
 def _as_passages(rows: Sequence[_LabelledRow], scheme: LabelScheme) -> LabelledPassages:
-    documents = np.asarray([row.document for row in rows])
+    documents = np.asarray([row.document or row.where for row in rows])
     return LabelledPassages(
         scheme.label_names,
         [row.text for row in rows],

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import CountVectorizer
 
 from ..annotation.errors import NewsmarkError
@@ -47,20 +49,45 @@ def check_leaks(data: LabelledPassages, other: LabelledPassages | None, exclusiv
         NewsmarkError: names the two passages and their documents.
     """
     against = data if other is None else other
+    for what, one, two in _twins(data, against, exclusive):
+        if other is None and data.groups[one.passages[0]] == data.groups[two.passages[0]]:
+            continue
+        first, second = _closest(one, two)
+        raise NewsmarkError(
+            f"leak: {_cite(data, first)} is {what} of {_cite(against, second)}, so one would be trained on and the other scored; "
+            "remove one of the documents, or give both the same source line (rows of passages: the same 'document')"
+        )
+
+
+def with_twins_together(data: LabelledPassages, alone: NDArray[np.bool_], exclusive: frozenset[str]) -> LabelledPassages:
+    """Put passages that stand alone into one group with their near duplicates and translations, which ``check_leaks`` would refuse.
+
+    Args:
+        data: n passages.
+        alone: of each, whether it stands alone; the others keep to their document, and two documents that are alike remain a leak.
+        exclusive: labels of page furniture, which is not compared.
+    """
+    names, numbers = np.unique(data.groups, return_inverse=True)
+    first, second = [], []
+    for _, one, two in _twins(data, data, exclusive):
+        if alone[[one.passages[0], two.passages[0]]].any():
+            first.append(numbers[one.passages[0]])
+            second.append(numbers[two.passages[0]])
+    links = coo_array((np.ones(len(first)), (first, second)), shape=(len(names), len(names)))
+    _, parts = connected_components(links, directed=False)
+    representatives = names[np.unique(parts, return_index=True)[1]]
+    return replace(data, groups=representatives[parts[numbers]])
+
+
+def _twins(data: LabelledPassages, against: LabelledPassages, exclusive: frozenset[str]) -> Iterator[tuple[str, Unit, Unit]]:
+    """Passages and documents of two sides that are alike: what the first is of the second, and both; each is also its own near duplicate."""
     mine, others = (as_units(one, compared_rows(one, exclusive)) for one in (data, against))
     for what, pairs in (
         ("a near duplicate", near_duplicates(mine, others)),
         ("a translation", _translations(mine, others, fewest=4, jaccard=0.6)),
         ("a translation", _translations(_documents(data, mine), _documents(against, others), fewest=8, jaccard=0.2)),
     ):
-        for one, two, _ in pairs:
-            if other is None and data.groups[one.passages[0]] == data.groups[two.passages[0]]:
-                continue
-            first, second = _closest(one, two)
-            raise NewsmarkError(
-                f"leak: {_cite(data, first)} is {what} of {_cite(against, second)}, so one would be trained on and the other scored; "
-                "remove one of the documents, or give both the same source line"
-            )
+        yield from ((what, one, two) for one, two, _ in pairs)
 
 
 def is_furniture(data: LabelledPassages, exclusive: frozenset[str]) -> NDArray[np.bool_]:

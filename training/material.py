@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from ..annotation.agreement import shared_documents
+from ..annotation.annotations import read_annotations
 from ..annotation.documents import read_documents
 from ..annotation.errors import NewsmarkError
 from ..annotation.labels import LabelScheme
 from .config import Config
-from .dataset import LabelledPassages, load_passages
-from .labelled import load_corpus
-from .leaks import check_leaks
+from .dataset import LabelledPassages, joined, load_passages
+from .labelled import load_corpus, load_to_train
+from .leaks import check_leaks, with_twins_together
 from .progress import Report
 from .recorder import Recorder
 from .tracking import git_commit
@@ -27,7 +30,7 @@ _NAMED = 5  # documents that are named at most
 
 @dataclass(frozen=True)
 class Material:
-    """What a run trains on: annotated passages, and the cold-start corpus where there is one."""
+    """What a run trains on: passages of annotated articles and of labelled files, and the cold-start corpus where there is one."""
 
     data: LabelledPassages
     bootstrap: LabelledPassages | None
@@ -54,14 +57,12 @@ def load_material(config: Config, scheme: LabelScheme, test: LabelledPassages | 
     Raises:
         NewsmarkError: the input is not usable, or a passage stands on both sides.
     """
-    data = load_passages(config.data.documents, config.data.annotations, config.data.labels)
-    if not data.judged.any():
-        raise NewsmarkError(f"{config.data.annotations}: no annotation has a span or says in 'offered' which labels were judged; nothing to train on")
-    _report_left_out(data, config, report)
+    data = _load_judged(config, scheme, report)
     check_leaks(data, None, scheme.exclusive_names)
     if test:
         check_leaks(data, test, scheme.exclusive_names)
-    report(f"{len(data.texts)} passages of {len(set(data.documents))} documents in {len(set(data.groups))} articles, digest {data.digest[:12]}")
+    what = "groups" if config.data.passages else "articles"
+    report(f"{len(data.texts)} passages of {len(set(data.documents))} documents in {len(set(data.groups))} {what}, digest {data.digest[:12]}")
     bootstrap = _load_bootstrap(config.data.bootstrap, scheme, report) if config.data.bootstrap else None
     _report_progress([data, bootstrap] if bootstrap else [data], report)
     if bootstrap is None:
@@ -73,10 +74,35 @@ def load_material(config: Config, scheme: LabelScheme, test: LabelledPassages | 
     return Material(data, bootstrap)
 
 
-def _report_left_out(data: LabelledPassages, config: Config, report: Report) -> None:
-    """Say how many documents are not trained on, because nobody has annotated them."""
+def _load_judged(config: Config, scheme: LabelScheme, report: Report) -> LabelledPassages:
+    """Load what is trained on and scored: the passages of annotated articles and of labelled files."""
+    parts = []
+    if config.data.documents:
+        articles = load_passages(config.data.documents, config.data.annotations, config.data.labels)
+        if not articles.judged.any():
+            raise NewsmarkError(f"{config.data.annotations}: no annotation has a span or says in 'offered' which labels were judged; nothing to train on")
+        _report_documents(articles, config, scheme, report)
+        parts.append(articles)
+    if not config.data.passages:
+        return parts[0]
+    rows, alone = load_to_train(config.data.passages, scheme)
+    report(f"{len(rows.texts)} labelled passages of {', '.join(config.data.passages)}; {alone.sum()} of them name no document and stand alone")
+    groups = {str(key): group for one in parts for key, group in zip([*one.names, *one.documents], [*one.groups] * 2, strict=True)}
+    parts.append(replace(rows, groups=np.asarray([groups.get(group, group) for group in rows.groups.tolist()])))  # of one article, annotated and as rows
+    data = joined(*parts)
+    return with_twins_together(data, np.concatenate([np.zeros(len(data.texts) - len(alone), dtype=bool), alone]), scheme.exclusive_names)
+
+
+def _report_documents(data: LabelledPassages, config: Config, scheme: LabelScheme, report: Report) -> None:
+    """Say how many documents are not trained on, because nobody has annotated them, and in how many the annotators differ."""
     known = set(data.documents.tolist())
     documents = list(read_documents(Path(path) for path in config.data.documents))
+    shared = shared_documents(documents, read_annotations(Path(config.data.annotations), documents, scheme), scheme)
+    if disputed := sum(one.disputed and not one.decided for one in shared):
+        report(
+            f"in {disputed} of {len(documents)} documents annotators differ, and there is no ground truth: a passage gets the labels that at least half of "
+            "those gave it who were offered them (of two, one suffices); annotate adjudicate decides"
+        )
     left_out = [one.name for one in documents if one.id not in known]
     if left_out:
         more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
@@ -95,7 +121,7 @@ def _load_bootstrap(path: str, scheme: LabelScheme, report: Report) -> LabelledP
     if others:
         report(f"the cold-start corpus {path} has labels that the labels file does not have, and they are left out: {', '.join(others)}")
     if missing := [name for name in scheme.label_names if name not in shared]:
-        report(f"the cold-start corpus {path} says nothing about {', '.join(missing)}: learned from the annotated articles alone")
+        report(f"the cold-start corpus {path} says nothing about {', '.join(missing)}: learned without it")
     return bootstrap
 
 

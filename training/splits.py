@@ -35,7 +35,7 @@ def make_folds(data: LabelledPassages, max_folds: int) -> list[Fold]:
     """
     count = len(set(data.groups))
     if count < 2:
-        raise NewsmarkError("cross-validation needs articles of two groups or more; annotate another article, or score with --test FILE")
+        raise NewsmarkError("cross-validation needs two groups or more; annotate another article, give passages of another document, or score with --test FILE")
     splitter = LeaveOneGroupOut() if count <= max_folds else GroupKFold(max_folds)
     folds = []
     for number, (train, test) in enumerate(splitter.split(data.texts, groups=data.groups), start=1):

@@ -117,7 +117,7 @@ def find_column(name: str, columns: list[str], rows: list[dict[str, Any]], optio
     found = [column for column, length in lengths.items() if length >= max(_LEAST, _SHARE * longest)]
     if len(found) != 1:
         why = f"the texts may be in {' or '.join(map(repr, found))}" if found else "no column holds long texts"
-        raise NewsmarkError(f"{name}: {why}; name the column with --text-column ({known})")
+        raise NewsmarkError(f"{name}: {why}; name the column with --text-column, or call it 'text' ({known})")
     return found[0]
 
 

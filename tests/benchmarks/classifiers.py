@@ -26,7 +26,7 @@ from newsmark.models.transformer.encoder import DEFAULT_ENCODER, encoder_source
 from newsmark.training.calibration import fit_calibrations
 from newsmark.training.config import load_config
 from newsmark.training.cross_validation import TUNING_PARTS
-from newsmark.training.dataset import LabelledPassages, load_passages
+from newsmark.training.dataset import joined, load_passages
 from newsmark.training.labelled import load_labelled
 from newsmark.training.leaks import check_leaks
 from newsmark.training.metrics import evaluate
@@ -211,18 +211,6 @@ def passages(arguments):
     if arguments.test is None:
         return train, seeds
     return train if arguments.no_seeds else joined(train, seeds), load_labelled(arguments.test, SCHEME)
-
-
-def joined(one, two):
-    """All passages of both."""
-    return LabelledPassages(
-        one.labels,
-        one.texts + two.texts,
-        np.concatenate([one.targets, two.targets]),
-        *(np.concatenate([getattr(one, name), getattr(two, name)]) for name in ("documents", "names", "languages", "groups")),
-        one.offsets + two.offsets,
-        np.concatenate([one.kinds, two.kinds]),
-    )
 
 
 def quieten():

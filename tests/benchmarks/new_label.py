@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from classifiers import joined
 from newsmark.annotation.commandline import run_command
 from newsmark.annotation.errors import UsageError, unknown_name
 from newsmark.annotation.labels import load_labels
@@ -22,7 +21,7 @@ from newsmark.models.kinds import KINDS
 from newsmark.models.model import decide
 from newsmark.training.config import load_config
 from newsmark.training.cross_validation import Fitter
-from newsmark.training.dataset import HARD_PAIRS, load_passages
+from newsmark.training.dataset import HARD_PAIRS, joined, load_passages
 from newsmark.training.labelled import load_labelled
 from newsmark.training.metrics import evaluate
 from newsmark.training.splits import make_folds

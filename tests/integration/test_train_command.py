@@ -60,6 +60,18 @@ def test_everything_about_the_run_is_logged(client, run, baseline_run):
     assert _artifact(client, run, "scores.txt").read_text().strip() in baseline_run.stdout
 
 
+def test_a_spreadsheet_of_labelled_sentences_is_enough_to_train_on(client, store, command, tmp_path):
+    lines = [f"Det sade talesperson nummer {number} på måndagen.,1" if number % 2 else f"Skog {number} är grön och vacker.,0" for number in range(60)]
+    (tmp_path / "own.csv").write_text("\n".join(["text,quote", *lines]) + "\n", encoding="utf-8")
+    done = command("training", *BASELINE, "--documents", "", "--passages", tmp_path / "own.csv", "--max-folds", "3", "--json", env=store)
+    assert done.returncode == 0, done.stderr
+    assert "60 labelled passages of" in done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["scores"]["quote/f1"] > 0.9
+    table = json.loads(_artifact(client, client.get_run(answer["run_id"]), "out_of_fold.json").read_text())
+    assert len(table["data"]) == 60
+
+
 def test_each_fold_is_a_nested_run(client, run):
     nested = client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'")
     assert len(nested) == 4
