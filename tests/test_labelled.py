@@ -59,11 +59,12 @@ def test_csv_and_xlsx_and_jsonl_give_the_same_passages(tmp_path):
     assert expected[-1] == [False, False, False, True]
 
 
-def test_a_column_per_label_says_yes_no_or_not_judged(tmp_path):
+def test_a_column_per_label_says_yes_no_or_not_judged(tmp_path, capsys):
     rows = [["text", "quote", "statistic", "remark"], ["Tio procent, sade hon.", 1, True, "sure"], ["Solen sken.", 0, None, None], ["Dela", "no", "", 3]]
     data, _ = load_to_train([write_xlsx(tmp_path / "rows.xlsx", rows)], SCHEME)
     assert data.judged.tolist() == [[False, True, True, False], [False, False, True, False], [False, False, True, False]]
     assert data.truth[:, [1, 2]].tolist() == [[True, True], [False, False], [False, False]]
+    assert capsys.readouterr().err == f"{tmp_path / 'rows.xlsx'}: columns that are called after no label are not read: remark\n"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from ..annotation.files import parse_json, text_of
 from ..annotation.labels import LabelScheme
 from ..annotation.reading.finding import find_sources
 from ..annotation.reading.kinds import read_source
+from ..annotation.reading.messages import note, some
 from ..annotation.reading.sources import DEFAULTS
 from .dataset import UNKNOWN_KIND, UNKNOWN_LANGUAGE, LabelledPassages, targets_of
 
@@ -133,6 +134,8 @@ def _label_columns(path: Path, rows: Sequence[_Row], scheme: LabelScheme) -> tup
         raise NewsmarkError(f"{path}: there is a column 'labels' or 'judged', and one called {columns[0]!r}, after a label; keep only one way of giving labels")
     if not columns and not there & {"labels", "judged"} and all(row.of_table for row in rows):
         raise NewsmarkError(f"{path}: no row has anything in 'labels', 'judged' or a column that is called after a label ({', '.join(scheme.label_names)})")
+    if columns and (others := sorted(there - {*columns, *_OWN})):
+        note(f"{path}: columns that are called after no label are not read: {some(others)}")
     return columns
 
 
