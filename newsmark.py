@@ -124,15 +124,15 @@ def load_labels(path: str | Path | None = None) -> LabelScheme:
     """Read the labels and topics.
 
     Args:
-        path: a file like ``configs/labels.yaml``, which is the default.
+        path: a file like ``configs/labels.yaml``; None for the one that the project file names, else for that one itself.
 
     Raises:
         NewsmarkError: the file is missing or not as it must be.
     """
-    from newsmark.annotation.labels import DEFAULT_LABELS
+    from newsmark.annotation.desk import current_desk
     from newsmark.annotation.labels import load_labels as read
 
-    return read(DEFAULT_LABELS if path is None else Path(path))
+    return read(current_desk().labels if path is None else Path(path))
 
 
 def read_annotations(path: str | Path, documents: Iterable[Document] | None = None, labels: LabelScheme | None = None) -> list[Annotation]:
@@ -141,7 +141,7 @@ def read_annotations(path: str | Path, documents: Iterable[Document] | None = No
     Args:
         path: the file.
         documents: the documents that it may name, to check the offsets against; None checks the rows alone.
-        labels: labels and topics; those of ``configs/labels.yaml`` where it is None.
+        labels: labels and topics; None for those of ``load_labels()``.
 
     Raises:
         NewsmarkError: a row is not as it must be; the message names the file and the line.

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 
 from .annotations import Annotation, read_annotations
 from .commandline import common_options, json_option, open_closed_streams, print_json, run_command
+from .desk_options import add_annotations, add_documents, add_labels
 from .documents import Document, read_documents
 from .errors import NewsmarkError
 from .formats.commands import add_commands as add_format_commands
 from .label_studio.commands import add_commands
-from .labels import DEFAULT_LABELS, LabelScheme, load_labels
+from .labels import LabelScheme, load_labels
 from .reading.options import PATHS_HELP, options_of, reading_options
 from .splitting.passages import split_passages
 from .suggestions import LoadSuggester
+
+_NEXT_STEPS = """next:
+  cd {folder}   # the commands find newsmark.yaml there, and in folders below
+  edit labels.yaml and CODEBOOK.md, put articles into articles/
+  annotate serve   # starts a Label Studio; run the other commands in another terminal
+  annotate push
+  annotate pull    # when you have annotated there
+  train --config configs/baseline.yaml
+  predict FILE"""
 
 
 def main(argv: list[str] | None = None, load_suggester: LoadSuggester | None = None) -> int:
@@ -30,8 +41,13 @@ def main(argv: list[str] | None = None, load_suggester: LoadSuggester | None = N
         The exit code.
     """
     open_closed_streams()
-    arguments = _parser(load_suggester).parse_args(argv)
-    return run_command("annotate", "debug" in arguments, lambda: arguments.run(arguments))
+    argv = sys.argv[1:] if argv is None else argv
+
+    def run() -> None:
+        arguments = _parser(load_suggester).parse_args(argv)  # its defaults may be those of a project file with a mistake in it
+        arguments.run(arguments)
+
+    return run_command("annotate", "--debug" in argv, run)
 
 
 def _parser(load_suggester: LoadSuggester | None = None) -> argparse.ArgumentParser:
@@ -42,8 +58,12 @@ def _parser(load_suggester: LoadSuggester | None = None) -> argparse.ArgumentPar
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
+    init = commands.add_parser("init", parents=[common_options(), json_option()], help="make the folder of a new desk, with labels and models of its own")
+    init.add_argument("folder", type=Path, metavar="FOLDER", help="the folder; none of the new files may be there already")
+    init.set_defaults(run=_init)
+
     split = commands.add_parser("split", parents=[common_options(), reading_options()], help="print the passages of articles, one JSON row per passage")
-    split.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=PATHS_HELP)
+    add_documents(split, PATHS_HELP)
     split.set_defaults(run=_split)
 
     for name, run, text in (
@@ -51,15 +71,22 @@ def _parser(load_suggester: LoadSuggester | None = None) -> argparse.ArgumentPar
         ("agreement", _agreement, "measure how far annotators agree, per label and on topics, and list what is in dispute"),
     ):
         command = commands.add_parser(name, parents=[common_options(), json_option(), reading_options()], help=text)
-        command.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="the documents (default: seeds)")
-        command.add_argument(
-            "--annotations", type=Path, default=Path("seeds/annotations.jsonl"), metavar="FILE", help="the annotations to read (default: %(default)s)"
-        )
-        command.add_argument("--labels", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="labels and topics (default: configs/labels.yaml)")
+        add_documents(command, "the documents", [Path("seeds")])
+        add_annotations(command, "the annotations to read", "seeds/annotations.jsonl")
+        add_labels(command)
         command.set_defaults(run=run)
     add_commands(commands, load_suggester)
     add_format_commands(commands)
     return parser
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    from .new_desk import make_desk
+
+    made = make_desk(arguments.folder)
+    if arguments.json:
+        print_json({"folder": str(arguments.folder), "files": made})
+    print(f"{arguments.folder}: {', '.join(made)}\n{_NEXT_STEPS.format(folder=shlex.quote(str(arguments.folder)))}", file=sys.stderr)
 
 
 def _split(arguments: argparse.Namespace) -> None:

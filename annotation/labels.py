@@ -12,9 +12,10 @@ from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from .errors import UsageError
+from .folders import CONFIGS
 from .yaml_files import CHECKED, build, read_mapping
 
-DEFAULT_LABELS = Path(__file__).resolve().parent.parent / "configs" / "labels.yaml"
+DEFAULT_LABELS = CONFIGS / "labels.yaml"
 
 
 def _color(text: str) -> str:

@@ -8,7 +8,7 @@ changes is ``tests/integration/test_sqlite_store.py``.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,9 @@ _READY = 2
 NEWEST = "the newest model, as there is no champion yet"
 """How a model was found that nobody named."""
 
+LABELS_TAG = "labels"
+"""Tag of a run: the labels of its model, with commas; runs of former versions have none."""
+
 _CHAMPION = (
     "SELECT alias.alias || ' version ' || alias.version, model.artifact_location, experiment.artifact_location"
     " FROM registered_model_aliases AS alias JOIN model_versions AS version USING (workspace, name, version)"
@@ -28,11 +31,12 @@ _CHAMPION = (
     " WHERE alias.name = ? AND alias.alias = ?"
 )
 _OF_RUN = (
-    "SELECT ?, model.artifact_location, experiment.artifact_location"
+    "SELECT ?, model.artifact_location, experiment.artifact_location, tag.value"
     " FROM logged_models AS model JOIN experiments AS experiment USING (experiment_id) JOIN runs AS run ON run.run_uuid = model.source_run_id"
+    f" LEFT JOIN tags AS tag ON tag.run_uuid = run.run_uuid AND tag.key = '{LABELS_TAG}'"
     " WHERE experiment.name = ? AND model.lifecycle_stage = 'active' AND model.status = ?"
     " AND CASE WHEN ? IS NULL THEN run.status = 'FINISHED' ELSE run.run_uuid = ? END"
-    " ORDER BY model.creation_timestamp_ms DESC LIMIT 1"
+    " ORDER BY model.creation_timestamp_ms DESC"
 )
 _LOCATIONS = (
     ("experiments", "artifact_location"),
@@ -57,14 +61,25 @@ class StoredModel:
     folder: Path
 
 
-def find_stored(database: Path, experiment: str, run_id: str | None, alias: tuple[str, str]) -> StoredModel | None:
+def suits(written: str | None, labels: frozenset[str] | None) -> bool:
+    """Whether a model has no other labels than these.
+
+    Args:
+        written: its labels, with commas, as its run's tag names them; None where the run has none, which may be of any labels.
+        labels: the labels it may have; None for any.
+    """
+    return written is None or labels is None or labels.issuperset(written.split(", "))
+
+
+def find_stored(database: Path, name: str, run_id: str | None, alias: str, labels: Callable[[], frozenset[str] | None]) -> StoredModel | None:
     """Find a model as MLflow would.
 
     Args:
         database: the store's file.
-        experiment: name of the experiment.
+        name: name of the experiment, and of the registered model.
         run_id: the run that logged the model; None for the model that the alias stands for or, where it stands for none, the newest of a finished run.
-        alias: name of the registered model, and of its alias.
+        alias: of the registered model.
+        labels: gives the labels that the newest model may have; None for any.
 
     Returns:
         None where there is no such model, it is not a local one, or the tables are not as they were.
@@ -73,10 +88,12 @@ def find_stored(database: Path, experiment: str, run_id: str | None, alias: tupl
         with _open(database, "ro") as connection:
             if connection is None:
                 return None
-            found = connection.execute(_CHAMPION, alias).fetchone() if run_id is None else None
+            found = connection.execute(_CHAMPION, (name, alias)).fetchone() if run_id is None else None
             if found is None:
                 what = f"run {run_id}" if run_id else NEWEST
-                found = connection.execute(_OF_RUN, (what, experiment, _READY, run_id, run_id)).fetchone()
+                allowed = None if run_id else labels()
+                rows = connection.execute(_OF_RUN, (what, name, _READY, run_id, run_id))
+                found = next((row[:3] for row in rows if suits(row[3], allowed)), None)
     except sqlite3.Error:  # in use, say
         return None
     if not found or not (found[1] or "").startswith("file:"):

@@ -6,7 +6,6 @@ import atexit
 import os
 import re
 import shutil
-import ssl
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,26 +13,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
+from ..annotation.desk import current_desk
 from ..annotation.errors import NewsmarkError, UsageError
-from ..annotation.folders import project_folder
+from ..annotation.folders import project_folder, shown
+from .addresses import check_answers, without_password
 from .saved import is_model_folder
-from .sqlite_store import NEWEST, find_stored, mend_locations
+from .sqlite_store import LABELS_TAG, NEWEST, find_stored, mend_locations, suits
 
-EXPERIMENT = "newsmark"
 ARTIFACT = "model"
 """Name of the logged model, and of the artifact inside it that is the model folder."""
 
-REGISTERED = "newsmark"
-"""Name of the registered model."""
-
 CHAMPION, PREVIOUS = "champion", "previous"
-"""Its aliases: the version to use, and the one used before it."""
-
-_ANSWER_SECONDS = 10
-"""A server that does not answer within this time is taken to be away."""
+"""Aliases of the registered model: the version to use, and the one used before it."""
 
 _fetched: set[Path] = set()
 """Folders of what a server sent."""
@@ -50,6 +42,11 @@ class FoundModel:
 
     folder: Path
     what: str
+
+
+def registered_name() -> str:
+    """Name of the registered model, and of the experiment: the desk's own, else "newsmark"."""
+    return current_desk().model
 
 
 def connect() -> None:
@@ -70,21 +67,21 @@ def connect() -> None:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    uri, name = os.environ.get("MLFLOW_TRACKING_URI", ""), registered_name()
     location = None
     try:
         if database := sqlite_file():
             database.parent.mkdir(parents=True, exist_ok=True)
             uri, location = f"sqlite:///{database}", (database.parent / "artifacts").as_uri()
-            if moved := mend_locations(database, EXPERIMENT):
+            if moved := mend_locations(database, name):
                 print(f"{database}: the store was moved; it now names its artifacts in {moved[1]} instead of {moved[0]}", file=sys.stderr)
         elif uri.startswith(("http://", "https://")):
-            _check_answers(uri)
+            check_answers(uri)
         _quieten()
         mlflow.set_tracking_uri(uri)
-        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-            mlflow.create_experiment(EXPERIMENT, artifact_location=location)
-        mlflow.set_experiment(EXPERIMENT)
+        if mlflow.get_experiment_by_name(name) is None:
+            mlflow.create_experiment(name, artifact_location=location)
+        mlflow.set_experiment(name)
     except (MlflowException, SQLAlchemyError) as error:
         raise NewsmarkError(f"the MLflow store {without_password(uri)} can't be used: {_first_line(error)}; check MLFLOW_TRACKING_URI") from None
 
@@ -99,7 +96,7 @@ def find_model(name: str | None) -> FoundModel:
 
     Args:
         name: a folder, a run id, an MLflow URI (``models:/…``, ``runs:/…``), or None for the champion or, where there is none yet, the newest
-            model of a finished training run.
+            model of a finished training run; on a desk, the newest that has no other labels than its labels file.
 
     Raises:
         NewsmarkError: there is no such model.
@@ -129,7 +126,7 @@ def _find_at_hand(name: str | None) -> FoundModel | None:
     database = sqlite_file()
     if database is None or (name and ":/" in name):
         return None
-    found = find_stored(database, EXPERIMENT, name, (REGISTERED, CHAMPION))
+    found = find_stored(database, registered_name(), name, CHAMPION, _own_labels)
     if found is None:
         return None
     if not found.folder.exists():
@@ -165,8 +162,7 @@ def resolve(name: str | None) -> tuple[str, str]:
     """Find a model's URI, and what identifies the model behind it.
 
     Args:
-        name: a run id or an MLflow URI; None for the champion or, where there is none yet, the newest model of a
-            finished training run.
+        name: a run id or an MLflow URI; None for the champion or, where there is none yet, the newest model (see ``find_model``).
 
     Returns:
         MLflow's URI, and what it stands for at present. For an alias that is a version. For the newest model it is the same as long as there is no
@@ -182,7 +178,7 @@ def resolve(name: str | None) -> tuple[str, str]:
         if name is None:
             version = version_of(CHAMPION)
             if version is None:
-                return uri_of_run(None), NEWEST
+                return uri_of_run(None, _own_labels()), NEWEST
             return f"models:/{version.name}/{version.version}", f"champion version {version.version}"
         if alias := re.fullmatch(r"models:/([^@/]+)@([^@/]+)", name):
             import mlflow
@@ -200,7 +196,7 @@ def version_of(alias: str) -> Any | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        return mlflow.MlflowClient().get_model_version_by_alias(REGISTERED, alias)
+        return mlflow.MlflowClient().get_model_version_by_alias(registered_name(), alias)
     except MlflowException as error:
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
             return None
@@ -241,15 +237,19 @@ def _download(name: str | None) -> FoundModel:
         raise NewsmarkError(f"model {name or what}: {_first_line(error)}") from None
 
 
-def uri_of_run(run_id: str | None) -> str:
+def uri_of_run(run_id: str | None, labels: frozenset[str] | None = None) -> str:
     """URI of the model that a run logged, or else of the newest model of a finished run.
+
+    Args:
+        run_id: the run.
+        labels: of the newest models, take one that has no other labels than these; None for any.
 
     Raises:
         NewsmarkError: there is none.
     """
     import mlflow
 
-    experiment = mlflow.get_experiment_by_name(EXPERIMENT)
+    experiment = mlflow.get_experiment_by_name(registered_name())
     models = mlflow.search_logged_models(
         experiment_ids=[experiment.experiment_id],
         filter_string=f"source_run_id = '{run_id}'" if run_id else None,
@@ -257,35 +257,31 @@ def uri_of_run(run_id: str | None) -> str:
         max_results=100,
         output_format="list",
     )
-    for model in models:
-        if str(model.status) == "READY" and (run_id or mlflow.get_run(model.source_run_id).info.status == "FINISHED"):
+    others = []
+    for model in (one for one in models if str(one.status) == "READY"):
+        run = mlflow.get_run(model.source_run_id)
+        written = run.data.tags.get(LABELS_TAG)
+        if run_id or (run.info.status == "FINISHED" and suits(written, labels)):
             return str(model.model_uri)
+        if run.info.status == "FINISHED":
+            others.append(f"{run.info.run_id} ({written})")
+    if others:
+        raise NewsmarkError(
+            f"every model has labels that are not in the labels file: the newest is that of run {others[0]}; run: train --config configs/baseline.yaml, "
+            "or name another labels file, in newsmark.yaml or with --labels"
+        )
     what = f"run {run_id} has no trained model" if run_id else "no model was trained yet"
     raise NewsmarkError(f"{what}; run: train --config configs/baseline.yaml")
 
 
-def _check_answers(uri: str) -> None:
-    """Ask a server whether it is there: MLflow would try again and again, in silence.
+def _own_labels() -> frozenset[str] | None:
+    """The labels of the desk; None without a project file, where any model will do."""
+    desk = current_desk()
+    if desk.file is None:
+        return None
+    from ..annotation.labels import load_labels  # pydantic takes a tenth of a second
 
-    Raises:
-        NewsmarkError: nothing answers. A refusal is an answer, too.
-    """
-    address = re.sub(r"//[^/]*@", "//", uri).rstrip("/")
-    try:
-        urlopen(f"{address}/health", timeout=_ANSWER_SECONDS).close()
-    except HTTPError:
-        return
-    except OSError as failure:
-        reason = failure.reason if isinstance(failure, URLError) else failure
-        if isinstance(reason, ssl.SSLError):  # MLflow may know other certificates
-            return
-        said = getattr(reason, "strerror", None) or reason
-        raise NewsmarkError(f"the MLflow server {without_password(uri)} does not answer ({said}); start it, or check MLFLOW_TRACKING_URI") from None
-
-
-def without_password(uri: str) -> str:
-    """Take user name and password out of the URIs of a text, so that it can be shown."""
-    return re.sub(r"([?&](?:password|passwd|token)=)[^&\s]*", r"\1…", re.sub(r"//\S*@", "//", uri))
+    return frozenset(load_labels(shown(desk.labels)).label_names)
 
 
 def _first_line(error: Exception) -> str:

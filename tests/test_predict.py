@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from newsmark.annotation.documents import make_document
 from newsmark.models import cli
+from newsmark.models.addresses import without_password
 from newsmark.models.calibration import Calibration
 from newsmark.models.context import PassageInContext
 from newsmark.models.model import TrainedModel
 from newsmark.models.prediction.rows import count_rows
-from newsmark.models.store import FoundModel, without_password
+from newsmark.models.store import FoundModel
 
 CHUNK = 1024
 

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from ..annotation.errors import NewsmarkError
 from ..annotation.folders import cache_folder
-from ..models.store import CHAMPION, PREVIOUS, REGISTERED, sqlite_file, version_of
+from ..models.store import CHAMPION, PREVIOUS, registered_name, sqlite_file, version_of
 
 _UNDER_WAY = "newsmark.change"  # tag of the registered model: the aliases as they will be, while they are set one by one
 _MOVED_AT = "newsmark.moved_at"  # tag: when they were set last, in seconds since the epoch
@@ -72,11 +72,11 @@ def set_aliases(before: Aliases, after: Aliases, since: float | None = None) -> 
     import mlflow
 
     client = mlflow.MlflowClient()
-    moved_at = float(client.get_registered_model(REGISTERED).tags.get(_MOVED_AT, 0))
+    moved_at = float(client.get_registered_model(registered_name()).tags.get(_MOVED_AT, 0))
     now = read_aliases()
     if now.champion != before.champion or (since is not None and moved_at > since):
         raise NewsmarkError(f"the champion became {_name(now.champion)} while this command ran, so this one changes nothing; run it again if you still want it")
-    client.set_registered_model_tag(REGISTERED, _UNDER_WAY, json.dumps(vars(after)))
+    client.set_registered_model_tag(registered_name(), _UNDER_WAY, json.dumps(vars(after)))
     _move(after)
 
 
@@ -86,9 +86,9 @@ def _move(after: Aliases) -> None:
     client = mlflow.MlflowClient()
     for alias, version in ((PREVIOUS, after.previous), (CHAMPION, after.champion)):
         if version is not None:
-            client.set_registered_model_alias(REGISTERED, alias, version)
-    client.set_registered_model_tag(REGISTERED, _MOVED_AT, repr(time.time()))
-    client.delete_registered_model_tag(REGISTERED, _UNDER_WAY)
+            client.set_registered_model_alias(registered_name(), alias, version)
+    client.set_registered_model_tag(registered_name(), _MOVED_AT, repr(time.time()))
+    client.delete_registered_model_tag(registered_name(), _UNDER_WAY)
 
 
 def _finish() -> None:
@@ -97,14 +97,14 @@ def _finish() -> None:
     from mlflow.exceptions import MlflowException
 
     try:
-        begun = mlflow.MlflowClient().get_registered_model(REGISTERED).tags.get(_UNDER_WAY)
+        begun = mlflow.MlflowClient().get_registered_model(registered_name()).tags.get(_UNDER_WAY)
     except MlflowException:  # nothing is registered yet
         return
     if begun is None:
         return
     after = Aliases(**json.loads(begun))
     _move(after)
-    print(f"a change that was interrupted is finished: models:/{REGISTERED}@{CHAMPION} is version {after.champion}", file=sys.stderr)
+    print(f"a change that was interrupted is finished: models:/{registered_name()}@{CHAMPION} is version {after.champion}", file=sys.stderr)
 
 
 def _lock_file() -> Path:

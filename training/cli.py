@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..annotation.commandline import common_options, json_option, open_closed_streams, print_json, run_command, whole_number
+from ..annotation.desk import current_desk
+from ..annotation.desk_options import add_labels
 from ..annotation.errors import NewsmarkError, UsageError
-from ..annotation.labels import DEFAULT_LABELS, load_labels
+from ..annotation.labels import load_labels
 from ..annotation.yaml_files import fields_of, is_list
 from .config import Config, all_fields, flag_of, load_config, parts
 
@@ -25,9 +27,14 @@ _METAVARS: dict[Any, str] = {int: "N", float: "NUMBER", bool: "true|false"}
 def main(argv: list[str] | None = None) -> int:
     """Run ``train``; returns the exit code."""
     open_closed_streams()
-    arguments = _parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job leaves its run KILLED, as after Ctrl-C
-    return run_command("train", "debug" in arguments, lambda: arguments.run(arguments))
+
+    def run() -> None:
+        arguments = _parser().parse_args(argv)  # its defaults may be those of a project file with a mistake in it
+        arguments.run(arguments)
+
+    return run_command("train", "--debug" in argv, run)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,8 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     corpus = commands.add_parser("corpus", parents=shared, help="print measured facts of labelled passages: counts, variety, near duplicates, lengths")
     corpus.add_argument("path", type=Path, metavar="PATH", help="JSONL rows with 'text' and 'labels', or a folder of such files")
     corpus.add_argument("--relabelled", type=Path, metavar="FILE", help="a second, independent labelling of some of these passages, to compare")
-    corpus.add_argument("--seeds", default="seeds", metavar="FOLDER", help="annotated articles that must not be in there (default: %(default)s)")
-    corpus.add_argument("--labels", dest="labels_file", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="default: configs/labels.yaml")
+    corpus.add_argument("--seeds", metavar="FOLDER", help="annotated articles that must not be in there (default: the desk's, else seeds)")
+    add_labels(corpus, "labels_file")
     corpus.set_defaults(run=_corpus)
     curve = commands.add_parser("curve", parents=shared, help="print the score against the number of annotated articles trained on")
     _add_configuration(curve)
@@ -71,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("folder", type=Path, metavar="FOLDER", help="where it was kept")
     again.set_defaults(run=_relog)
     _add_configuration(parser)
-    parser.add_argument("--register", action="store_true", help="make a version of the registered model 'newsmark' (train promote makes it champion)")
+    registered = f"make a version of the registered model {current_desk().model!r} (train promote makes it champion)"
+    parser.add_argument("--register", action="store_true", help=registered)
     parser.add_argument("--test", type=Path, metavar="FILE", help="score on this file (JSONL rows with 'text' and 'labels') instead of out of fold")
     return parser
 
@@ -104,7 +112,7 @@ def _configuration(arguments: argparse.Namespace) -> Config:
     if arguments.config is None:
         raise UsageError("--config is missing: name configs/baseline.yaml, configs/transformer.yaml or your own")
     if not arguments.config.is_file():
-        raise UsageError(f"{arguments.config}: no such configuration; try configs/baseline.yaml")
+        raise UsageError(f"{arguments.config}: no such configuration; configs/baseline.yaml is one, in the clone and in each folder that annotate init makes")
     overrides = {name: value for name in all_fields() if (value := getattr(arguments, f"key_{name}")) is not None}
     return load_config(arguments.config, overrides, arguments.fast)
 
@@ -130,11 +138,11 @@ def _train(arguments: argparse.Namespace) -> None:
     print(f"run {result.run_id}, model {result.model_uri}", file=sys.stderr)
     version = None
     if arguments.register:
-        from ..models.store import REGISTERED
+        from ..models.store import registered_name
         from .registry import register
 
         version = register(result.run_id)
-        print(f"registered as {REGISTERED} version {version}; to make it champion: train promote {result.run_id}", file=sys.stderr)
+        print(f"registered as {registered_name()} version {version}; to make it champion: train promote {result.run_id}", file=sys.stderr)
     if arguments.json:
         ids = {"run_id": result.run_id, "model_uri": result.model_uri, "model_version": result.model_version, "registered_version": version}
         print_json({**ids, "kind": config.data.kind, "scored_on": where, "scores": result.evaluation.flat(), "majority": result.majority.flat()})
@@ -176,7 +184,7 @@ def _relog(arguments: argparse.Namespace) -> None:
 
 
 def _promote(arguments: argparse.Namespace) -> None:
-    from ..models.store import CHAMPION, REGISTERED  # keeps --help fast
+    from ..models.store import CHAMPION, registered_name  # keeps --help fast
     from .processes import open_store
     from .registry import DEFAULT_GATE, load_gate, promote
 
@@ -195,12 +203,12 @@ def _promote(arguments: argparse.Namespace) -> None:
         raise NewsmarkError(f"version {outcome.version} does not pass the gate: {failed}; train a better one, or give --force a reason")
     if not arguments.json:
         because = f", forced past: {failed}" if outcome.reason else ""
-        print(f"models:/{REGISTERED}@{CHAMPION} is version {outcome.version} now{because}")
+        print(f"models:/{registered_name()}@{CHAMPION} is version {outcome.version} now{because}")
 
 
 def _rollback(arguments: argparse.Namespace) -> None:
     began = time.time()
-    from ..models.store import CHAMPION, REGISTERED  # keeps --help fast
+    from ..models.store import CHAMPION, registered_name  # keeps --help fast
     from .processes import open_store
     from .registry import rollback
 
@@ -209,7 +217,7 @@ def _rollback(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json({"champion": version, "previous": former})
     else:
-        print(f"models:/{REGISTERED}@{CHAMPION} is version {version} again, in place of version {former}")
+        print(f"models:/{registered_name()}@{CHAMPION} is version {version} again, in place of version {former}")
 
 
 def _corpus(arguments: argparse.Namespace) -> None:
@@ -222,7 +230,8 @@ def _corpus(arguments: argparse.Namespace) -> None:
     scheme = load_labels(arguments.labels_file)
     data = load_labelled(arguments.path, scheme, scheme.label_names)  # a second labelling may not have a label that the first one has
     relabelled = compare_labellings(data, load_labelled(arguments.relabelled, scheme, scheme.label_names)) if arguments.relabelled else None
-    seeds = load_passages([arguments.seeds], str(Path(arguments.seeds) / "annotations.jsonl"), str(arguments.labels_file))
+    documents, annotations = _annotated(arguments.seeds)
+    seeds = load_passages(documents, annotations, str(arguments.labels_file))
     facts = measure_corpus(data, seeds, scheme.exclusive_names)
     if not arguments.json:
         print(corpus_report(facts, data, seeds))
@@ -233,6 +242,14 @@ def _corpus(arguments: argparse.Namespace) -> None:
     print("no near duplicate or translation between these passages and the seeds")
     if relabelled:
         print(f"\n{relabelling_table(relabelled)}")
+
+
+def _annotated(seeds: str | None) -> tuple[list[str], str]:
+    """Documents and annotations of a folder such as seeds; where none is named, those of the desk."""
+    desk = current_desk()
+    if seeds is None and desk.annotations is not None:
+        return list(map(str, desk.documents)), str(desk.annotations)
+    return [seeds or "seeds"], str(Path(seeds or "seeds") / "annotations.jsonl")
 
 
 def _curve(arguments: argparse.Namespace) -> None:

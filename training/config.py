@@ -12,7 +12,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 from pydantic.fields import FieldInfo
 
+from ..annotation.desk import current_desk
 from ..annotation.errors import UsageError, unknown_name
+from ..annotation.folders import shown
 from ..annotation.labels import DEFAULT_LABELS
 from ..annotation.yaml_files import CHECKED, Language, RelativePath, build, fields_of, is_list, parse_yaml, read_mapping
 from ..models.kinds import KINDS
@@ -77,7 +79,8 @@ def load_config(path: Path, overrides: Mapping[str, str | Sequence[str]], fast: 
     """Read a configuration; a flag beats the file, the file beats the default.
 
     Relative paths of the file begin at its project: the folder that holds ``configs``, where the file is in a folder of that name, else the
-    file's own folder. Those of flags begin at the current folder.
+    file's own folder. Those of flags begin at the current folder. Documents, annotations and labels that neither names are those of the project
+    file: of the configuration's own desk, else of the current one.
 
     Args:
         path: YAML file.
@@ -92,7 +95,7 @@ def load_config(path: Path, overrides: Mapping[str, str | Sequence[str]], fast: 
     if not isinstance(cheaper, dict) or (fast and not cheaper):
         raise UsageError(f"{path}: fast: must map keys to the values that --fast puts in their place")
     fields = all_fields()
-    given = {str(key): (_of_file(value, fields.get(str(key)), path), f"{path}: {key}") for key, value in content.items()}
+    given = _of_desk(path) | {str(key): (_of_file(value, fields.get(str(key)), path), f"{path}: {key}") for key, value in content.items()}
     if fast:
         given |= {str(key): (_of_file(value, fields.get(str(key)), path), f"{path}: fast: {key}") for key, value in cheaper.items()}
     for key, value in overrides.items():
@@ -121,6 +124,20 @@ def load_config(path: Path, overrides: Mapping[str, str | Sequence[str]], fast: 
     return Config(data, make(settings))
 
 
+def _of_desk(path: Path) -> dict[str, tuple[Any, str]]:
+    """What the project file gives: each key's value, and where it is written."""
+    own, current = current_desk(path.absolute().parent), current_desk()
+    desk = own if own.file else current
+    if desk.annotations is None:
+        return {}
+    values = {"documents": list(map(_shown, desk.documents)), "annotations": _shown(desk.annotations), "labels": _shown(desk.labels)}
+    return {key: (value, f"{desk.file}: {key}") for key, value in values.items()}
+
+
+def _shown(path: Path) -> str:
+    return str(shown(Path(os.path.normpath(path))))
+
+
 def _of_flag(value: str | Sequence[str], field: FieldInfo | None, where: str) -> Any:
     """Read what a flag gives: a list's values are separated by commas, where they are not together the name of a path."""
     written = [value] if isinstance(value, str) else list(value)
@@ -144,7 +161,7 @@ def _of_file(value: Any, field: FieldInfo | None, path: Path) -> Any:
     place = Path(os.path.normpath((folder.parent if folder.name == "configs" else folder) / value))
     if mark.may_be_name and not place.exists():
         return value
-    return str(place.relative_to(Path.cwd())) if place.is_relative_to(Path.cwd()) else str(place)
+    return str(shown(place))
 
 
 def _path_mark(field: FieldInfo | None) -> RelativePath | None:

@@ -14,6 +14,7 @@ from ..annotation.annotations import read_annotations
 from ..annotation.documents import read_documents
 from ..annotation.errors import NewsmarkError
 from ..annotation.labels import LabelScheme
+from ..models.sqlite_store import LABELS_TAG
 from .config import Config
 from .dataset import LabelledPassages, joined, load_passages
 from .labelled import load_corpus, load_to_train
@@ -41,7 +42,7 @@ def log_inputs(log: Recorder, config: Config, material: Material, scored_on: str
     data, digest = material.data, material.data.digest
     found = {"passages": len(data.texts), "languages": ", ".join(sorted(set(data.languages)))}
     log.log_params(config.flat() | found | {"data_digest": digest, "bootstrap_digest": material.bootstrap.digest if material.bootstrap else ""})
-    log.set_tags({"git_commit": git_commit(), "scored_on": scored_on})
+    log.set_tags({"git_commit": git_commit(), "scored_on": scored_on, LABELS_TAG: ", ".join(data.labels)})
     log.log_passages(pd.DataFrame({"text": data.texts, "document": data.documents, "name": data.names, "lang": data.languages}), digest)
 
 

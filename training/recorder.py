@@ -15,10 +15,11 @@ import pandas as pd
 
 from ..annotation.errors import NewsmarkError
 from ..annotation.folders import project_folder
+from ..models.addresses import without_password
 from ..models.bundle import log_model_folder
 from ..models.model import TrainedModel
 from ..models.saved import read_version, save_model
-from ..models.store import ARTIFACT, without_password
+from ..models.store import ARTIFACT
 from .processes import OWNER, keep_run_folder, make_run_folder, temporary_files_in, this_process
 
 if TYPE_CHECKING:

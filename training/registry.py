@@ -18,7 +18,7 @@ from ..annotation.errors import NewsmarkError
 from ..annotation.labels import DEFAULT_LABELS
 from ..annotation.yaml_files import CHECKED, build, read_mapping
 from ..models.bundle import MODEL_SIZE
-from ..models.store import CHAMPION, REGISTERED, translate_errors, uri_of_run, version_of
+from ..models.store import CHAMPION, registered_name, translate_errors, uri_of_run, version_of
 from .aliases import Aliases, changing_registry, read_aliases, set_aliases
 from .comparison import compare
 from .model_card import model_card
@@ -120,11 +120,11 @@ def promote(run_id: str, gate: Gate, forced_because: str | None = None) -> Promo
         against = f"champion version {champion.version}" if champion else "no champion yet"
         logged = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, version {version} against {against}\n\n{outcome.table}\n"
         client.log_text(run_id, logged, _GATE_TABLE)
-        client.set_model_version_tag(REGISTERED, version, "gate", "passed" if not failed else f"failed: {', '.join(failed)}")
+        client.set_model_version_tag(registered_name(), version, "gate", "passed" if not failed else f"failed: {', '.join(failed)}")
         if outcome.reason:
-            client.set_model_version_tag(REGISTERED, version, "forced_because", outcome.reason)
-        elif "forced_because" in client.get_model_version(REGISTERED, version).tags:  # another time
-            client.delete_model_version_tag(REGISTERED, version, "forced_because")
+            client.set_model_version_tag(registered_name(), version, "forced_because", outcome.reason)
+        elif "forced_because" in client.get_model_version(registered_name(), version).tags:  # another time
+            client.delete_model_version_tag(registered_name(), version, "forced_because")
         if outcome.promoted:
             set_aliases(before, Aliases(version, before.champion or before.previous))
         return outcome
@@ -163,11 +163,11 @@ def _register(run_id: str) -> str:
     client.log_text(run_id, card, "model_card.md")
     if not known:
         with redirect_stderr(StringIO()):  # it prints what the caller will say
-            made = mlflow.register_model(uri, REGISTERED, tags={"kind": run.kind, "data_digest": run.data_digest})
+            made = mlflow.register_model(uri, registered_name(), tags={"kind": run.kind, "data_digest": run.data_digest})
         known = _versions_of(run_id)
         if str(made.version) != str(known[0].version):  # another machine registered it at the same time: both keep the first
-            client.delete_model_version(REGISTERED, str(made.version))
-    client.update_model_version(REGISTERED, known[0].version, description=card)
+            client.delete_model_version(registered_name(), str(made.version))
+    client.update_model_version(registered_name(), known[0].version, description=card)
     return str(known[0].version)
 
 
@@ -175,7 +175,7 @@ def _versions_of(run_id: str) -> list[Any]:
     """Versions that were made from a run's model, the first one first."""
     import mlflow
 
-    found = mlflow.MlflowClient().search_model_versions(f"name = '{REGISTERED}' and run_id = '{run_id}'")
+    found = mlflow.MlflowClient().search_model_versions(f"name = '{registered_name()}' and run_id = '{run_id}'")
     return sorted(found, key=lambda one: int(one.version))
 
 

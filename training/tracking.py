@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..annotation.errors import NewsmarkError
-from ..annotation.folders import project_folder
-from ..models.store import without_password
+from ..annotation.folders import checkout
+from ..models.addresses import without_password
 from .dataset import LabelledPassages
 
 OUT_OF_FOLD, TEST_PREDICTIONS = "out_of_fold.json", "test_predictions.json"
@@ -149,7 +149,10 @@ def load_predictions(run: LoggedRun) -> LoggedPredictions:
 
 def git_commit() -> str:
     """Commit that the code is at, with "-dirty" where tracked files differ from it; "unknown" outside a checkout."""
-    command = ["git", "-C", str(project_folder()), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    folder = checkout()
+    if folder is None:
+        return "unknown"
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 
 from ..annotations import read_annotations, write_annotations
 from ..commandline import common_options, json_option, print_json
+from ..desk import current_desk
+from ..desk_options import add_annotations, add_documents, add_labels
 from ..documents import Document, read_documents
 from ..errors import NewsmarkError, PartlyDoneError, UsageError, unknown_name
 from ..files import atomic_write
-from ..labels import DEFAULT_LABELS, LabelScheme, load_labels
+from ..folders import shown
+from ..labels import LabelScheme, load_labels
 from .exchange import UNITS
 from .exporting import choose
 from .importing import Choices, Imported, import_entries, is_known
@@ -27,7 +31,7 @@ def add_commands(commands: Any) -> None:
     reading.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files of the format, or folders of them")
     _add_format(reading)
     reading.add_argument("--documents", type=Path, default=Path("documents.jsonl"), metavar="FILE", help="write the texts here (default: %(default)s)")
-    _add_annotations(reading, "write the annotations here (default: %(default)s)")
+    add_annotations(reading, "write the annotations here")
     reading.add_argument(
         "--map", action="append", default=[], metavar="NAME=LABEL", help="take NAME for this label, kind (LABEL:KIND) or topic; 'NAME=' leaves it out"
     )
@@ -39,10 +43,10 @@ def add_commands(commands: Any) -> None:
     reading.set_defaults(run=_import)
 
     writing = commands.add_parser("export", parents=[common_options(), json_option()], help="write annotations for another tool")
-    writing.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="the documents (default: seeds)")
+    add_documents(writing, "the documents", [Path("seeds")])
     _add_format(writing)
     writing.add_argument("--output", type=Path, required=True, metavar="PATH", help="the file to write; for brat and webanno, a folder")
-    _add_annotations(writing, "the annotations to read (default: %(default)s)")
+    add_annotations(writing, "the annotations to read")
     writing.add_argument(
         "--annotator", metavar="NAME", help="write this annotator's annotations alone (default: all, or the ground truth where a format holds one)"
     )
@@ -51,11 +55,7 @@ def add_commands(commands: Any) -> None:
 
 def _add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", required=True, choices=[one.name for one in FORMATS], help="the tool's format")
-    parser.add_argument("--labels", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="labels and topics (default: configs/labels.yaml)")
-
-
-def _add_annotations(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument("--annotations", type=Path, default=Path("annotations.jsonl"), metavar="FILE", help=text)
+    add_labels(parser)
 
 
 def _import(arguments: argparse.Namespace) -> None:
@@ -83,6 +83,12 @@ def _import(arguments: argparse.Namespace) -> None:
         print_json(_import_answer(arguments, imported))
     counts = f"{len(imported.documents)} documents, {len(imported.annotations)} annotations"
     print(f"{arguments.documents} and {arguments.annotations}: {counts}, {sum(len(one.spans) for one in imported.annotations.values())} spans", file=sys.stderr)
+    desk = current_desk()
+    if desk.file and arguments.documents.absolute() not in desk.documents:
+        print(
+            f"add {os.path.relpath(arguments.documents, desk.file.parent)} to 'documents' in {shown(desk.file)}, so that the other commands read it, too",
+            file=sys.stderr,
+        )
     if reports:
         raise PartlyDoneError(f"{len(reports)} things were left out (see above)")
 

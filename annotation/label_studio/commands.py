@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..annotations import read_annotations, write_annotations
 from ..commandline import common_options, json_option, print_json
+from ..desk_options import add_annotations, add_documents
 from ..documents import read_documents
 from ..errors import PartlyDoneError
 from ..labels import load_labels
 from ..reading.options import options_of, reading_options
-from .options import add_data_option, add_project_options, data_folder, few, open_project
+from .options import add_data_option, add_project_options, few, open_project
 from .push_command import add_push
 
 ADOPTED = "adopted.jsonl"
@@ -43,7 +44,7 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None) -> None:
     add_push(commands, load_suggester)
 
     pull = commands.add_parser("pull", parents=[common_options(), json_option()], help="pull annotations from Label Studio into a file")
-    pull.add_argument("--annotations", type=Path, default=Path("annotations.jsonl"), metavar="FILE", help="made or brought up to date (default: %(default)s)")
+    add_annotations(pull, "made or brought up to date")
     pull.add_argument("--all", action="store_true", help="pull everything instead of what changed, and report also what was lost with a whole task")
     pull.add_argument("--strict", action="store_true", help="write nothing where a part of an annotation can't be read")
     pull.add_argument(
@@ -57,10 +58,8 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None) -> None:
         parents=[common_options(), json_option(), reading_options()],
         help="build the ground truth: agreed documents pass, disputes go to Label Studio",
     )
-    adjudicate.add_argument("paths", nargs="*", type=Path, metavar="PATH", default=[Path("seeds")], help="the documents (default: seeds)")
-    adjudicate.add_argument(
-        "--annotations", type=Path, default=Path("annotations.jsonl"), metavar="FILE", help="read, and rewritten with the ground truths (default: %(default)s)"
-    )
+    add_documents(adjudicate, "the documents", [Path("seeds")])
+    add_annotations(adjudicate, "read, and rewritten with the ground truths")
     add_project_options(adjudicate)
     adjudicate.set_defaults(run=_adjudicate)
 
@@ -72,7 +71,7 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None) -> None:
 def _serve(arguments: argparse.Namespace) -> None:
     from .server import serve
 
-    serve(data_folder(arguments), arguments.port)
+    serve(arguments.data, arguments.port)
 
 
 def _pull(arguments: argparse.Namespace) -> None:

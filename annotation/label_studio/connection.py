@@ -68,7 +68,10 @@ class Connection:
         if not url and (own := read_credentials(data)) and (own_url := read_url(data)):
             return cls(own_url, own.token)
         if not url:
-            raise NewsmarkError("no Label Studio server is known; run: annotate serve, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+            raise NewsmarkError(
+                "no Label Studio server is known; run: annotate serve, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY "
+                f"(none was started with the data in {data}; --data names another folder)"
+            )
         if not token:
             raise NewsmarkError(f"no token for {url}; set LABEL_STUDIO_API_KEY to the access token on the server's account page")
         return cls(url, token)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..folders import project_folder
-from ..labels import DEFAULT_LABELS
+from ..desk import current_desk
+from ..desk_options import add_labels, default_of
 
 if TYPE_CHECKING:
     from .project import Project
@@ -16,19 +16,15 @@ if TYPE_CHECKING:
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--data``."""
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the server's data (default: label-studio/ in the project's folder)")
+    data = current_desk().data
+    parser.add_argument("--data", type=Path, default=data, metavar="FOLDER", help=f"the server's data {default_of(data)}")
 
 
 def add_project_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--project``, ``--labels`` and ``--data``."""
-    parser.add_argument("--project", default="newsmark", metavar="TITLE", help="project in Label Studio (default: %(default)s)")
-    parser.add_argument("--labels", type=Path, default=DEFAULT_LABELS, metavar="FILE", help="labels and topics (default: configs/labels.yaml)")
+    parser.add_argument("--project", default=current_desk().project, metavar="TITLE", help="project in Label Studio (default: %(default)s)")
+    add_labels(parser)
     add_data_option(parser)
-
-
-def data_folder(arguments: argparse.Namespace) -> Path:
-    """Data folder of the server that ``annotate serve`` starts."""
-    return arguments.data or project_folder() / "label-studio"
 
 
 def open_project(arguments: argparse.Namespace, title: str | None = None) -> Project:
@@ -40,7 +36,7 @@ def open_project(arguments: argparse.Namespace, title: str | None = None) -> Pro
     from .connection import Connection  # keeps --help fast
     from .project import Project
 
-    return Project(Connection.from_environment(data_folder(arguments)), title or arguments.project)
+    return Project(Connection.from_environment(arguments.data), title or arguments.project)
 
 
 def few(names: Sequence[str], what: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..annotations import read_annotations
 from ..commandline import common_options, json_option, print_json, whole_number
+from ..desk_options import add_documents
 from ..documents import Document, read_documents
 from ..errors import UsageError
 from ..labels import LabelScheme, load_labels
@@ -27,11 +28,14 @@ def add_push(commands: Any, load_suggester: LoadSuggester | None) -> None:
     push = commands.add_parser(
         "push", parents=[common_options(), json_option(), reading_options()], help="push documents to Label Studio, each once, with suggestions"
     )
-    push.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=PATHS_HELP)
+    add_documents(push, PATHS_HELP)
     push.add_argument("--dry-run", action="store_true", help="only print which documents are new, unchanged or changed")
     source = push.add_mutually_exclusive_group()
     source.add_argument(
-        "--model", metavar="MODEL", help="suggest what a trained model gives: folder, run id or MLflow URI; 'newest' for the newest (default: simple rules)"
+        "--model",
+        metavar="MODEL",
+        help="suggest what a trained model gives: folder, run id or MLflow URI; 'newest' for the newest that has no other labels than the labels file "
+        "(default: simple rules)",
     )
     source.add_argument("--suggestions", type=Path, metavar="FILE", help="suggest what predict wrote for these documents (.jsonl)")
     push.add_argument("--annotations", type=Path, metavar="FILE", help="push existing annotations too, under their annotators; one that is there stays")

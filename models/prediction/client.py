@@ -10,8 +10,8 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay, wait_exponential_jitter
 
 from ...annotation.errors import NewsmarkError, UsageError
+from ..addresses import without_password
 from ..context import PassageInContext
-from ..store import without_password
 from .local import Added
 
 _ATTEMPTS = 8

@@ -33,7 +33,7 @@ class ModelSuggester:
         """Load a model for the labels of a scheme.
 
         Args:
-            name: folder, run id or MLflow URI; "newest" for the newest model of a finished training run.
+            name: folder, run id or MLflow URI; "newest" for the newest model of a finished training run that has no other labels than these.
             scheme: labels and topics.
 
         Raises:
@@ -42,13 +42,13 @@ class ModelSuggester:
         if name == "newest":
             connect()
             with translate_errors():
-                name = uri_of_run(None)
+                name = uri_of_run(None, frozenset(scheme.label_names))
         model = load_model(find_folder(name))
         unknown = set(model.labels) - set(scheme.label_names)
         if unknown:
             raise NewsmarkError(
-                f"model {name}: its labels {', '.join(sorted(unknown))} are not in the labels file; name the one that it was trained with (--labels), "
-                "or train a model with this one"
+                f"model {name}: its labels {', '.join(sorted(unknown))} are not in the labels file; name the one that it was trained with (--labels, or in "
+                "newsmark.yaml), or train a model with this one"
             )
         return cls(model, scheme)
 

@@ -36,7 +36,7 @@ from newsmark.models.prediction.output import as_line
 from newsmark.models.prediction.rows import read_rows, with_neighbours
 from newsmark.models.prediction.run import CHUNK
 from newsmark.models.saved import load_model
-from newsmark.models.store import EXPERIMENT, connect, find_folder
+from newsmark.models.store import connect, find_folder, registered_name
 from newsmark.models.transformer.encoder import DEFAULT_ENCODER, encoder_source
 from newsmark.models.transformer.reader import INT8
 from newsmark.training.labelled import load_labelled
@@ -134,7 +134,7 @@ def newest(kind):
     connect()
     import mlflow
 
-    runs = mlflow.search_runs(experiment_names=[EXPERIMENT], filter_string=f"params.model = '{kind}'", max_results=1, output_format="list")
+    runs = mlflow.search_runs(experiment_names=[registered_name()], filter_string=f"params.model = '{kind}'", max_results=1, output_format="list")
     if not runs:
         raise NewsmarkError(f"no {kind} was trained yet; run: train --config configs/{kind}.yaml")
     return runs[0].info.run_id

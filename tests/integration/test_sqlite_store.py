@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from newsmark.annotation.errors import NewsmarkError
-from newsmark.models import sqlite_store, store
+from newsmark.models import addresses, sqlite_store, store
 from newsmark.models.saved import load_model, read_version
 
 
@@ -98,7 +98,7 @@ def test_tables_of_another_version_are_left_to_mlflow(own_store, run_id):
     assert store._find_at_hand(run_id)
     change(own_store, "UPDATE alembic_version SET version_num = 'another'")
     assert store._find_at_hand(run_id) is None
-    assert sqlite_store.mend_locations(own_store / "mlflow.db", store.EXPERIMENT) is None
+    assert sqlite_store.mend_locations(own_store / "mlflow.db", store.registered_name()) is None
 
 
 def test_a_champion_that_is_no_logged_model_is_left_to_mlflow(own_store, run_id):
@@ -147,7 +147,7 @@ def test_a_server_that_does_not_answer_is_one_sentence(monkeypatch):
         ):
             store.find_model(None)
         listening.listen()  # and never answers
-        monkeypatch.setattr(store, "_ANSWER_SECONDS", 0.2)
+        monkeypatch.setattr(addresses, "_ANSWER_SECONDS", 0.2)
         with pytest.raises(NewsmarkError, match=f"the MLflow server {address} does not answer \\(timed out\\)"):
             store.find_model(None)
 
@@ -164,5 +164,5 @@ def test_a_server_that_refuses_is_left_to_mlflow():
         listening.listen()
         thread = threading.Thread(target=refuse)
         thread.start()
-        store._check_answers(f"http://me:secret@127.0.0.1:{listening.getsockname()[1]}/mlflow")
+        addresses.check_answers(f"http://me:secret@127.0.0.1:{listening.getsockname()[1]}/mlflow")
         thread.join()
