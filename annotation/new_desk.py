@@ -11,7 +11,6 @@ from string import Template
 from .errors import UsageError, printable
 from .folders import CONFIGS, PROJECT_FILE, checkout
 
-_KINDS = ("baseline", "transformer")
 _FILES = ("labels.yaml", "CODEBOOK.md", "articles", "configs", PROJECT_FILE)  # the project file last: without it, nothing finds the others
 _CORPUS = 'newsmark\'s own corpus, for labels that it has, too (commitment, statistic, quote, boilerplate): trained on first, never scored; "" for none'
 _IGNORED = "# not for a repository: the password of Label Studio, and models\nlabel-studio/\nmlruns/\n"
@@ -43,9 +42,10 @@ def make_desk(folder: Path) -> list[str]:
             (made / name).write_text(Template(text).substitute(names), encoding="utf-8")
         for name in ("articles", "configs"):
             (made / name).mkdir()
-        for kind in _KINDS:
-            text = (CONFIGS / f"{kind}.yaml").read_text(encoding="utf-8")
-            (made / "configs" / f"{kind}.yaml").write_text(_of_desk(text), encoding="utf-8")
+        for path in CONFIGS.glob("*.yaml"):
+            text = path.read_text(encoding="utf-8")
+            if re.search(r"^model:", text, re.MULTILINE):  # a training configuration
+                (made / "configs" / path.name).write_text(_of_desk(text), encoding="utf-8")
         if not (folder / ".gitignore").exists():
             (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
         for name in _FILES:

@@ -57,7 +57,11 @@ def _parser() -> argparse.ArgumentParser:
         help=f"{PATHS_HELP} (default: -)",
     )
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--model", metavar="MODEL", help="folder, run id or MLflow URI (default: the champion, else the newest trained model)")
+    source.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="folder, run id or MLflow URI (default: the champion, else the newest trained model; on a desk, the newest with its labels)",
+    )
     source.add_argument("--url", metavar="URL", help="let a server label (predict serve); NEWSMARK_TOKEN is its token, if it asks for one")
     parser.add_argument(
         "--wait",
@@ -108,7 +112,8 @@ def _serve_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--model",
         metavar="MODEL",
-        help="folder, run id or MLflow URI; an alias is followed when it moves (default: the champion; the newest trained model until there is one)",
+        help="folder, run id or MLflow URI; an alias is followed when it moves (default: the champion; until there is one, the newest trained model, on a "
+        "desk the newest with its labels)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=whole_number("port", 0, 65535), default=5001, help="port to listen on (default: %(default)s)")

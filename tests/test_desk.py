@@ -57,6 +57,13 @@ def test_the_configurations_of_a_desk_are_newsmarks_own_with_the_desks_data(desk
     assert (data.documents, data.annotations, data.labels) == (("articles",), "annotations.jsonl", "labels.yaml")
 
 
+def test_labelled_passages_are_trained_on_alone_until_there_are_annotations(desk):
+    passages = {"passages": "sentences.csv"}
+    assert load_config(Path("configs/baseline.yaml"), passages).data.documents == ()
+    (desk / "annotations.jsonl").touch()
+    assert load_config(Path("configs/baseline.yaml"), passages).data.documents == ("articles",)
+
+
 def test_without_the_corpus_a_desks_configuration_names_none(tmp_path, monkeypatch):
     monkeypatch.setattr("newsmark.annotation.new_desk.checkout", lambda: None)
     assert cli.main(["init", str(tmp_path / "desk")]) == 0

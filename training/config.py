@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -95,7 +95,9 @@ def load_config(path: Path, overrides: Mapping[str, str | Sequence[str]], fast: 
     if not isinstance(cheaper, dict) or (fast and not cheaper):
         raise UsageError(f"{path}: fast: must map keys to the values that --fast puts in their place")
     fields = all_fields()
-    given = _of_desk(path) | {str(key): (_of_file(value, fields.get(str(key)), path), f"{path}: {key}") for key, value in content.items()}
+    given = _of_desk(path, {*content, *overrides}) | {
+        str(key): (_of_file(value, fields.get(str(key)), path), f"{path}: {key}") for key, value in content.items()
+    }
     if fast:
         given |= {str(key): (_of_file(value, fields.get(str(key)), path), f"{path}: fast: {key}") for key, value in cheaper.items()}
     for key, value in overrides.items():
@@ -124,13 +126,20 @@ def load_config(path: Path, overrides: Mapping[str, str | Sequence[str]], fast: 
     return Config(data, make(settings))
 
 
-def _of_desk(path: Path) -> dict[str, tuple[Any, str]]:
-    """What the project file gives: each key's value, and where it is written."""
+def _of_desk(path: Path, others: Container[str]) -> dict[str, tuple[Any, str]]:
+    """What the project file gives: each key's value, and where it is written.
+
+    Args:
+        path: of the configuration.
+        others: keys that are given otherwise; with passages, articles that nobody has annotated yet are not asked for.
+    """
     own, current = current_desk(path.absolute().parent), current_desk()
     desk = own if own.file else current
     if desk.annotations is None:
         return {}
     values = {"documents": list(map(_shown, desk.documents)), "annotations": _shown(desk.annotations), "labels": _shown(desk.labels)}
+    if "passages" in others and not desk.annotations.exists():
+        values = {"labels": values["labels"]}
     return {key: (value, f"{desk.file}: {key}") for key, value in values.items()}
 
 
