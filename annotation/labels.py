@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from .errors import UsageError
 from .folders import CONFIGS
-from .yaml_files import CHECKED, build, read_mapping
+from .yaml_files import CHECKED, build, parse_mapping, read_mapping
 
 DEFAULT_LABELS = CONFIGS / "labels.yaml"
 
@@ -100,7 +100,15 @@ def load_labels(path: Path = DEFAULT_LABELS) -> LabelScheme:
     Raises:
         UsageError: the file is missing or not as it must be; the message names the file and the key.
     """
-    content = read_mapping(path, "labels")
+    return _scheme(read_mapping(path, "labels"), path)
+
+
+def parse_labels(text: str, where: Path) -> LabelScheme:
+    """Read the text of a labels file (see ``load_labels``)."""
+    return _scheme(parse_mapping(text, str(where), "labels"), where)
+
+
+def _scheme(content: dict[Any, Any], path: Path) -> LabelScheme:
     if set(content) != {"labels", "topics"}:
         raise UsageError(f"{path}: needs exactly the keys 'labels' and 'topics'")
     labels, topics = _entries(Label, content["labels"], f"{path}: labels"), _entries(Topic, content["topics"], f"{path}: topics")
@@ -112,6 +120,11 @@ def load_labels(path: Path = DEFAULT_LABELS) -> LabelScheme:
     return LabelScheme(labels, topics)
 
 
+def is_name(text: str) -> bool:
+    """Whether a label or topic can have this name."""
+    return re.fullmatch(r"[a-z][a-z0-9_-]*", text) is not None
+
+
 def _entries(cls: type[T], section: object, where: str) -> tuple[T, ...]:
     if not isinstance(section, Mapping) or not section:
         raise UsageError(f"{where}: must map at least one name to its settings")
@@ -119,7 +132,7 @@ def _entries(cls: type[T], section: object, where: str) -> tuple[T, ...]:
 
 
 def _entry(cls: type[T], name: object, settings: Any, where: str) -> T:
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+    if not isinstance(name, str) or not is_name(name):
         raise UsageError(f"{where}: a name is made of a-z, 0-9, '-' and '_', and starts with a letter")
     if not isinstance(settings, dict):
         raise UsageError(f"{where}: must map settings such as 'definition' to their values")

@@ -95,9 +95,14 @@ def read_mapping(path: Path, example: str) -> dict[Any, Any]:
         text = read_text(path)
     except NewsmarkError as error:
         raise UsageError(str(error)) from None
-    content = parse_yaml(text, str(path))
+    return parse_mapping(text, str(path), example)
+
+
+def parse_mapping(text: str, where: str, example: str) -> dict[Any, Any]:
+    """Parse YAML that maps keys to values (see ``read_mapping``)."""
+    content = parse_yaml(text, where)
     if not isinstance(content, dict):
-        raise UsageError(f"{path}: must map keys such as {example!r} to values")
+        raise UsageError(f"{where}: must map keys such as {example!r} to values")
     return content
 
 

@@ -212,16 +212,17 @@ def _content(stored: StudioAnnotation) -> set[tuple[object, ...]]:
 def _task_row(dispute: Dispute) -> Row:
     document = dispute.shared.document
     agreed = {"model_version": AGREED, "result": to_results(document, dispute.agreed, dispute.agreed_topics)}
-    shown = {"disputed": dispute_html(dispute), "prefilled": _digest(document.text, dispute.agreed, dispute.agreed_topics)}
+    shown = {"disputed": dispute_html(dispute), "prefilled": prefilled_digest(document.text, dispute.agreed, dispute.agreed_topics)}
     return {"data": {**task_data(document), **shown}, "predictions": [agreed]}
 
 
 def _is_untouched(task: Task, answer: StudioAnnotation, read: Annotation) -> bool:
     """Whether an answer says no more than was marked already: neither a span nor a topic, nor that nothing in dispute is right."""
     rejected = any(one.control == REJECTED and one.choices for one in answer.results or ())
-    return not rejected and task.prefilled == _digest(task.text or "", read.spans, read.topics)
+    return not rejected and task.prefilled == prefilled_digest(task.text or "", read.spans, read.topics)
 
 
-def _digest(text: str, spans: Iterable[Span], topics: Iterable[str]) -> str:
+def prefilled_digest(text: str, spans: Iterable[Span], topics: Iterable[str]) -> str:
+    """Digest of what is marked already in a task to decide; an answer of the same digest decides nothing."""
     words = sorted({(one.start, one.end, one.label, one.kind or "") for one in (whole_words(span, text) for span in spans)})
     return sha256(json.dumps([words, sorted(topics)]).encode()).hexdigest()[:16]

@@ -16,6 +16,7 @@ from ..documents import read_documents
 from ..errors import PartlyDoneError
 from ..labels import load_labels
 from ..reading.options import options_of, reading_options
+from .labels_command import add_labels_command
 from .options import add_data_option, add_project_options, few, open_project
 from .push_command import add_push
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: Any, load_suggester: LoadSuggester | None) -> None:
-    """Add serve, push, pull, adjudicate and status to the parser's commands.
+    """Add serve, push, pull, adjudicate, status and labels to the parser's commands.
 
     Args:
         commands: the parser's sub-commands.
@@ -66,6 +67,8 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None) -> None:
     status = commands.add_parser("status", parents=[common_options(), json_option()], help="documents, annotators and labels on the server, and what is left")
     add_project_options(status)
     status.set_defaults(run=_status)
+
+    add_labels_command(commands)
 
 
 def _serve(arguments: argparse.Namespace) -> None:
@@ -140,14 +143,14 @@ def _adjudicate(arguments: argparse.Namespace) -> None:
     from ..reports import dispute_answer
     from .adjudication import push_disputes, read_decisions, settle, star_truths, undecided, with_decisions
     from .project import Project
-    from .push import push_lock
+    from .push import project_lock
 
     scheme = load_labels(arguments.labels)
     documents = list(read_documents(arguments.paths, options_of(arguments)))
-    annotations = read_annotations(arguments.annotations, None, scheme)
     annotating = open_project(arguments)
     project = Project(annotating.connection, f"{arguments.project} adjudication")
-    with project.connection.clear_errors(), push_lock(project):
+    with project.connection.clear_errors(), project_lock(project):
+        annotations = read_annotations(arguments.annotations, None, scheme)
         decisions = read_decisions(project, scheme)
         merged = with_decisions(documents, annotations, decisions.truths)
         agreements, disputes = settle(documents, merged, scheme)
@@ -156,9 +159,9 @@ def _adjudicate(arguments: argparse.Namespace) -> None:
         starred = star_truths(annotating, documents, merged)
         url = project.url if project.id else None
         untouched = [project.task_url(task.id) for task in decisions.untouched]
-    # marking an answer as ground truth there changes its time, and that is no reason to rewrite the file
-    if changed := [replace(one, updated_at=None) for one in merged] != [replace(one, updated_at=None) for one in annotations]:
-        write_annotations(arguments.annotations, merged)
+        # marking an answer as ground truth there changes its time, and that is no reason to rewrite the file
+        if changed := [replace(one, updated_at=None) for one in merged] != [replace(one, updated_at=None) for one in annotations]:
+            write_annotations(arguments.annotations, merged)
     open_ones = undecided(documents, merged)
     truth_count = len(documents) - sum(open_ones.values())
     if arguments.json:

@@ -91,20 +91,33 @@ class Connection:
         Raises:
             ApiError: the server refuses, in the SDK's own way (see ``clear_errors``).
         """
+        return self._ask("GET", path, params=parameters)
+
+    def send(self, method: str, path: str, values: Mapping[str, Any]) -> Any:
+        """Change something that the SDK can't change; path, answer and errors are those of ``get``.
+
+        Args:
+            method: PATCH or POST.
+            path: path of the API.
+            values: its fields.
+        """
+        return self._ask(method, path, json=values)
+
+    def _ask(self, method: str, path: str, **content: Mapping[str, Any]) -> Any:
         from label_studio_sdk.core.api_error import ApiError
 
-        response = self._get(path, parameters)
+        response = self._send(method, path, content)
         if response.status_code == 401 and self._access:  # an access token holds for some minutes
             self._access = ""
-            response = self._get(path, parameters)
+            response = self._send(method, path, content)
         if response.status_code >= 400:
             body = response.json() if "json" in response.headers.get("content-type", "") else response.text
             raise ApiError(status_code=response.status_code, body=body)
-        return response.json()
+        return response.json() if response.content else None
 
-    def _get(self, path: str, parameters: Mapping[str, Any]) -> Any:
+    def _send(self, method: str, path: str, content: Mapping[str, Any]) -> Any:
         headers = {"Authorization": self._authorization()}
-        return self._http.get(f"{self.url}/{path}", params=parameters, headers=headers, timeout=self.timeout)
+        return self._http.request(method, f"{self.url}/{path}", headers=headers, timeout=self.timeout, **content)
 
     def _authorization(self) -> str:
         if self._token.count(".") != 2:  # a legacy token; a personal access token is a JWT, and is exchanged for one that the API takes

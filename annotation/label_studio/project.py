@@ -13,6 +13,9 @@ from .connection import Connection
 from .interface import instructions_html, interface_xml, labels_in, offered_in
 from .tasks import Tasks
 
+MAX_TITLE = 50
+"""The longest title that Label Studio takes, in characters."""
+
 
 class Project:
     """The project of a title, which need not exist yet.
@@ -29,8 +32,8 @@ class Project:
     """
 
     def __init__(self, connection: Connection, title: str) -> None:
-        if not 3 <= len(title) <= 50:
-            raise NewsmarkError(f"project title {title!r}: Label Studio wants 3 to 50 characters; choose another with --project")
+        if not 3 <= len(title) <= MAX_TITLE:
+            raise NewsmarkError(f"project title {title!r}: Label Studio wants 3 to {MAX_TITLE} characters; choose another with --project")
         self.connection, self.title = connection, title
         self.annotators = Annotators(connection)
 
@@ -84,9 +87,10 @@ class Project:
             created = self.connection.sdk.projects.create(title=self.title, **settings, request_options=self.connection.options)
             self.__dict__["id"] = int(created.id)
             return
-        removed = offered_in(str(self._settings().label_config)) - offered_in(settings["label_config"])
+        removed = offered_in(self.label_config) - offered_in(settings["label_config"])
         if removed:
             self._refuse_used(removed)
+            self.connection.send("POST", f"api/projects/{self.id}/summary/reset/", {})  # it counts controls in use, and not when annotations change
         self._update(**settings)
 
     def _refuse_used(self, removed: Iterable[tuple[str, str]]) -> None:
@@ -114,7 +118,12 @@ class Project:
     @property
     def offered_labels(self) -> tuple[str, ...]:
         """Labels that annotators are offered now."""
-        return labels_in(str(self._settings().label_config))
+        return labels_in(self.label_config)
+
+    @property
+    def label_config(self) -> str:
+        """The interface, as XML."""
+        return str(self._settings().label_config)
 
     @property
     def overlap(self) -> int:

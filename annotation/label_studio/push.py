@@ -70,11 +70,11 @@ def plan_push(project: Project, documents: Sequence[Document]) -> Plan:
 
 
 @contextmanager
-def push_lock(project: Project) -> Iterator[None]:
-    """Keep a second push from this machine to the same project out.
+def project_lock(project: Project) -> Iterator[None]:
+    """Keep a second command of this machine that changes the same project out.
 
     Raises:
-        NewsmarkError: another push is running.
+        NewsmarkError: another one is running.
     """
     folder = cache_folder() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def push_lock(project: Project) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             where = f"{project.connection.url}, project {project.title!r}"
-            raise NewsmarkError(f"another push to {where}, is running; wait for it, then run the command again") from None
+            raise NewsmarkError(f"another annotate command is changing {where}; wait for it, then run the command again") from None
         yield
 
 

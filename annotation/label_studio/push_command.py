@@ -46,12 +46,12 @@ def add_push(commands: Any, load_suggester: LoadSuggester | None) -> None:
 
 def _push(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace], None]:
     def run(arguments: argparse.Namespace) -> None:
-        from .push import plan_push, push_lock
+        from .push import plan_push, project_lock
 
         scheme = load_labels(arguments.labels)
         documents = list(read_documents(arguments.paths, options_of(arguments)))
         project = open_project(arguments)
-        with project.connection.clear_errors(), push_lock(project):
+        with project.connection.clear_errors(), project_lock(project):
             plan = plan_push(project, documents)
             if arguments.dry_run:
                 _print_plan(plan, arguments.json)

@@ -71,8 +71,12 @@ class Tasks:
 
     def export(self, only_annotated: bool) -> list[Task]:
         """Export tasks with their annotations."""
+        return list(map(read_task, self.export_rows(only_annotated)))
+
+    def export_rows(self, only_annotated: bool) -> Any:
+        """Export tasks as the server writes them, with annotations and everybody's drafts."""
         parameters = {"exportType": "JSON", "download_all_tasks": "false" if only_annotated else "true"}
-        return [read_task(row) for row in self._connection.get(f"api/projects/{self._project_id}/export", parameters)]
+        return self._connection.get(f"api/projects/{self._project_id}/export", parameters)
 
     def import_rows(self, rows: list[dict[str, Any]]) -> None:
         """Import tasks with their predictions and annotations; never repeated, because a repeated import stores them twice."""
@@ -84,7 +88,11 @@ class Tasks:
 
     def predictions(self) -> list[Prediction]:
         """All predictions of the project."""
-        return [read_prediction(row) for row in self._connection.get("api/predictions/", {"project": self._project_id})]
+        return list(map(read_prediction, self.prediction_rows()))
+
+    def prediction_rows(self) -> Any:
+        """All predictions of the project as the server writes them, with their results."""
+        return self._connection.get("api/predictions/", {"project": self._project_id})
 
     def add_annotation(self, task: int, row: dict[str, Any]) -> None:
         """Add an annotation (``result``, ``completed_by``, ``ground_truth``, ``was_cancelled``) to a task that is there."""
@@ -93,6 +101,18 @@ class Tasks:
     def update_annotation(self, annotation: int, row: dict[str, Any]) -> None:
         """Change what an annotation says (``result``, ``ground_truth``)."""
         self._connection.sdk.annotations.update(id=annotation, **row, request_options=self._connection.options)
+
+    def drafts_of(self, task: int) -> Any:
+        """Everybody's drafts of a task, as the server writes them."""
+        return self._connection.get(f"api/tasks/{task}/drafts", {})
+
+    def update_draft(self, draft: int, result: Sequence[Any]) -> None:
+        """Change what a draft says; it stays its user's."""
+        self._connection.send("PATCH", f"api/drafts/{draft}/", {"result": result})
+
+    def update_prediction(self, prediction: int, result: Sequence[Any]) -> None:
+        """Change what a prediction says."""
+        self._connection.send("PATCH", f"api/predictions/{prediction}/", {"result": result, "project": self._project_id})
 
     def delete_annotation(self, annotation: int) -> None:
         """Delete an annotation."""
@@ -105,8 +125,11 @@ class Tasks:
     def update_data(self, task: int, values: Mapping[str, str]) -> None:
         """Add fields to a task's data; those that it has stay as they are."""
         data = self._connection.get(f"api/tasks/{task}/", {})["data"]
-        present = {key: value for key, value in data.items() if value is not None}
-        self._connection.sdk.tasks.update(id=str(task), data={**values, **present}, request_options=self._connection.options)
+        self.set_data(task, {**values, **{key: value for key, value in data.items() if value is not None}})
+
+    def set_data(self, task: int, data: Mapping[str, Any]) -> None:
+        """Give a task other data."""
+        self._connection.sdk.tasks.update(id=str(task), data=dict(data), request_options=self._connection.options)
 
     def delete(self, tasks: Sequence[int]) -> None:
         """Delete tasks with what hangs on them."""

@@ -26,7 +26,7 @@ from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.label_studio import push as push_module
 from newsmark.annotation.label_studio.connection import Connection
 from newsmark.annotation.label_studio.project import Project
-from newsmark.annotation.label_studio.push import plan_push, push_documents, push_lock
+from newsmark.annotation.label_studio.push import plan_push, project_lock, push_documents
 from newsmark.annotation.label_studio.reading import EDITED
 from newsmark.annotation.label_studio.server import start_server
 from newsmark.annotation.label_studio.tasks import Tasks
@@ -218,8 +218,8 @@ def test_a_push_that_timed_out_and_one_that_crossed_it_leave_no_copies(project, 
 
 
 def test_a_second_push_is_kept_out_while_one_runs(annotate, project):
-    with push_lock(project):
-        message = f"another push to {project.connection.url}, project {project.title!r}, is running; wait for it, then run the command again"
+    with project_lock(project):
+        message = f"another annotate command is changing {project.connection.url}, project {project.title!r}; wait for it, then run the command again"
         assert _error(annotate("push", "seeds")) == message
     assert project.id is None
     assert annotate("push", "seeds").returncode == 0
@@ -231,7 +231,7 @@ def test_two_pushes_at_once_store_each_document_once(annotate, project, tmp_path
         done = list(both.map(lambda _: annotate("push", articles), range(2)))
     assert any(one.returncode == 0 for one in done), done
     for one in done:
-        assert one.returncode == 0 or "is running; wait for it" in _error(one)
+        assert one.returncode == 0 or "; wait for it" in _error(one)
     assert _hashes(project) == sorted(one.id for one in read_documents([articles]))
 
 
