@@ -7,11 +7,13 @@ import gzip
 import io
 import json
 import re
+import shutil
 import zipfile
 from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
 
+import datasets
 import docx
 import openpyxl
 import pyarrow as pa
@@ -24,6 +26,8 @@ from newsmark.annotation.reading.lines import unwrap
 from newsmark.annotation.reading.sources import ReadingOptions
 from newsmark.models.prediction.rows import read_rows
 from pyarrow import parquet
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
 
 gzipped = partial(gzip.compress, mtime=0)  # the same bytes in each process that runs tests: they name tests
 
@@ -217,6 +221,74 @@ def test_sub_folders_are_read_where_that_is_asked_for_without_what_belongs_to_a_
     assert [one.name for one in documents(tmp_path, recursive=True)] == ["a.html", "b.txt"]
 
 
+def warc(*pages, compressed=False):
+    """A web archive as crawlers write it: a request and an answer per page."""
+    stream = io.BytesIO()
+    writer = WARCWriter(stream, gzip=compressed)
+    for address, content, kind, status in pages:
+        uri, headers = f"https://example.org/{address}", {"WARC-Date": "2026-11-28T10:00:00Z"}
+        writer.write_record(writer.create_warc_record(uri, "request", http_headers=StatusAndHeaders("GET / HTTP/1.1", [], is_http_request=True)))
+        answer = StatusAndHeaders(status, [("Content-Type", kind)], protocol="HTTP/1.1")
+        writer.write_record(writer.create_warc_record(uri, "response", payload=io.BytesIO(content), http_headers=answer, warc_headers_dict=headers))
+    return stream.getvalue()
+
+
+CRAWL = (
+    ("a", PAGE.encode(), "text/html", "200 OK"),
+    ("b", f"<p>{SECOND}".encode("latin-1"), "text/html; charset=iso-8859-1", "200 OK"),
+    ("c", b"<p>No.", "text/html", "404 Not Found"),
+    ("d.png", b"\x89PNG", "image/png", "200 OK"),
+    ("a?again", PAGE.encode(), "text/html", "200 OK"),
+)
+
+
+@pytest.mark.parametrize("name", ["a.warc", "a.warc.gz"])
+def test_the_pages_of_a_web_archive_are_articles_and_its_other_records_are_counted(tmp_path, capsys, name):
+    path = write(tmp_path / name, warc(*CRAWL, compressed=name.endswith(".gz")))
+    assert texts(path) == [LINES, SECOND]
+    one, two = documents(path)
+    assert (one.metadata["url"], one.metadata["date"], one.metadata["source"]) == ("https://example.org/a", "2026-11-28", "Bladet")
+    assert two.metadata == {"url": "https://example.org/b", "date": "2026-11-28T10:00:00Z"}
+    said = "read 2 pages, passed over 8 other records: 5 × request, 1 × answer 404, 1 × image/png, 1 × page that was there before\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
+@pytest.fixture(scope="module")
+def data_set(tmp_path_factory):
+    """Folder with a Hugging Face data set in two files, and one with splits."""
+    folder = tmp_path_factory.mktemp("sets")
+    rows = datasets.Dataset.from_list(ROWS)
+    rows.save_to_disk(folder / "rows", num_shards=2)
+    datasets.DatasetDict({"train": rows.select([1]), "test": rows.select([0])}).save_to_disk(folder / "splits")
+    return folder
+
+
+def test_a_folder_that_is_a_data_set_gives_its_rows(data_set):
+    assert texts(data_set / "rows") == [FIRST, SECOND]
+    assert [one.name for one in documents(data_set / "splits")] == ["two", "one"]
+    assert texts(data_set / "rows" / "data-00001-of-00002.arrow") == [SECOND]
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda folder: (folder / "train" / "data-00000-of-00001.arrow").write_bytes(b"\xff\xff"), "no readable Arrow file"),
+        (lambda folder: (folder / "train" / "data-00000-of-00001.arrow").unlink(), "data-00000-of-00001.arrow of this data set is missing"),
+        (lambda folder: (folder / "train" / "state.json").write_text("{}"), "names no files"),
+        (lambda folder: shutil.rmtree(folder / "train"), "its split 'train' of this data set is missing"),
+        (lambda folder: (folder / "dataset_dict.json").write_text("{"), "broken JSON"),
+    ],
+    ids=["cut", "file", "state", "split", "list of splits"],
+)
+def test_a_damaged_data_set_is_one_line(data_set, tmp_path, damage, problem):
+    folder = shutil.copytree(data_set / "splits", tmp_path / "splits")
+    damage(folder)
+    with pytest.raises(NewsmarkError, match=problem) as raised:
+        documents(folder)
+    assert str(raised.value).startswith(str(folder))
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("name", ["a.doc", "a.rtf", "a.ods", "a.png", "a.tar.gz", "a.xyz"])
 def test_what_is_not_known_is_refused_by_name_with_what_is(tmp_path, name):
     content = gzipped(b"x") if name.endswith(".gz") else "x"
@@ -248,6 +320,18 @@ def cut(content):
         ("a.txt.gz", cut(gzipped(Path(__file__).read_bytes())), "damaged, or no .txt file"),
         ("a.txt.gz", b"\x1f\x8b", "can't be unpacked"),
         ("a.zip", cut(OF_ROWS["rows.zip"]), "damaged, or no .zip file"),
+        ("a.warc", warc(*CRAWL)[:-400], "damaged"),
+        ("a.warc", cut(warc(*CRAWL[:1])), "damaged"),
+        ("a.warc", "text", "no HTML page in this web archive|damaged"),
+        ("a.warc", warc(*CRAWL[2:4]), r"no HTML page in this web archive \(2 × request, 1 × answer 404, 1 × image/png\)"),
+        ("a.warc.gz", cut(gzipped(warc(*CRAWL))), "damaged"),
+        ("a.arrow", "text", "no readable Arrow file"),
+        (
+            "a.xml",
+            '<?xml version="1.0"?>\n<urlset xmlns="x"><url><loc>https://example.org/</loc></url></urlset>',
+            "a sitemap: it holds 1 addresses and no text; save",
+        ),
+        ("a.xml", "<sitemapindex><sitemap><loc>https://example.org/b</loc></sitemap>", "a sitemap: it holds 1 addresses of other sitemaps"),
         ("a.zip", archive(**{"a.png": b""}), r"nothing in this archive can be read \(there are: a.png\)"),
     ],
 )

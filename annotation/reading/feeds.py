@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from time import strftime
 from typing import Any
@@ -10,16 +11,23 @@ from ..errors import NewsmarkError
 from .html import html_text
 from .sources import Entry, ReadingOptions, Source
 
+_SITEMAP = re.compile(rb"<(?:\w+:)?(?:urlset|sitemapindex)[\s>]")
+
 
 def read_feed_file(source: Source, _: ReadingOptions) -> Iterator[Entry]:
     """Read the entries of a feed, with what each holds of its article: all of it, or a summary.
 
     Raises:
-        NewsmarkError: the file is no feed, or a feed without entries.
+        NewsmarkError: the file is no feed, a feed without entries, or a sitemap, which holds no text.
     """
     import feedparser
 
-    feed: Any = feedparser.parse(source.read(), sanitize_html=False)
+    raw = source.read()
+    if _SITEMAP.search(raw[:10_000]):
+        count = raw.count(b"<loc>")
+        what = "addresses of other sitemaps" if b"<sitemapindex" in raw[:10_000] else "addresses"
+        raise NewsmarkError(f"{source.name}: a sitemap: it holds {count} {what} and no text; save the pages (a browser or wget does), then give their folder")
+    feed: Any = feedparser.parse(raw, sanitize_html=False)
     if not feed.entries:
         broken = feed.get("bozo_exception")
         why = f" ({(str(broken).splitlines() or [''])[0]})" if broken else ""

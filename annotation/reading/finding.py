@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from ..errors import NewsmarkError, UsageError, printable
+from .arrow import data_set_files
 from .kinds import ARCHIVES, ending_of_content, ending_of_text, kind_of, known_endings, read_source
 from .messages import note, some
 from .sources import DEFAULTS, Entry, ReadingOptions, Source
@@ -43,7 +44,8 @@ def find_sources(paths: Iterable[Path], options: ReadingOptions = DEFAULTS) -> I
     An archive stays open until its last file was asked for: read each file before the next one.
 
     A folder gives its files of one article each, by name; hidden files, sub-folders (without ``recursive``), files of rows and what is not known are
-    passed over, and one line on standard error counts and names them. An archive gives all that is known in it.
+    passed over, and one line on standard error counts and names them. A folder that is a Hugging Face data set gives its files of rows. An archive gives
+    all that is known in it.
 
     Raises:
         UsageError: one of the paths does not exist.
@@ -63,11 +65,11 @@ def find_sources(paths: Iterable[Path], options: ReadingOptions = DEFAULTS) -> I
 
 
 def find_files(paths: Iterable[Path], options: ReadingOptions = DEFAULTS) -> Iterator[Path]:
-    """Replace each folder by its files of one article each; archives are not opened (see ``find_sources``)."""
+    """Replace each folder by its files of one article each, or by those of the data set that it is; archives are not opened (see ``find_sources``)."""
     paths = list(paths)
     _check_exist(paths)
     for path in paths:
-        yield from _in_folder(path, options) if path.is_dir() else [path]
+        yield from (data_set_files(path) or _in_folder(path, options)) if path.is_dir() else [path]
 
 
 def _check_exist(paths: Iterable[Path]) -> None:

@@ -44,14 +44,29 @@ def read_html_file(source: Source, options: ReadingOptions) -> Iterator[Entry]:
     Raises:
         NewsmarkError: nothing is visible on the page.
     """
-    raw = read_article_bytes(source)
-    declared = _CHARSET.search(raw[:4096])
-    page = decode_text(raw, source.name, options.encoding, declared[1].decode("ascii") if declared else None)
-    root = parse(page)
-    text = "" if root is None else visible_text(root)
+    text, said = read_page(read_article_bytes(source), source.name, options)
     if not text:
         raise NewsmarkError(f"{source.name}: nothing is visible on this page; save it from the browser when it is shown")
-    yield article(source, text, _said(root, page))
+    yield article(source, text, said)
+
+
+def read_page(raw: bytes, where: str, options: ReadingOptions, charset: str | None = None) -> tuple[str, dict[str, str | None]]:
+    """Read a page.
+
+    Args:
+        raw: its bytes.
+        where: its place, for messages.
+        options: names the encoding, if the user did.
+        charset: the encoding that the server named; None for that which the page names.
+
+    Returns:
+        The text, which is empty where nothing is visible, and what the page's head says about the article.
+    """
+    declared = _CHARSET.search(raw[:4096])
+    page = decode_text(raw, where, options.encoding, charset or (declared[1].decode("ascii") if declared else None))
+    root = parse(page)
+    text = "" if root is None else visible_text(root)
+    return text, _said(root, page) if text else {}
 
 
 def html_text(page: str) -> str:

@@ -46,11 +46,14 @@ KINDS = (
     Kind((".json",), "json_rows.read_json_file", articles=False),
     Kind((".jsonl", ".ndjson"), "json_rows.read_jsonl_file", articles=False),
     Kind((".parquet",), "parquet.read_parquet_file", articles=False),
+    Kind((".arrow",), "arrow.read_arrow_file", articles=False),
+    Kind((".warc",), "warc.read_warc_file", articles=False, requires=("warcio", "warcio")),
 )
 _BY_ENDING = {ending: kind for kind in KINDS for ending in kind.endings}
 ARCHIVES = (".zip", ".gz")
 
 _LARGEST_UNZIPPED = 1_000_000_000
+_BEGINNINGS = {b"%PDF-": ".pdf", b"PAR1": ".parquet", b"WARC/": ".warc", b"\x1f\x8b": ".gz"}
 _PARTS = {"word/document.xml": ".docx", "xl/workbook.xml": ".xlsx", "META-INF/container.xml": ".epub", "content.xml": ".odt"}
 
 
@@ -71,12 +74,8 @@ def ending_of_content(head: bytes, raw: Callable[[], bytes]) -> str | None:
         head: its first bytes.
         raw: reads all of it, to look into a ZIP archive.
     """
-    if head.startswith(b"%PDF-"):
-        return ".pdf"
-    if head.startswith(b"PAR1"):
-        return ".parquet"
-    if head.startswith(b"\x1f\x8b"):
-        return ".gz"
+    if found := next((ending for begin, ending in _BEGINNINGS.items() if head.startswith(begin)), None):
+        return found
     if head.startswith(b"PK\x03\x04"):
         try:
             with zipfile.ZipFile(io.BytesIO(raw())) as archive:

@@ -25,8 +25,13 @@ def read_parquet_file(source: Source, options: ReadingOptions) -> Iterator[Entry
     Raises:
         NewsmarkError: the file can't be read.
     """
+    yield from rows_of(batches(source.path or io.BytesIO(source.read()), source.name), source, options)
+
+
+def rows_of(batches: Iterator[Any], source: Source, options: ReadingOptions) -> Iterator[Entry]:
+    """The rows of Arrow's batches, as JSON can hold them."""
     number = 0
-    for batch in batches(source.path or io.BytesIO(source.read()), source.name):
+    for batch in batches:
         names: list[str] = []
         for name in batch.schema.names:  # two columns may have one name
             names.append(next(one for one in (name, *(f"{name}_{count}" for count in range(2, len(batch.schema) + 2))) if one not in names))
