@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from .folders import CONFIGS, find_project_file, project_folder
+from .folders import CONFIGS, find_project_file, project_folder, shown
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ def current_desk(start: Path | None = None) -> Desk:
     if file is None:
         return Desk(None, "newsmark", "newsmark", CONFIGS / "labels.yaml", project_folder() / "label-studio")
     return _read(file, file.stat().st_mtime_ns)
+
+
+def to_be_named(documents: Path) -> str:
+    """Say that a file of documents that was written is not among the desk's yet; nothing where it is, or where there is no project file."""
+    desk = current_desk()
+    if desk.file is None or documents.absolute() in desk.documents:
+        return ""
+    return f"; add {os.path.relpath(documents, desk.file.parent)} to 'documents' in {shown(desk.file)}, so that the other commands read it, too"
 
 
 @lru_cache(maxsize=2)

@@ -8,6 +8,7 @@ import yaml
 from newsmark.annotation import cli
 from newsmark.annotation.desk import current_desk
 from newsmark.annotation.labels import load_labels
+from newsmark.models import store
 from newsmark.models.sqlite_store import suits
 from newsmark.models.store import registered_name, sqlite_file
 from newsmark.training.cli import main as train
@@ -151,6 +152,13 @@ def test_what_the_project_file_names_and_is_not_there_is_named(desk, capsys):
     (desk / "articles").rmdir()
     assert cli.main(["check"]) == 2
     assert "articles: no such file or folder" in capsys.readouterr().err
+
+
+def test_the_newest_model_may_have_the_labels_of_the_desk_and_any_without_one(desk, monkeypatch, tmp_path):
+    change(desk / "labels.yaml", "promise:", "menace:")
+    assert store._own_labels() == {"menace", "boilerplate"}
+    monkeypatch.chdir(tmp_path)
+    assert store._own_labels() is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,12 +11,11 @@ from typing import Any
 
 from ..annotations import read_annotations, write_annotations
 from ..commandline import common_options, json_option, print_json
-from ..desk import current_desk
+from ..desk import to_be_named
 from ..desk_options import add_annotations, add_documents, add_labels
 from ..documents import Document, read_documents
 from ..errors import NewsmarkError, PartlyDoneError, UsageError, unknown_name
 from ..files import atomic_write
-from ..folders import shown
 from ..labels import LabelScheme, load_labels
 from .exchange import UNITS
 from .exporting import choose
@@ -82,13 +80,8 @@ def _import(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(_import_answer(arguments, imported))
     counts = f"{len(imported.documents)} documents, {len(imported.annotations)} annotations"
-    print(f"{arguments.documents} and {arguments.annotations}: {counts}, {sum(len(one.spans) for one in imported.annotations.values())} spans", file=sys.stderr)
-    desk = current_desk()
-    if desk.file and arguments.documents.absolute() not in desk.documents:
-        print(
-            f"add {os.path.relpath(arguments.documents, desk.file.parent)} to 'documents' in {shown(desk.file)}, so that the other commands read it, too",
-            file=sys.stderr,
-        )
+    spans = f"{sum(len(one.spans) for one in imported.annotations.values())} spans"
+    print(f"{arguments.documents} and {arguments.annotations}: {counts}, {spans}{to_be_named(arguments.documents)}", file=sys.stderr)
     if reports:
         raise PartlyDoneError(f"{len(reports)} things were left out (see above)")
 

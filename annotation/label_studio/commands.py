@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..annotations import read_annotations, write_annotations
 from ..commandline import common_options, json_option, print_json
+from ..desk import to_be_named
 from ..desk_options import add_annotations, add_documents
 from ..documents import read_documents
 from ..errors import PartlyDoneError
@@ -105,7 +106,8 @@ def _pull(arguments: argparse.Namespace) -> None:
 
 def _report_adopted(adopted: Sequence[Adopted], texts: Path) -> None:
     if adopted:
-        print(f"adopted: {few([one.document.name for one in adopted], 'task')} that newsmark did not push; the texts are in {texts}", file=sys.stderr)
+        what = f"{few([one.document.name for one in adopted], 'task')} that newsmark did not push"
+        print(f"adopted: {what}; the texts are in {texts}{to_be_named(texts)}", file=sys.stderr)
     if starred := [one.document.name for one in adopted if any(stored.ground_truth for stored in one.task.annotations)]:
         print(
             f"{few(starred, 'adopted task')} with a ground truth: Label Studio marks what others import so; unmark it there if nobody confirmed it",

@@ -55,6 +55,14 @@ def crown(folder, run_id):
     client.set_registered_model_alias("newsmark", "champion", "1")
 
 
+def copy_row(folder, table, key, value, **changes):
+    """Add a row that is the one with this key but for these columns."""
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
+        database.row_factory = sqlite3.Row
+        row = dict(database.execute(f"SELECT * FROM {table} WHERE {key} = ?", (value,)).fetchone()) | changes
+        database.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
+
+
 def both(name, monkeypatch):
     """What is found without MLflow, and what MLflow finds: how, and the version."""
     at_hand = store._find_at_hand(name)
@@ -92,6 +100,28 @@ def test_a_run_that_did_not_finish_is_taken_only_by_its_name(own_store, run_id, 
     assert at_hand == by_mlflow
     with pytest.raises(NewsmarkError, match="no model was trained yet; run: train --config"):
         store.find_model(None)
+
+
+def test_of_the_newest_models_the_one_is_taken_that_has_no_other_labels(own_store, run_id):
+    store.connect()
+
+    def newest(*labels):
+        names = frozenset(labels) if labels else None
+        stored = sqlite_store.find_stored(own_store / "mlflow.db", "newsmark", None, "champion", lambda: names)
+        model_id = store.uri_of_run(None, names).rpartition("/")[2]
+        assert stored.folder.parent.name == model_id  # MLflow says the same
+        return model_id
+
+    own = ("commitment", "statistic", "quote", "boilerplate")
+    before, other = newest(), "f" * 32
+    copy_row(own_store, "runs", "run_uuid", run_id, run_uuid=other)
+    change(own_store, "INSERT INTO tags (key, value, run_uuid) VALUES (?, 'threat, thanks', ?)", sqlite_store.LABELS_TAG, other)
+    model = {"model_id": "m-other", "source_run_id": other, "creation_timestamp_ms": 2**42}
+    copy_row(own_store, "logged_models", "model_id", before, **model, artifact_location=f"{own_store.as_uri()}/artifacts/models/m-other/artifacts")
+    assert newest() == newest("thanks", "threat", "weather") == "m-other"
+    assert newest(*own) == newest(*own, "threat") == before
+    with pytest.raises(NewsmarkError, match=rf"every model has labels that are not in the labels file: the newest is that of run {other} \(threat, thanks\)"):
+        store.uri_of_run(None, frozenset({"quote"}))
 
 
 def test_tables_of_another_version_are_left_to_mlflow(own_store, run_id):
