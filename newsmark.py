@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from newsmark.annotation.annotations import Annotation, Span
     from newsmark.annotation.documents import Document
     from newsmark.annotation.errors import NewsmarkError
+    from newsmark.annotation.label_studio.project import Project
     from newsmark.annotation.labels import Label, LabelScheme, Topic
     from newsmark.annotation.splitting.passages import Passage
     from newsmark.annotation.suggestions import Suggester
@@ -299,7 +300,7 @@ def train(config: str | Path, *, test: str | Path | None = None, fast: bool = Fa
 
 
 def annotate(argv: list[str] | None = None) -> int:
-    """Run the command ``annotate`` with trained models at hand (``annotate push --model``); internal, as the other commands are.
+    """Run the command ``annotate`` with trained models at hand (``annotate push --model``, ``annotate backend``); internal, as the other commands are.
 
     Args:
         argv: arguments; by default those of the process.
@@ -309,10 +310,16 @@ def annotate(argv: list[str] | None = None) -> int:
     """
     from newsmark.annotation.cli import main
 
-    return main(argv, _load_suggester)
+    return main(argv, _load_suggester, _serve_backend)
 
 
 def _load_suggester(name: str, scheme: LabelScheme) -> Suggester:
     from newsmark.models.prediction.suggest import ModelSuggester  # loads no model library before it is needed
 
     return ModelSuggester.load(name, scheme)
+
+
+def _serve_backend(project: Project, scheme: LabelScheme, model: str | None, host: str, port: int, url: str | None) -> None:
+    from newsmark.models.serving.backend import serve_backend
+
+    serve_backend(project, scheme, model, host, port, url)

@@ -40,11 +40,13 @@ class Suggestion:
         version: of the rules or model; annotators see it.
         spans: what is suggested.
         scores: probability of each span by its id.
+        topics: of the document, where they are suggested.
     """
 
     version: str
     spans: tuple[Span, ...]
     scores: dict[str, float]
+    topics: tuple[str, ...] = ()
 
 
 class Suggester(Protocol):

@@ -140,7 +140,7 @@ def _serve_parser() -> argparse.ArgumentParser:
 def _serve(arguments: argparse.Namespace) -> None:
     from .serving.application import make_application  # keeps --help fast
     from .serving.limits import Limits
-    from .serving.server import listen, run_server
+    from .serving.server import address_of, listen, run_server
 
     limits = Limits(arguments.max_body, arguments.max_inputs, arguments.max_characters, arguments.time_limit, arguments.queue, arguments.max_passages)
     hosts = [name.strip() for name in arguments.allowed_hosts.split(",")]
@@ -148,9 +148,7 @@ def _serve(arguments: argparse.Namespace) -> None:
         if not re.fullmatch(r"\*|(\*\.)?[\w.-]+|\[[\da-fA-F:.]+\]", name):
             raise UsageError(f"--allowed-hosts: {name!r} is no name; give names such as news.example.org, *.example.org or [::1], with commas between them")
     with listen(arguments.host, arguments.port) as listening:
-        name = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-        url = f"http://{name}:{listening.getsockname()[1]}"
-        run_server(make_application(arguments.model, limits, _token(), hosts, url), listening)
+        run_server(make_application(arguments.model, limits, _token(), hosts, address_of(listening, arguments.host)), listening)
 
 
 def _token() -> str | None:

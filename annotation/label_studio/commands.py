@@ -17,6 +17,7 @@ from ..documents import read_documents
 from ..errors import PartlyDoneError
 from ..labels import load_labels
 from ..reading.options import options_of, reading_options
+from .backend_command import ServeBackend, add_backend
 from .labels_command import add_labels_command
 from .options import add_data_option, add_project_options, few, open_project
 from .push_command import add_push
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
     from .records import Task
 
 
-def add_commands(commands: Any, load_suggester: LoadSuggester | None) -> None:
-    """Add serve, push, pull, adjudicate, status and labels to the parser's commands.
+def add_commands(commands: Any, load_suggester: LoadSuggester | None, serve_backend: ServeBackend | None = None) -> None:
+    """Add serve, push, backend, pull, adjudicate, status and labels to the parser's commands.
 
     Args:
         commands: the parser's sub-commands.
         load_suggester: loads the model of ``push --model``; None where no models are at hand.
+        serve_backend: suggests live; likewise.
     """
     serve = commands.add_parser("serve", parents=[common_options()], help="install and start a Label Studio on this machine")
     serve.add_argument("--port", type=int, default=8080, help="default: %(default)s")
@@ -44,6 +46,7 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None) -> None:
     serve.set_defaults(run=_serve)
 
     add_push(commands, load_suggester)
+    add_backend(commands, serve_backend)
 
     pull = commands.add_parser("pull", parents=[common_options(), json_option()], help="pull annotations from Label Studio into a file")
     add_annotations(pull, "made or brought up to date")

@@ -32,6 +32,7 @@ _SETTINGS = {
     "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
     "LABEL_STUDIO_COLLECT_ANALYTICS": "false",
     "LABEL_STUDIO_LATEST_VERSION_CHECK": "false",
+    "LABEL_STUDIO_ML_BLOCK_LOCAL_IP": "false",  # annotate backend listens on this machine, too
     "SENTRY_DSN": "",
     "FRONTEND_SENTRY_DSN": "",
     "fflag_feat_utc_210_prediction_validation_15082025": "true",  # without it, wrong predictions are stored in silence

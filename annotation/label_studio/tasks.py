@@ -64,6 +64,14 @@ class Tasks:
         """Find tasks by ``sha256``, with their annotations and drafts."""
         return self._find("sha256", hashes, fields="all")
 
+    def outdated(self, version: str, most: int) -> list[dict[str, Any]]:
+        """Some tasks, as the server's JSON, that have suggestions but none of a version, and that nobody annotated."""
+        conditions = (("total_annotations", "equal", "Number", 0), ("total_predictions", "greater", "Number", 0))
+        items = [{"filter": f"filter:tasks:{name}", "operator": operator, "type": kind, "value": value} for name, operator, kind, value in conditions]
+        items.append({"filter": "filter:tasks:predictions_model_versions", "operator": "not_contains", "type": "List", "value": [version]})
+        query = json.dumps({"filters": {"conjunction": "and", "items": items}})
+        return list(self._page(query, fields="task_only", include="id,data", page_size=str(most))["tasks"])
+
     def updated_since(self, moment: str) -> list[Task]:
         """Tasks, whole, that changed after a moment (ISO 8601)."""
         since = {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": moment}

@@ -43,7 +43,20 @@ class ModelSuggester:
             connect()
             with translate_errors():
                 name = uri_of_run(None, frozenset(scheme.label_names))
-        model = load_model(find_folder(name))
+        return cls.of(load_model(find_folder(name)), scheme, name)
+
+    @classmethod
+    def of(cls, model: TrainedModel, scheme: LabelScheme, name: str) -> ModelSuggester:
+        """Take a loaded model for the labels of a scheme.
+
+        Args:
+            model: the model.
+            scheme: labels and topics.
+            name: of the model, for the message.
+
+        Raises:
+            NewsmarkError: it gives labels that the scheme does not have.
+        """
         unknown = set(model.labels) - set(scheme.label_names)
         if unknown:
             raise NewsmarkError(

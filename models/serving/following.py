@@ -62,11 +62,11 @@ class FollowedModel:
 
     async def _swap(self) -> None:
         """Load another model where the alias has moved; the old one finishes what it has begun."""
-        uri, source = await _in_thread(self._resolve)
+        uri, source = await in_thread(self._resolve)
         if source == self.source or (source == self._failed and time.monotonic() < self._again_at):
             return
         try:
-            new = await _in_thread(self._load, uri)
+            new = await in_thread(self._load, uri)
         except Exception:
             self._pause = min(2 * self._pause, _LONGEST_PAUSE) if source == self._failed else _FOLLOW_SECONDS  # each try may download the whole model
             self._failed = source
@@ -92,7 +92,7 @@ class FollowedModel:
         return Batcher(model, self._passages)
 
 
-async def _in_thread(function: Callable[..., Answer], *arguments: Any) -> Answer:
+async def in_thread(function: Callable[..., Answer], *arguments: Any) -> Answer:
     """Call a function in a thread that nothing waits for when the server stops: a store that is away lets a look-up hang for minutes."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Answer] = loop.create_future()

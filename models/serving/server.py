@@ -42,6 +42,11 @@ def listen(host: str, port: int) -> socket.socket:
         raise NewsmarkError(f"{host}:{port}: {error.strerror or error}; choose another --host or --port") from None
 
 
+def address_of(listening: socket.socket, host: str) -> str:
+    """URL of an address that is listened on."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+
+
 def run_server(application: FastAPI, listening: socket.socket) -> None:
     """Run an application of ``make_application`` until SIGINT or SIGTERM; what is under way is finished first.
 

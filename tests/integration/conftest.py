@@ -5,7 +5,9 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,41 @@ def project(label_studio, request):
 def predictions(project):
     """Read all predictions of the test's project, as the server writes them."""
     return lambda: project.connection.get("api/predictions/", {"project": project.required_id()})
+
+
+@pytest.fixture(scope="session")
+def wait_until():
+    """Wait until something is reached."""
+
+    def wait(reached):
+        end = time.monotonic() + 300
+        while not reached():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+    return wait
+
+
+@pytest.fixture
+def start_backend(label_studio, project, wait_until, tmp_path):
+    """Start ``annotate backend`` for the test's project, and wait until it is connected (or has printed ``ready``); what still runs at the end is killed."""
+    env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
+    running = []
+
+    def start(*options, ready="suggesting with"):
+        log = tmp_path / f"backend-{len(running)}.log"
+        command = [sys.executable, "-m", "annotation", "backend", "--project", project.title, "--port", "0", *map(str, options)]
+        with log.open("w") as stream:
+            process = subprocess.Popen(command, env=env, stdout=stream, stderr=stream)
+        running.append(process)
+        wait_until(lambda: ready in log.read_text() or process.poll() is not None)
+        assert ready in log.read_text(), log.read_text()
+        return process, log
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
 
 
 def _postgres_programs():

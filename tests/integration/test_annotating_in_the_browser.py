@@ -130,6 +130,22 @@ def test_marked_words_come_back_exactly(project, annotate, browser, tmp_path):
     assert pulled["topics"] == ["drug-control"]
 
 
+def test_the_next_task_opens_with_what_the_model_suggests_at_that_moment(project, annotate, browser, start_backend, tmp_path):
+    row = {"text": "Ministern lovar fler skolor.\nSolen sken.", "name": "live.txt", "lang": "sv"}
+    (tmp_path / "live.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    annotate("push", tmp_path / "live.jsonl")
+    start_backend("--model", "tests/data/models/baseline-6")
+    _open(browser, f"{project.url}/data?labeling=1", "Solen sken.")
+    (highlighted,) = {one.text for one in browser.find_elements(By.CSS_SELECTOR, ".lsf-htx-richtext .htx-highlight")}
+    assert highlighted == "Ministern lovar fler skolor."  # the rules, which push had suggest, find nothing there
+    assert "baseline-4eab1ef5f958" in browser.find_element(By.TAG_NAME, "body").text
+    _button(browser, "Submit").click()
+    WebDriverWait(browser, PATIENCE).until(lambda _: project.tasks.export(only_annotated=True))
+    annotate("pull", "--annotations", tmp_path / "own.jsonl")
+    (pulled,) = [json.loads(line) for line in (tmp_path / "own.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {(span["label"], span["accepted"]) for span in pulled["spans"]} == {("commitment", True), ("statistic", True)}
+
+
 def test_picture_of_the_interface(project, annotate, browser, tmp_path):
     """The README's picture; NEWSMARK_SCREENSHOT=annotation/interface.png makes it anew."""
     annotate("push", "seeds/003_351322b492e975e1.txt")
