@@ -130,8 +130,9 @@ class BackendConnection:
         interface = self.project.label_config
         tasks = self.project.tasks
         made = {int(row["id"]): suggest_for(row, suggester, interface) for row in tasks.outdated(suggester.version, _AT_ONCE)}
-        still = {int(row["id"]) for row in tasks.outdated(suggester.version, _AT_ONCE)} if made else set()  # an annotator may have got one meanwhile
-        tasks.import_predictions([{"task": task, **row} for task, row in made.items() if task in still])
+        still = {int(row["id"]) for row in tasks.outdated(suggester.version, _AT_ONCE)} if made else ()  # an annotator may have got one meanwhile
+        if rows := [{"task": task, **row} for task, row in made.items() if task in still]:
+            tasks.import_predictions(rows)
         return len(made)
 
     def disconnect(self) -> None:
