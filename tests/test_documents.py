@@ -88,14 +88,16 @@ def test_a_folder_gives_its_files_of_one_article_each_by_name(tmp_path):
 
 
 def test_what_a_folder_holds_beside_articles_is_counted_and_named(tmp_path, capsys):
-    for name in ("b.TXT", "a.txt", ".hidden.txt", "README.md", "page.jpeg", "rows.jsonl"):
+    for name in ("b.TXT", "a.txt", ".hidden.txt", "README.md", "annotations.jsonl", "page.jpeg", "rows.jsonl"):
         write(tmp_path, name, f"{TEXT} {name}")
     (tmp_path / "more.txt").mkdir()
     write(tmp_path / "more.txt", "c.txt", f"{TEXT} c")
+    (tmp_path / "rows").mkdir()
+    write(tmp_path / "rows", "rows.jsonl", TEXT)  # nobody misses an article there, nor in README.md and annotations.jsonl
     assert [document.name for document in read(tmp_path)] == ["a.txt", "b.TXT"]
     assert [document.name for document in read(tmp_path)] == ["a.txt", "b.TXT"]
-    others = ".hidden.txt, README.md, more.txt/, page.jpeg, rows.jsonl"
-    assert capsys.readouterr().err == f"{tmp_path}: read 2 files, passed over 5 other entries: {others}\n"
+    others = ".hidden.txt, more.txt/, page.jpeg, rows.jsonl"
+    assert capsys.readouterr().err == f"{tmp_path}: read 2 files, passed over 4 other entries: {others}\n"
 
 
 def test_of_many_other_entries_the_first_ten_are_named(tmp_path, capsys):

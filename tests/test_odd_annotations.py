@@ -412,10 +412,13 @@ def test_a_decision_judges_what_its_interface_offered_and_no_label_that_came_lat
 @pytest.mark.parametrize("text", [None, "", " \u200b", "Nu.\0", "Nu \ud83d.", 7, ["Nu."]])
 def test_a_task_of_others_without_a_usable_text_is_not_said_to_be_adopted_by_the_next_command(text, tmp_path, capsys):
     odd = {"id": 8, "data": {"text": text}, "annotations": [annotation()]}
-    server = Server(odd, {"id": 9, "data": {"text": "Nu."}, "annotations": [annotation(number=2)]})
+    hashed = {"id": 7, "data": {"text": "Nu.", "sha256": 12}, "annotations": [annotation(number=3)]}
+    server = Server(odd, hashed, {"id": 9, "data": {"text": "Nu."}, "annotations": [annotation(number=2)]})
     commands.report_odd((), pull(server).foreign)
     assert capsys.readouterr().err.splitlines() == [
         "passed over: 1 task (9) that newsmark did not push; annotate pull --adopt takes them",
+        "passed over: task 7 (task 7), whose 'sha256' is 12 and no text's hash: if newsmark pushed it, put the hash back; else remove the field "
+        "from the task's data, and annotate pull --adopt takes it",
         "passed over: 1 task (8) that newsmark did not push and can't adopt: their field 'text' holds no usable text",
     ]
     server.update_data = lambda *_: None
@@ -428,7 +431,8 @@ def test_an_address_that_can_be_none_is_one_line():
 
 
 def test_what_is_adopted_is_reported_though_nothing_is_pulled_and_what_the_file_says_of_earlier_texts_is_kept(tmp_path, monkeypatch, capsys):
-    server = Server({"id": 9, "data": {"text": "Nu."}}, task(annotation(region(end=1000))))
+    said = {"title": "Nu", "url": "https://example.org/9", "date": "2026-11-28"}
+    server = Server({"id": 9, "data": {"text": "Nu.", "lang": "sv", "desk": "A", **said}}, task(annotation(region(end=1000))))
     server.update_data = lambda *_: None
     server.connection = SimpleNamespace(clear_errors=nullcontext)
     monkeypatch.setattr(commands, "open_project", lambda _: server)
@@ -438,4 +442,4 @@ def test_what_is_adopted_is_reported_though_nothing_is_pulled_and_what_the_file_
         commands._pull(Namespace(labels=DEFAULT_LABELS, annotations=tmp_path / "own.jsonl", adopt=True, strict=True, all=False, json=False))
     assert capsys.readouterr().err == f"adopted: 1 task (task 9) that newsmark did not push; the texts are in {tmp_path / 'adopted.jsonl'}\n"
     rows = [json.loads(line) for line in (tmp_path / "adopted.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert sorted(rows, key=lambda row: row["name"]) == [earlier, {"name": "task 9", "lang": rows[0]["lang"], "text": "Nu."}]
+    assert sorted(rows, key=lambda row: row["name"]) == [earlier, {**said, "name": "task 9", "lang": "sv", "text": "Nu."}]

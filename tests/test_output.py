@@ -190,9 +190,10 @@ def test_a_field_that_is_called_like_the_column_of_a_score_is_kept_under_another
     assert [str(found[name]) for name in ("input_score_quote", "score_quote")] == ["7", "0.9"]
 
 
-def test_a_control_character_and_a_long_text_fit_into_a_workbook(tmp_path):
+def test_a_control_character_and_a_long_text_fit_into_a_workbook_and_what_is_cut_is_counted(tmp_path, capsys):
     path = tmp_path / "out.xlsx"
     file = Output(path, False, {})
     file.write([(Row("a", json.dumps({"text": "a\x01b" + "c" * 40_000})[:-1]), FOUND)])
     file.finish(False)
     assert cells(path)[1][0] == "ab" + "c" * 32_765
+    assert capsys.readouterr().err == "1 text is cut: a cell of a workbook holds 32,767 characters; .csv, .jsonl and .parquet files hold all\n"

@@ -37,7 +37,8 @@ def adopt_tasks(project: Project, texts: Path) -> list[Adopted]:
     Returns:
         What was adopted (see ``can_be_adopted``).
     """
-    adopted = [Adopted(task, make_document(task.text or "", task.name)) for task in project.tasks.export(only_annotated=False) if can_be_adopted(task)]
+    tasks = [task for task in project.tasks.export(only_annotated=False) if can_be_adopted(task)]
+    adopted = [Adopted(task, make_document(task.text or "", task.name, task.language, task.metadata)) for task in tasks]
     if adopted:
         _add_texts(texts, (one.document for one in adopted))
     for one in adopted:
@@ -47,7 +48,9 @@ def adopt_tasks(project: Project, texts: Path) -> list[Adopted]:
 
 def can_be_adopted(task: Task) -> bool:
     """Whether a task that newsmark did not push has a text that a document can have."""
-    return task.sha256 is None and task.text is not None and not is_blank(task.text) and not re.search("[\0\ud800-\udfff]", task.text)
+    return (
+        task.sha256 is None and task.odd_sha256 is None and task.text is not None and not is_blank(task.text) and not re.search("[\0\ud800-\udfff]", task.text)
+    )
 
 
 def _add_texts(path: Path, documents: Iterable[Document]) -> None:

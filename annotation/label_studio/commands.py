@@ -129,9 +129,16 @@ def report_odd(left_out: Sequence[LeftOut], foreign: Sequence[Task]) -> None:
     for one in left_out:
         print(f"left out: {one}", file=sys.stderr)
     adoptable = [str(task.id) for task in foreign if can_be_adopted(task)]
-    others = [str(task.id) for task in foreign if not can_be_adopted(task)]
+    odd = [task for task in foreign if task.odd_sha256 is not None]
+    others = [str(task.id) for task in foreign if task.odd_sha256 is None and not can_be_adopted(task)]
     if adoptable:
         print(f"passed over: {few(adoptable, 'task')} that newsmark did not push; annotate pull --adopt takes them", file=sys.stderr)
+    for task in odd:
+        print(
+            f"passed over: task {task.id} ({task.name}), whose 'sha256' is {task.odd_sha256} and no text's hash: if newsmark pushed it, put the hash back; "
+            "else remove the field from the task's data, and annotate pull --adopt takes it",
+            file=sys.stderr,
+        )
     if others:
         print(f"passed over: {few(others, 'task')} that newsmark did not push and can't adopt: their field 'text' holds no usable text", file=sys.stderr)
     if left_out:

@@ -62,7 +62,9 @@ def _push(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace]
 
 
 def _print_plan(plan: Plan, as_json: bool) -> None:
-    states = (("new", plan.new), ("unchanged", plan.unchanged), ("changed", plan.changed))
+    changed = {one.id for one in plan.changed}
+    new = [one for one in plan.new if one.id not in changed]
+    states = (("new", new), ("unchanged", plan.unchanged), ("changed", plan.changed))
     if as_json:
         rows = [{"state": state, "document": one.id, "name": one.name} for state, some in states for one in some]
         print_json({"dry_run": True, **plan.counts, "documents": rows})

@@ -14,6 +14,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+from ..reading.sources import METADATA
 from .interface import NOTE
 
 
@@ -96,6 +97,9 @@ class Task:
         has_drafts: somebody has begun an annotation and not submitted it.
         disputed: of a task to adjudicate, what is shown as in dispute.
         prefilled: of a task to adjudicate, a digest of what is marked already.
+        language: of the text, where the data names it.
+        metadata: what the data say about the article (see ``Document.metadata``).
+        odd_sha256: what the data have as the hash, where that can be none; then ``sha256`` is None.
     """
 
     id: int
@@ -106,6 +110,9 @@ class Task:
     has_drafts: bool = False
     disputed: str | None = None
     prefilled: str | None = None
+    language: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    odd_sha256: str | None = None
 
     @property
     def pushed(self) -> bool:
@@ -145,6 +152,9 @@ def read_task(row: Mapping[str, Any]) -> Task:
         bool(row.get("drafts")),
         _string(data.get("disputed")),
         _string(data.get("prefilled")),
+        _string(data.get("lang")),
+        {key: value for key in METADATA if (value := _string(data.get(key)))},
+        None if digest is None or isinstance(digest, str) else json.dumps(digest)[:40],
     )
 
 

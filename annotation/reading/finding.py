@@ -25,6 +25,8 @@ STDIN = Path("-")
 _HEAD = 1024
 _ABOUT = re.compile(r"(?:readme|license|licence|changelog|contributing)(?:\.\w+)?", re.IGNORECASE)
 """Files about a folder, which are none of its articles."""
+_BESIDE = re.compile(rf"{_ABOUT.pattern}|annotations\.jsonl", re.IGNORECASE)
+"""Files that belong beside articles, and that nobody misses among them."""
 
 
 def read_entries(paths: Iterable[Path], options: ReadingOptions = DEFAULTS) -> Iterator[Entry]:
@@ -43,9 +45,9 @@ def find_sources(paths: Iterable[Path], options: ReadingOptions = DEFAULTS) -> I
 
     An archive stays open until its last file was asked for: read each file before the next one.
 
-    A folder gives its files of one article each, by name; hidden files, sub-folders (without ``recursive``), files of rows and what is not known are
-    passed over, and one line on standard error counts and names them. A folder that is a Hugging Face data set gives its files of rows. An archive gives
-    all that is known in it.
+    A folder gives its files of one article each, by name. Hidden files, sub-folders (without ``recursive``), files of rows and what is not known are passed
+    over, and one line on standard error counts and names them, but for ``annotations.jsonl``, files such as ``README.md``, and sub-folders without
+    articles. A folder that is a Hugging Face data set gives its files of rows. An archive gives all that is known in it.
 
     Raises:
         UsageError: one of the paths does not exist.
@@ -129,7 +131,8 @@ def _head(source: Source) -> bytes:
 def _in_folder(folder: Path, options: ReadingOptions) -> list[Path]:
     found, others = _look(folder, options.recursive, "")
     if not found:
-        what = f" (there are: {some(others)})" if others else ""
+        there = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
+        what = f" (there are: {some(there)})" if there else ""
         raise NewsmarkError(f"{folder}: no files with an article each in this folder{what}; name files of rows and archives themselves")
     if others:
         note(f"{folder}: read {len(found)} file{'s' * (len(found) > 1)}, passed over {len(others)} other entries: {some(others)}")
@@ -137,7 +140,7 @@ def _in_folder(folder: Path, options: ReadingOptions) -> list[Path]:
 
 
 def _look(folder: Path, recursive: bool, prefix: str) -> tuple[list[Path], list[str]]:
-    """The files of a folder that hold an article each, and the names of all other entries."""
+    """The files of a folder that hold an article each, and the names of all other entries that somebody may miss."""
     found: list[Path] = []
     others: list[str] = []
     entries = sorted(folder.iterdir())
@@ -149,11 +152,11 @@ def _look(folder: Path, recursive: bool, prefix: str) -> tuple[list[Path], list[
             if recursive and not of_page and not entry.name.startswith("."):
                 more, more_others = _look(entry, recursive, f"{name}/")
                 found, others = found + more, others + more_others
-            else:
+            elif of_page or any(_holds_article(one.name) for one in entry.rglob("*")):
                 others.append(f"{name}/")
         elif _holds_article(entry.name) and entry.is_file():
             found.append(entry)
-        else:
+        elif not _BESIDE.fullmatch(entry.name):
             others.append(name)
     return found, others
 

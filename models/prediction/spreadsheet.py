@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def write_csv(rows: Rows, target: Path) -> int:
 
 
 def write_xlsx(rows: Rows, target: Path) -> int:
-    """Write rows (read twice) as a workbook of one sheet.
+    """Write rows (read twice) as a workbook of one sheet; a line on standard error counts the texts that a cell could not hold whole.
 
     Returns:
         The number of rows.
@@ -52,11 +53,15 @@ def write_xlsx(rows: Rows, target: Path) -> int:
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("newsmark")
     sheet.freeze_panes = "A2"
+    cut = 0
 
     def cell(value: Any) -> Any:
+        nonlocal cut
         if not isinstance(value, str):
             return value
-        made = WriteOnlyCell(sheet, _CONTROLS.sub("", value)[:MOST_CHARACTERS])
+        text = _CONTROLS.sub("", value)
+        cut += len(text) > MOST_CHARACTERS
+        made = WriteOnlyCell(sheet, text[:MOST_CHARACTERS])
         made.data_type = "s"  # a text that begins with "=" is no formula
         return made
 
@@ -67,6 +72,9 @@ def write_xlsx(rows: Rows, target: Path) -> int:
             raise OverflowError(f"a sheet holds {MOST_ROWS - 1:,} rows at most; name a .csv file")
         sheet.append([cell(row.get(column)) for column in columns])
     book.save(target)
+    if cut:
+        are = "text is" if cut == 1 else "texts are"
+        print(f"{cut} {are} cut: a cell of a workbook holds {MOST_CHARACTERS:,} characters; .csv, .jsonl and .parquet files hold all", file=sys.stderr)
     return count
 
 
