@@ -18,6 +18,7 @@ from ..models.model import REVIEW_RISK, TrainedModel, risk
 from .config import Config
 from .cross_validation import Fitter, majority
 from .dataset import LabelledPassages
+from .effort import measure_effort
 from .figures import cooccurrence_figure, precision_recall_figure, reliability_figure
 from .labelled import load_labelled
 from .material import load_material, log_inputs
@@ -124,6 +125,9 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
         majority_evaluation = evaluate(judged, commonest.astype(float), commonest, config.data.seed)
         drawn = "documents (a row that names none counts as one)" if tested else _GROUPS[bool(config.data.passages)]
         table = scores_table(evaluation, majority_evaluation, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
+        if not tested and (effort := measure_effort(config, scheme, data, probabilities, decisions)):
+            table += "\n" + effort.line
+            log.log_metrics(effort.flat())
         before = logistic(odds[:, 0])
         log.log_metrics({"calibration_error_before": calibration_error(before[judged.judged], judged.truth[judged.judged])})
         log.log_figure(reliability_figure(judged, before, probabilities), "reliability.png")

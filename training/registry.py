@@ -21,6 +21,7 @@ from ..models.bundle import MODEL_SIZE
 from ..models.store import CHAMPION, registered_name, translate_errors, uri_of_run, version_of
 from .aliases import Aliases, changing_registry, read_aliases, set_aliases
 from .comparison import compare
+from .effort import EDITS
 from .model_card import model_card
 from .tracking import LoggedPredictions, LoggedRun, find_runs, load_predictions
 
@@ -37,6 +38,7 @@ class Gate:
     language_loss: float = Field(ge=0, description="no language may lose more macro F1")
     calibration_error: float = Field(ge=0, description="expected calibration error at most")
     megabytes: float = Field(ge=0, description="size of the model's files at most")
+    more_edits: float = Field(0.0, ge=0, description="edits per article from suggestions to what annotators marked may not rise by more")
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,9 @@ def _against(run: LoggedRun, champion_id: str, gate: Gate) -> Iterator[Row]:
     yield Row("macro F1, interval", f"{macro.low:+.3f} to {macro.high:+.3f}", f"no loss over {gate.margin:g}", macro.low >= -gate.margin)
     for label, interval in zip(found.labels, found.differences.labels, strict=True):
         yield Row(label, f"{interval.value:+.3f}", f"no loss over {gate.label_loss:g}", interval.value >= -gate.label_loss)
+    if EDITS in run.metrics and EDITS in champion.metrics and what == asked:
+        more = run.metrics[EDITS] - champion.metrics[EDITS]
+        yield Row("edits per article", f"{more:+.1f}", f"at most {gate.more_edits:g} more", more <= gate.more_edits)
     names = [name for name in champion.metrics if name.startswith("language_") and name.endswith("/macro_f1")]
     for name in sorted(names):
         difference = run.metrics.get(name, 0.0) - champion.metrics[name]

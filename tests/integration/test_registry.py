@@ -104,6 +104,7 @@ def test_a_worse_model_is_refused_with_the_row_that_failed(command, own_store, c
     assert re.search(r"^data and folds +the same +the champion's +yes$", done.stdout, re.MULTILINE)
     assert re.findall(r"^(\S.*?) {2,}.* NO$", done.stdout, re.MULTILINE) == re.split(r", (?!interval)", ", ".join(failed))
     assert re.search(r"^boilerplate +-0\.\d+ +no loss over 0\.01 +NO$", done.stdout, re.MULTILINE)
+    assert re.search(r"^edits per article +[+-]\d+\.\d +at most 0 more", done.stdout, re.MULTILINE)
     assert aliases(client) == {"champion": "1"}
     assert client.get_model_version("newsmark", version).tags["gate"].startswith("failed: ")
     logged = Path(client.download_artifacts(run, "promotion.txt")).read_text()

@@ -37,6 +37,7 @@ def test_scores_are_printed_with_intervals_beside_the_majority(baseline_run):
     for name in (*LABELS, "macro F1", "micro F1", "majority F1", "fr", "sv"):
         assert name in baseline_run.stdout
     assert re.search(r"macro F1 .*\d\.\d\d–\d\.\d\d", baseline_run.stdout)
+    assert re.search(r"^Edits per article from suggestions .*, 5 articles: .* from nothing 23\.0\.$", baseline_run.stdout, re.MULTILINE)  # 115 spans
 
 
 def test_what_is_for_review_and_the_calibration_error_are_printed(baseline_run, run):
