@@ -44,13 +44,13 @@ $(SPARK): $(READY)
 
 test: $(SPARK)  ## set up, then lint, types and all tests, one process per core; prints the slowest
 	@$(MAKE) --no-print-directory check
-	@$(RUN)/python -m pytest --numprocesses logical --dist loadfile --durations 20
+	@$(RUN)/python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder --durations 20
 
 quick: $(READY)  ## the tests that start no server and train nothing (under two minutes)
-	@$(RUN)/python -m pytest --numprocesses logical --dist loadfile -m "not server and not training"
+	@$(RUN)/python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder -m "not server and not training"
 
 coverage: $(SPARK)  ## all tests, then the share of lines and branches that they run, by file
-	@$(RUN)/python -m pytest --numprocesses logical --dist loadfile --cov --cov-report term
+	@$(RUN)/python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder --cov --cov-report term
 
 check: $(READY)  ## lint, format, types and the direction of imports only
 	@$(RUN)/ruff check .
