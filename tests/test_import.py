@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import datasets
 import pytest
 from newsmark.annotation.cli import main
 from newsmark.annotation.errors import NewsmarkError
@@ -34,6 +35,14 @@ def rows_of(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
+def entries_of(folder, name, kind, content=None):
+    """What comes of a file that is written first, where it has a content: documents and annotations."""
+    if content is not None:
+        (folder / name).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    imported = import_entries(format_named(kind).read(folder / name, None), load_labels(), Choices("me"))
+    return list(imported.documents.values()), list(imported.annotations.values())
+
+
 def marked(row, texts):
     """Label and words of each span."""
     text = {one["name"]: one["text"] for one in texts}[row["name"]]
@@ -53,6 +62,26 @@ def test_what_doccano_exports_is_imported_and_every_command_reads_it(run, tmp_pa
     out = capsys.readouterr().out
     assert "3 documents, 2 annotations; without any: doccano_sequence.jsonl, line 3\n" in out
     assert "–" in out  # nobody was offered commitment or boilerplate there
+
+
+def test_an_import_judges_what_the_file_uses_or_lists_and_what_the_mapping_names(run, tmp_path):
+    named = "--map", "STAT=statistic", "--map", "Zitat=quote:direct", "--map", "ZUSAGE=commitment", "--map", "ORG="
+    _, _, rows, _ = run("doccano_sequence.jsonl", "doccano", *named)
+    assert [row["offered"] for row in rows] == [["commitment", "statistic", "quote"]] * 2
+    _, annotations = entries_of(
+        tmp_path, "options.jsonl", "prodigy", {"text": "Hej.", "options": [{"id": "commitment"}, {"id": "nu"}], "accept": [], "answer": "accept"}
+    )
+    assert annotations[0].offered == ("commitment",)
+    (tmp_path / "annotation.conf").write_text("[entities]\n# all\n!Claims\n\tstatistic\n\tcommitment\n[relations]\nboilerplate Arg1:quote\n", encoding="utf-8")
+    (tmp_path / "a.txt").write_text("Hej hej.", encoding="utf-8")
+    _, annotations = entries_of(tmp_path, "a.ann", "brat", "T1\tquote 0 3\tHej\nA1\tkind T1 direct\n")
+    assert annotations[0].offered == ("commitment", "statistic", "quote")
+    label = datasets.ClassLabel(names=["statistic", "boilerplate"])
+    features = {"text": datasets.Value("string"), "spans": datasets.List({"start": datasets.Value("int64"), "end": datasets.Value("int64"), "label": label})}
+    made = datasets.Dataset.from_list([{"text": "Hej.", "spans": [{"start": 0, "end": 3, "label": 0}]}], features=datasets.Features(features))
+    made.save_to_disk(tmp_path / "set")
+    _, annotations = entries_of(tmp_path, "set", "huggingface")
+    assert ([span.label for span in annotations[0].spans], annotations[0].offered) == (["statistic"], ("statistic", "boilerplate"))
 
 
 def test_unknown_labels_are_counted_and_left_out(run):

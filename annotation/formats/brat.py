@@ -12,6 +12,7 @@ from .exchange import Annotated, Entry, Mark
 
 _BOUND = re.compile(r"(T\S+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?$", re.DOTALL)
 _KIND = re.compile(r"A\S+\tkind (T\S+) (.*)$", re.DOTALL)
+_CONFIGURATION = "annotation.conf"
 _NOTE = re.compile(r"#\S*\tAnnotatorNotes (\S+)\t(.*)$", re.DOTALL)
 
 
@@ -39,7 +40,21 @@ def read(path: Path, _: str | None) -> Iterator[Entry]:
             others += 1
     if others:
         problems.append(f"{others} relations, events, attributes or other lines, which newsmark does not have")
-    yield Entry(str(path), text, text_path.name, marks=tuple(marks), note="\n".join(notes) or None, problems=tuple(problems))
+    yield Entry(str(path), text, text_path.name, marks=tuple(marks), note="\n".join(notes) or None, problems=tuple(problems), offered=_offered(path))
+
+
+def _offered(path: Path) -> tuple[str, ...]:
+    """The entities of the configuration that is in the file's folder or the next one above it."""
+    configured = next((one for one in (path.parent / _CONFIGURATION, path.parent.parent / _CONFIGURATION) if one.is_file()), None)
+    if configured is None:
+        return ()
+    section, names = "", []
+    for line in (one.strip() for one in read_text(configured).splitlines()):
+        if line.startswith("["):
+            section = line
+        elif section == "[entities]" and line and not line.startswith(("#", "-", "<")):
+            names.append(line.removeprefix("!").split()[0])  # "!" marks a group of entities that is no entity itself
+    return tuple(names)
 
 
 def _fragments(mark_id: str, label: str, offsets: str, words: str | None, text: str) -> list[Mark]:

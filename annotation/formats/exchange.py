@@ -48,6 +48,7 @@ class Entry:
         ground_truth: whether the file marks it as the adjudicated version; None where it marks none.
         note: the annotator's remark.
         problems: parts that could not be read, one phrase each.
+        offered: names that the annotator could choose from, where the file lists them, used or not.
     """
 
     where: str
@@ -62,6 +63,7 @@ class Entry:
     ground_truth: bool | None = None
     note: str | None = None
     problems: tuple[str, ...] = ()
+    offered: tuple[str, ...] = ()
 
     @property
     def is_annotated(self) -> bool:

@@ -46,6 +46,7 @@ def _entry(where: str, row: Mapping[str, Any], chosen: str | None, names: Sequen
         skipped=row.get("skipped") is True,
         note=string(row.get("note")),
         problems=tuple(problems),
+        offered=tuple(names or ()),
     )
 
 

@@ -55,13 +55,17 @@ def import_entries(entries: Iterable[Entry], scheme: LabelScheme, choices: Choic
     Offsets become code points and are checked against the text: inside it, and where the file repeats the marked words, that they
     are these words (white space aside). Spans are trimmed of white space.
 
+    The annotators count as offered the labels that the entries use or list, and those that the user's mapping names; they judged no others.
+
     Args:
         entries: what the readers give.
         scheme: labels and topics.
         choices: the user's choices.
     """
     imported = Imported()
+    listed = dict.fromkeys(choices.mapping)
     for entry in entries:
+        listed |= dict.fromkeys(entry.offered)
         if is_blank(entry.text) or "\0" in entry.text:
             imported.left_out.append(f"{entry.where}: the text {'holds a NUL' if chr(0) in entry.text else 'is empty'}")
             continue
@@ -72,6 +76,10 @@ def import_entries(entries: Iterable[Entry], scheme: LabelScheme, choices: Choic
         if annotation:
             _add(annotation, entry.where, imported)
         imported.left_out += [f"{entry.where}: {problem}" for problem in problems]
+    offered = {(_resolve(name, scheme, choices.mapping) or "").partition(":")[0] for name in listed}
+    offered |= {span.label for one in imported.annotations.values() for span in one.spans}
+    judged = tuple(name for name in scheme.label_names if name in offered)
+    imported.annotations = {key: replace(one, offered=judged) for key, one in imported.annotations.items()}
     return imported
 
 

@@ -80,7 +80,7 @@ FORMATS = (
         prodigy.read,
         prodigy.write,
         (*_MARKED, "topics", "notes", "annotator", "several", "skipped"),
-        "spans, chosen options and labels of accepted answers; an ignored answer is a skip; of a rejected one only the text",
+        "spans, chosen options and labels of accepted answers; an ignored answer is a skip; of a rejected one only the text; the options count as offered",
     ),
     Format(
         "spacy",
@@ -118,7 +118,8 @@ FORMATS = (
         brat.read,
         brat.write,
         (*_MARKED, "notes"),
-        "text-bound annotations, the attribute `kind`, notes; parts of a discontinuous span are spans of their own, unless white space alone is between them",
+        "text-bound annotations, the attribute `kind`, notes; parts of a discontinuous span are spans of their own, unless white space alone is between them; "
+        "entities of `annotation.conf` count as offered",
         folder="write",
     ),
     Format(
@@ -137,7 +138,8 @@ FORMATS = (
         huggingface.read,
         huggingface.write,
         (*_MARKED, "topics", "notes", "annotator", "several", "skipped"),
-        "data sets with `text` and `spans` (or `entities`) of start, end and label, or in Argilla's layout: a folder of `save_to_disk`, or Parquet",
+        "data sets with `text` and `spans` (or `entities`) of start, end and label, or in Argilla's layout: a folder of `save_to_disk`, or Parquet; "
+        "names of label classes count as offered",
         folder="read",
     ),
     Format(

@@ -39,6 +39,7 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
             skipped=answer == "ignore",
             note=string(meta.get("note")),
             problems=tuple(problems),
+            offered=tuple(name for one in objects(row.get("options")) if (name := string(one.get("id")))),
         )
 
 
