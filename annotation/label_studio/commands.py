@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -197,6 +197,7 @@ def _adjudicate(arguments: argparse.Namespace) -> None:
 def _status(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
+    from ..edits import Edits
     from .status import read_status
 
     scheme = load_labels(arguments.labels)
@@ -206,10 +207,14 @@ def _status(arguments: argparse.Namespace) -> None:
     if arguments.json:
         rows: list[Any] = [{**vars(one), "spans": {label: one.spans[label] for label in scheme.label_names}} for one in status.tasks]
         totals = {"overlap": status.overlap, "untouched": status.untouched, "left": status.left}
-        print_json({"url": project.url, **totals, "tasks": rows, **_odd(status.left_out, status.foreign)})
+        used = [{"version": one.version, "annotations": one.annotations, **vars(one.edits), "minutes": one.minutes} for one in status.used]
+        print_json({"url": project.url, **totals, "tasks": rows, "suggestions": used, **_odd(status.left_out, status.foreign)})
     else:
         rows = [[one.task, one.name, ", ".join(one.annotators) or "–", *(one.spans[label] for label in scheme.label_names), one.left] for one in status.tasks]
         print(tabulate(rows, headers=["task", "document", "annotators", *(f"{label} spans" for label in scheme.label_names), "left"]))
         summary = f"{len(rows)} documents, {status.untouched} without any annotation; left at {status.overlap} per document: {status.left} annotations"
+        if status.used:
+            done = [[one.version, one.annotations, *astuple(one.edits), f"{one.minutes:.1f}"] for one in status.used]
+            print("\n" + tabulate(done, headers=["suggestions of", "annotations", *(field.name for field in fields(Edits)), "minutes (median)"]))
         print(f"\n{summary}; {project.url}")
     report_odd(status.left_out, status.foreign)

@@ -53,6 +53,7 @@ class Reading:
         left_out: the parts that could not.
         deleted: the server does not know its user any more.
         repeated: the annotator had annotated the document before.
+        stored: what it was read from.
     """
 
     task: Task
@@ -62,6 +63,7 @@ class Reading:
     left_out: tuple[LeftOut, ...] = ()
     deleted: bool = False
     repeated: bool = False
+    stored: StudioAnnotation | None = None
 
     def whole(self) -> Annotation:
         """Give the annotation where all of it was read.
@@ -86,7 +88,7 @@ def read_tasks(project: Project, tasks: Iterable[Task], scheme: LabelScheme) -> 
     for task, stored, annotator in with_annotators(project, tasks):
         reading, known = read_annotation(task, stored, annotator, scheme), project.annotators.name_of(stored.user)
         annotation = reading.annotation and replace(reading.annotation, task_url=project.task_url(task.id), offered=offered)
-        readings.append(replace(reading, annotation=annotation, deleted=known is None, repeated=known not in {None, annotator}))
+        readings.append(replace(reading, annotation=annotation, deleted=known is None, repeated=known not in {None, annotator}, stored=stored))
     return readings
 
 
@@ -160,6 +162,11 @@ def read_annotation(task: Task, stored: StudioAnnotation, annotator: str, scheme
         updated_at=stored.updated_at,
     )
     return reading(annotation, reasons)
+
+
+def spans_of(results: Sequence[Result], text: str, scheme: LabelScheme) -> list[Span]:
+    """The spans of results that can be read."""
+    return _with_own_ids(one for one in _spans(results, text, scheme) if isinstance(one, Span))
 
 
 def _spans(results: Sequence[Result], text: str, scheme: LabelScheme) -> Iterator[Span | str]:

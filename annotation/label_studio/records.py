@@ -74,6 +74,8 @@ class StudioAnnotation:
         ground_truth: it is marked as the ground truth.
         updated_at: when it last changed (ISO 8601); None where that is not known.
         results: None where the JSON holds no list of them.
+        created_at: when it was submitted first, likewise.
+        seconds: how long the annotator had it open; None where it was not made in the interface.
     """
 
     id: int
@@ -82,6 +84,8 @@ class StudioAnnotation:
     ground_truth: bool
     updated_at: str | None
     results: tuple[Result, ...] | None
+    created_at: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -132,10 +136,14 @@ class Prediction:
     Attributes:
         task: number of the task.
         version: of the rules or the model that made them.
+        created_at: when they were stored (ISO 8601); None where that is not known.
+        results: what is suggested.
     """
 
     task: int
     version: str
+    created_at: str | None = None
+    results: tuple[Result, ...] = ()
 
 
 def read_task(row: Mapping[str, Any]) -> Task:
@@ -160,7 +168,7 @@ def read_task(row: Mapping[str, Any]) -> Task:
 
 def read_prediction(row: Mapping[str, Any]) -> Prediction:
     """Read a prediction of a list."""
-    return Prediction(int(row["task"]), str(row.get("model_version")))
+    return Prediction(int(row["task"]), str(row.get("model_version")), _moment(row.get("created_at")), tuple(map(_result, _list(row.get("result")))))
 
 
 def _annotation(row: Mapping[str, Any]) -> StudioAnnotation:
@@ -172,6 +180,8 @@ def _annotation(row: Mapping[str, Any]) -> StudioAnnotation:
         bool(row.get("ground_truth")),
         _moment(row.get("updated_at")) or _moment(row.get("created_at")),
         tuple(map(_result, results)) if isinstance(results, list) else None,
+        _moment(row.get("created_at")),
+        _seconds(row.get("lead_time")),
     )
 
 
@@ -214,6 +224,10 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
         return int(value)
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1 and abs(value) < 2**63 else None
+
+
+def _seconds(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf") else None
 
 
 def _string(value: Any) -> str | None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
 
+from ..edits import Edits, count_edits
 from ..labels import LabelScheme
 from .adjudication import is_adjudicated
 from .project import Project
-from .reading import EDITED, LeftOut, Reading, read_tasks
-from .records import Task
+from .reading import EDITED, LeftOut, Reading, read_tasks, spans_of
+from .records import Prediction, Task
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,23 @@ class TaskStatus:
 
 
 @dataclass(frozen=True)
+class SuggestionUse:
+    """What annotators did with the suggestions of one version.
+
+    Attributes:
+        version: of the rules or the model.
+        annotations: number of annotations that began with its suggestions.
+        edits: of all of them together.
+        minutes: median of the minutes that an annotator had the document open.
+    """
+
+    version: str
+    annotations: int
+    edits: Edits
+    minutes: float
+
+
+@dataclass(frozen=True)
 class Status:
     """A project.
 
@@ -42,12 +63,14 @@ class Status:
         tasks: its documents.
         left_out: what could not be read.
         foreign: tasks that newsmark did not push.
+        used: what was done with the suggestions of each version, by version.
     """
 
     overlap: int
     tasks: tuple[TaskStatus, ...]
     left_out: tuple[LeftOut, ...]
     foreign: tuple[Task, ...]
+    used: tuple[SuggestionUse, ...] = ()
 
     @property
     def untouched(self) -> int:
@@ -78,7 +101,32 @@ def read_status(project: Project, scheme: LabelScheme) -> Status:
     left_out = [one for some in readings.values() for reading in some for one in reading.left_out]
     left_out += [LeftOut(task.id, task.name, "nobody yet", EDITED) for task in pushed if task.edited and not task.annotations]
     rows = tuple(_status(task, readings.get(task.id, []), overlap) for task in pushed)
-    return Status(overlap, rows, tuple(left_out), tuple(task for task in tasks if not task.pushed))
+    used = _suggestions_used([one for some in readings.values() for one in some], project.tasks.predictions(), scheme)
+    return Status(overlap, rows, tuple(left_out), tuple(task for task in tasks if not task.pushed), used)
+
+
+def _suggestions_used(readings: Iterable[Reading], predictions: Iterable[Prediction], scheme: LabelScheme) -> tuple[SuggestionUse, ...]:
+    """Compare each annotation that was made in the interface with the newest suggestions that were there before it."""
+    suggested: dict[int, list[Prediction]] = {}
+    for one in predictions:
+        suggested.setdefault(one.task, []).append(one)
+    edits: dict[str, list[Edits]] = {}
+    seconds: dict[str, list[float]] = {}
+    for reading in readings:
+        stored, annotation = reading.stored, reading.annotation
+        if annotation is None or annotation.skipped or stored is None or stored.seconds is None or stored.created_at is None:
+            continue
+        made = datetime.fromisoformat(stored.created_at)
+        before = [(at, one) for one in suggested.get(reading.task.id, []) if (at := _moment(one)) is not None and at <= made]
+        if before:
+            _, last = max(before, key=lambda pair: pair[0])
+            edits.setdefault(last.version, []).append(count_edits(spans_of(last.results, reading.task.text or "", scheme), annotation.spans))
+            seconds.setdefault(last.version, []).append(stored.seconds)
+    return tuple(SuggestionUse(name, len(some), sum(some, Edits()), median(seconds[name]) / 60) for name, some in sorted(edits.items()))
+
+
+def _moment(prediction: Prediction) -> datetime | None:
+    return datetime.fromisoformat(prediction.created_at) if prediction.created_at else None
 
 
 def _status(task: Task, readings: list[Reading], overlap: int) -> TaskStatus:

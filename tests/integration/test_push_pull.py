@@ -308,13 +308,16 @@ def test_a_label_in_use_cannot_be_removed_and_an_unused_one_can(project, two, an
 
 def test_status_counts_annotators_and_spans_by_document_and_what_is_left(project, two, label_studio, annotate, tmp_path):
     annotate("push", tmp_path / "own", "--overlap", "2", "--project", project.title)
-    project.connection.sdk.annotations.create(id=two["a.txt"].id, result=[_mark(0, 4, "statistic"), _mark(0, 7, "statistic", "s2")])
+    marks = [_mark(0, 4, "statistic"), _mark(0, 7, "statistic", "s2")]
+    project.connection.sdk.annotations.create(id=two["a.txt"].id, result=marks, lead_time=90)
     project.connection.sdk.annotations.create(id=two["b.txt"].id, result=[], was_cancelled=True)
     lines = annotate("status", "--project", project.title).stdout.splitlines()
     headers = ["task", "document", "annotators", "commitment spans", "statistic spans", "quote spans", "boilerplate spans", "left"]
     assert re.split(r"  +", lines[0].strip()) == headers
     assert lines[2].split() == [str(two["a.txt"].id), "a.txt", label_studio.username, "0", "2", "0", "0", "1"]
     assert lines[3].split() == [str(two["b.txt"].id), "b.txt", label_studio.username, "(skipped)", "0", "0", "0", "0", "2"]
+    assert lines[5].split() == ["suggestions", "of", "annotations", "accepted", "moved", "relabelled", "deleted", "added", "minutes", "(median)"]
+    assert lines[7].split() == ["rules-1", "1", "0", "1", "0", "1", "1", "1.5"]  # of "Près de 100 pays" a border, the quote away, one mark more
     assert lines[-1] == f"2 documents, 0 without any annotation; left at 2 per document: 3 annotations; {project.url}"
 
 
