@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from newsmark.annotation.annotations import read_annotations, write_annotations
 from newsmark.annotation.documents import Document
+from newsmark.annotation.edits import Edits
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.label_studio import commands
 from newsmark.annotation.label_studio.adjudication import read_decisions, with_decisions
@@ -21,7 +22,7 @@ from newsmark.annotation.label_studio.adoption import adopt_tasks
 from newsmark.annotation.label_studio.annotators import Annotators
 from newsmark.annotation.label_studio.connection import Connection
 from newsmark.annotation.label_studio.pull import pull_annotations
-from newsmark.annotation.label_studio.records import read_task
+from newsmark.annotation.label_studio.records import read_prediction, read_task
 from newsmark.annotation.label_studio.status import read_status
 from newsmark.annotation.label_studio.writing import task_data
 from newsmark.annotation.labels import DEFAULT_LABELS, load_labels
@@ -53,6 +54,10 @@ class Server:
     def export(self, only_annotated):
         tasks = map(read_task, json.loads(json.dumps(self.rows)))
         return [task for task in tasks if task.annotations or not only_annotated]
+
+    def predictions(self):
+        odd = [region(), None, {"value": None}, {"from_name": "span", "value": {"start": "x"}}]
+        return [read_prediction({"task": 7, "model_version": None, "created_at": at, "result": odd}) for at in ("2026-01-01T00:00:00Z", None, "yesterday")]
 
     def updated_since(self, _moment):
         return self.export(only_annotated=True)
@@ -443,3 +448,12 @@ def test_what_is_adopted_is_reported_though_nothing_is_pulled_and_what_the_file_
     assert capsys.readouterr().err == f"adopted: 1 task (task 9) that newsmark did not push; the texts are in {tmp_path / 'adopted.jsonl'}\n"
     rows = [json.loads(line) for line in (tmp_path / "adopted.jsonl").read_text(encoding="utf-8").splitlines()]
     assert sorted(rows, key=lambda row: row["name"]) == [earlier, {**said, "name": "task 9", "lang": "sv", "text": "Nu."}]
+
+
+def test_suggestions_are_compared_with_what_was_made_of_them_in_the_interface():
+    made = {"created_at": "2026-11-21T10:00:00Z", "lead_time": 90.5}
+    by_hand, imported = annotation(region(end=PRICE[1] - 1), **made), annotation(region(), number=2, user=2, created_at=made["created_at"])
+    (used,) = read_status(Server(task(by_hand, imported)), SCHEME).used
+    assert (used.version, used.annotations, used.edits, round(used.minutes, 2)) == ("None", 1, Edits(moved=1), 1.51)
+    early = annotation(region(), **made | {"created_at": "2025-11-21T10:00:00Z"})
+    assert not read_status(Server(task(early)), SCHEME).used  # made before there were suggestions
