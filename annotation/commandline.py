@@ -59,6 +59,17 @@ def whole_number(what: str, least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def probability(text: str) -> float:
+    """Type of an option that takes a number between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, got {text!r}")
+    return value
+
+
 def open_closed_streams() -> None:
     """Open the standard streams that were closed (``>&-``, as some schedulers do) on nothing; every ``main`` begins with this.
 

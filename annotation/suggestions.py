@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -122,6 +122,29 @@ class FileSuggester:
     def suggest(self, document: Document) -> Suggestion:
         """Suggest spans of a document."""
         return suggest_labels(document, self.version, self.passages.get(document.id, ()), self.scheme)
+
+
+@dataclass(frozen=True)
+class SureSuggester:
+    """Leaves out what another suggester gives a low score.
+
+    Attributes:
+        suggester: the other one.
+        least: score from which on a span is suggested.
+    """
+
+    suggester: Suggester
+    least: float
+
+    @property
+    def version(self) -> str:
+        """Version of the other one, with the least score: with another one, suggestions are others."""
+        return f"{self.suggester.version} from {self.least:g}"
+
+    def suggest(self, document: Document) -> Suggestion:
+        """Suggest spans of a document."""
+        made = self.suggester.suggest(document)
+        return replace(made, version=self.version, spans=tuple(span for span in made.spans if made.scores[span.id] >= self.least))
 
 
 def read_suggestions(path: Path, documents: Iterable[Document], scheme: LabelScheme) -> FileSuggester:

@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from ..annotation.commandline import common_options, json_option, open_closed_streams, print_json, run_command, whole_number
+from ..annotation.commandline import common_options, json_option, open_closed_streams, print_json, probability, run_command, whole_number
 from ..annotation.errors import UsageError
 from ..annotation.reading.options import PATHS_HELP, options_of, reading_options
 from .prediction.article import ArticlePrinter
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         help="processes that label (default: 1; Ray actors: one per machine); more are faster with a baseline from some 30,000 passages on, not with a "
         "transformer, which uses all cores in one",
     )
-    parser.add_argument("--threshold", type=_threshold, metavar="SCORE", help="give a label from this score on, 0 to 1 (default: the model's own)")
+    parser.add_argument("--threshold", type=probability, metavar="SCORE", help="give a label from this score on, 0 to 1 (default: the model's own)")
     parser.add_argument("--review", action="store_true", help="print only rows that need review (a label has more than a 20 %% chance of being wrong)")
     parser.set_defaults(run=_predict)
     return parser
@@ -157,16 +157,6 @@ def _token() -> str | None:
     if not token.isprintable():
         raise UsageError("NEWSMARK_TOKEN holds a character that no header can carry; give it on one line")
     return token or None
-
-
-def _threshold(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, got {text!r}")
-    return value
 
 
 def _predict(arguments: argparse.Namespace) -> None:

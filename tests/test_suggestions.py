@@ -5,8 +5,9 @@ import json
 import pytest
 from newsmark.annotation.documents import Document
 from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.label_studio.writing import prediction_row
 from newsmark.annotation.labels import load_labels
-from newsmark.annotation.suggestions import RuleSuggester, read_suggestions
+from newsmark.annotation.suggestions import RuleSuggester, SureSuggester, read_suggestions
 
 SCHEME = load_labels()
 DOCUMENT = Document("De lovar mer.\nPriset steg.", "a.txt", "sv")
@@ -57,6 +58,15 @@ def test_a_row_that_is_not_of_the_text_or_not_of_predict_is_one_line(read, tmp_p
     with pytest.raises(NewsmarkError) as error:
         read(ROW, ROW | changed)
     assert str(error.value).startswith(f"{tmp_path / 'rows.jsonl'}, line 2: {problem}")
+
+
+def test_what_has_a_low_score_is_left_out_under_a_version_of_its_own(read):
+    sure = SureSuggester(read({**ROW, "labels": ["commitment", "statistic"], "scores": {"commitment": 0.8, "statistic": 0.5}}), 0.6)
+    made = sure.suggest(DOCUMENT)
+    assert [span.label for span in made.spans] == ["commitment"]
+    assert made.version == sure.version == "baseline-1 from 0.6"
+    row = prediction_row(DOCUMENT, made)
+    assert (row["score"], [one["score"] for one in row["result"]]) == (0.8, [0.8])
 
 
 def test_rows_of_two_models_and_no_rows_are_refused(read):

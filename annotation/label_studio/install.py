@@ -43,7 +43,7 @@ def install_label_studio(report: Report = report_on_stderr) -> Path:
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.is_file():  # the holder of the lock may have finished it
-            report(f"installing Label Studio {LABEL_STUDIO_VERSION} into {folder}: 160 packages, 1 GB, some minutes; only this once (Ctrl-C stops it)")
+            report(f"installing Label Studio {LABEL_STUDIO_VERSION} into {folder}: 160 packages, 1 GB, about five minutes; only this once (Ctrl-C stops it)")
             _run([sys.executable, "-m", "venv", "--clear", str(folder)], folder, report)
             pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
             _run([*pip, f"label-studio=={LABEL_STUDIO_VERSION}", "-c", str(_CONSTRAINTS)], folder, report)

@@ -162,20 +162,33 @@ def push_annotations(project: Project, documents: Sequence[Document], annotation
     return len(lacking)
 
 
-def refresh_suggestions(project: Project, documents: Sequence[Document], suggester: Suggester) -> int:
-    """Give the tasks of documents the suggestions of a newer rule set or model; annotations stay untouched.
+def stale_tasks(project: Project, documents: Sequence[Document], version: str) -> list[tuple[int, Document]]:
+    """Find the tasks, with their documents, whose suggestions a push renews: those that have none of a version, where the project shows another one.
 
     Args:
         project: the project; it has the documents.
-        documents: whose tasks to look at; those that have suggestions of the suggester's version are passed over.
+        documents: whose tasks to look at.
+        version: of the suggestions that are pushed.
+    """
+    if not documents or project.suggestion_version == version:
+        return []
+    by_id = {document.id: document for document in documents}
+    fresh = {prediction.task for prediction in project.tasks.predictions() if prediction.version == version}
+    return [(task.id, by_id[task.sha256]) for task in project.tasks.find("sha256", list(by_id)) if task.sha256 and task.id not in fresh]
+
+
+def refresh_suggestions(project: Project, documents: Sequence[Document], suggester: Suggester) -> int:
+    """Give the tasks of documents the suggestions of a newer rule set or model (see ``stale_tasks``); annotations stay untouched.
+
+    Args:
+        project: the project; it has the documents.
+        documents: whose tasks to look at.
         suggester: makes the suggestions.
 
     Returns:
         Number of tasks that got one.
     """
-    by_id = {document.id: document for document in documents}
-    fresh = {prediction.task for prediction in project.tasks.predictions() if prediction.version == suggester.version}
-    stale = [(task.id, by_id[task.sha256]) for task in project.tasks.find("sha256", list(by_id)) if task.sha256 and task.id not in fresh]
+    stale = stale_tasks(project, documents, suggester.version)
     for start in range(0, len(stale), BATCH):
         rows = [{"task": task, **prediction_row(document, suggester.suggest(document))} for task, document in stale[start : start + BATCH]]
         project.tasks.import_predictions(rows)

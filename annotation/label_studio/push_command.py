@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..annotations import read_annotations
-from ..commandline import common_options, json_option, print_json, whole_number
+from ..commandline import common_options, json_option, print_json, probability, whole_number
 from ..desk_options import add_documents
 from ..documents import Document, read_documents
 from ..errors import UsageError
@@ -29,7 +29,7 @@ def add_push(commands: Any, load_suggester: LoadSuggester | None) -> None:
         "push", parents=[common_options(), json_option(), reading_options()], help="push documents to Label Studio, each once, with suggestions"
     )
     add_documents(push, PATHS_HELP)
-    push.add_argument("--dry-run", action="store_true", help="only print which documents are new, unchanged or changed")
+    push.add_argument("--dry-run", action="store_true", help="only print which documents are new, unchanged or changed, and whose suggestions would be renewed")
     source = push.add_mutually_exclusive_group()
     source.add_argument(
         "--model",
@@ -38,6 +38,7 @@ def add_push(commands: Any, load_suggester: LoadSuggester | None) -> None:
         "(default: simple rules)",
     )
     source.add_argument("--suggestions", type=Path, metavar="FILE", help="suggest what predict wrote for these documents (.jsonl)")
+    push.add_argument("--min-score", type=probability, default=0.0, metavar="SCORE", help="suggest only what has this score or more, 0 to 1 (default: all)")
     push.add_argument("--annotations", type=Path, metavar="FILE", help="push existing annotations too, under their annotators; one that is there stays")
     push.add_argument("--overlap", type=whole_number("annotators", 1, 1000), metavar="N", help="number of annotators per document")
     add_project_options(push)
@@ -46,33 +47,37 @@ def add_push(commands: Any, load_suggester: LoadSuggester | None) -> None:
 
 def _push(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace], None]:
     def run(arguments: argparse.Namespace) -> None:
-        from .push import plan_push, project_lock
+        from .push import plan_push, project_lock, stale_tasks
 
         scheme = load_labels(arguments.labels)
         documents = list(read_documents(arguments.paths, options_of(arguments)))
         project = open_project(arguments)
         with project.connection.clear_errors(), project_lock(project):
             plan = plan_push(project, documents)
+            suggester = _suggester(arguments, documents, scheme, load_suggester)
             if arguments.dry_run:
-                _print_plan(plan, arguments.json)
+                _print_plan(plan, [document for _, document in stale_tasks(project, plan.unchanged, suggester.version)], suggester.version, arguments.json)
             else:
-                _push_planned(arguments, project, plan, documents, scheme, _suggester(arguments, documents, scheme, load_suggester))
+                _push_planned(arguments, project, plan, documents, scheme, suggester)
 
     return run
 
 
-def _print_plan(plan: Plan, as_json: bool) -> None:
+def _print_plan(plan: Plan, stale: Sequence[Document], version: str, as_json: bool) -> None:
     changed = {one.id for one in plan.changed}
     new = [one for one in plan.new if one.id not in changed]
     states = (("new", new), ("unchanged", plan.unchanged), ("changed", plan.changed))
     if as_json:
         rows = [{"state": state, "document": one.id, "name": one.name} for state, some in states for one in some]
-        print_json({"dry_run": True, **plan.counts, "documents": rows})
+        renewed = [{"document": one.id, "name": one.name} for one in stale]
+        print_json({"dry_run": True, **plan.counts, "documents": rows, "suggestions_renewed": renewed, "suggestions_version": version})
     else:
         for state, some in states:
             for document in some:
                 print(f"{state}\t{document.name}")
-    print(f"would push: {plan}", file=sys.stderr)
+        for document in stale:
+            print(f"suggestions\t{document.name}")
+    print(f"would push: {plan}; would renew the suggestions of {len(stale)} with those of {version}", file=sys.stderr)
 
 
 def _push_planned(
@@ -91,11 +96,9 @@ def _push_planned(
     as_planned = project.tasks.count == count_before + len(plan.new)  # else an import that had timed out has arrived, too
     remove_copies(project, plan.copied if as_planned else plan_push(project, documents).copied)
     added = push_annotations(project, plan.unchanged, annotations) if annotations else 0
-    renewed = 0
-    if project.suggestion_version != suggester.version:
-        renewed = refresh_suggestions(project, plan.unchanged, suggester)
-        if len(documents) >= project.tasks.count:
-            project.suggestion_version = suggester.version
+    renewed = refresh_suggestions(project, plan.unchanged, suggester)
+    if project.suggestion_version != suggester.version and len(documents) >= project.tasks.count:
+        project.suggestion_version = suggester.version
     if arguments.json:
         counts = {**plan.counts, "annotations_added": added, "suggestions_renewed": renewed, "suggestions_version": suggester.version}
         print_json({"dry_run": False, "url": project.url, **counts})
@@ -104,6 +107,13 @@ def _push_planned(
 
 
 def _suggester(arguments: argparse.Namespace, documents: Sequence[Document], scheme: LabelScheme, load_suggester: LoadSuggester | None) -> Suggester:
+    from ..suggestions import SureSuggester
+
+    suggester = _any_suggester(arguments, documents, scheme, load_suggester)
+    return SureSuggester(suggester, arguments.min_score) if arguments.min_score else suggester
+
+
+def _any_suggester(arguments: argparse.Namespace, documents: Sequence[Document], scheme: LabelScheme, load_suggester: LoadSuggester | None) -> Suggester:
     from ..suggestions import RuleSuggester, read_suggestions
 
     if arguments.model:

@@ -43,7 +43,8 @@ def annotation_row(document: Document, annotation: Annotation, annotators: Annot
 
 def prediction_row(document: Document, suggestion: Suggestion) -> Row:
     """Make the row that adds suggestions to a document's task; their score is the mean of the spans'."""
-    mean = sum(suggestion.scores.values()) / len(suggestion.scores) if suggestion.scores else 0.0
+    scores = [suggestion.scores[span.id] for span in suggestion.spans]
+    mean = sum(scores) / len(scores) if scores else 0.0
     results = to_results(document, suggestion.spans, suggestion.topics, scores=suggestion.scores)
     return {"model_version": suggestion.version, "score": round(mean, 4), "result": results}
 

@@ -254,6 +254,9 @@ def model(store, baseline_run, tmp_path_factory):
 
 def test_a_models_suggestions_join_the_older_ones_and_leave_annotations_alone(project, seeds, predictions, annotate, model):
     assert _versions(predictions()) == {task.id: ["rules-1"] for task in seeds.values()}
+    dry = annotate("push", "seeds", "--model", model, "--dry-run", "--project", project.title)
+    assert [line for line in dry.stdout.splitlines() if line.startswith("suggestions")] == [f"suggestions\t{name}" for name in NAMES]
+    assert "would renew the suggestions of 5 with those of baseline-" in dry.stderr
     assert annotate("push", "seeds", "--model", model, "--project", project.title).stderr.endswith("suggestions renewed in 5\n")
     after = {task.name: task for task in project.tasks.export(only_annotated=False)}
     assert {name: task.annotations for name, task in after.items()} == {name: task.annotations for name, task in seeds.items()}
