@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from string import Template
 
-from ..annotation.labels import DEFAULT_LABELS
+from ..annotation.folders import CONFIGS
 from ..models.bundle import MODEL_SIZE
 from .tracking import LoggedRun, load_predictions
 
-_CARD = DEFAULT_LABELS.parent / "model_card.md"
+_CARD = CONFIGS / "model_card.md"
 
 
 def model_card(run: LoggedRun) -> str:

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from tabulate import tabulate
 
 from ..annotation.errors import NewsmarkError
-from ..annotation.labels import DEFAULT_LABELS
+from ..annotation.folders import CONFIGS
 from ..annotation.yaml_files import CHECKED, build, read_mapping
 from ..models.bundle import MODEL_SIZE
 from ..models.store import CHAMPION, registered_name, translate_errors, uri_of_run, version_of
@@ -25,7 +25,7 @@ from .effort import EDITS
 from .model_card import model_card
 from .tracking import LoggedPredictions, LoggedRun, find_runs, load_predictions
 
-DEFAULT_GATE = DEFAULT_LABELS.parent / "promotion.yaml"
+DEFAULT_GATE = CONFIGS / "promotion.yaml"
 _GATE_TABLE = "promotion.txt"
 
 
