@@ -96,7 +96,7 @@ def test_threshold_is_in_the_middle_where_many_are_as_good():
 
 
 @pytest.mark.parametrize(
-    ("positives", "negatives"), [(9, 100), (0, 100), (100, 9), (100, 0), (0, 0)], ids=["few positives", "none", "few negatives", "no negatives", "nothing"]
+    ("positives", "negatives"), [(2, 100), (0, 100), (100, 2), (100, 0), (0, 0)], ids=["two positives", "none", "two negatives", "no negatives", "nothing"]
 )
 def test_too_few_passages_on_one_side_keep_scores_and_one_half(positives, negatives):
     scores = np.array([0.9] * positives + [0.2] * negatives)[:, None]
@@ -104,9 +104,24 @@ def test_too_few_passages_on_one_side_keep_scores_and_one_half(positives, negati
     assert fit_calibrations(alone(scores), targets) == (Calibration(0.5, 1.0, 0.0),)
 
 
-def test_ten_passages_on_one_side_are_enough():
-    scores, targets = np.array([0.4] * 10 + [0.2] * 100)[:, None], np.array([1.0] * 10 + [0.0] * 100, dtype=np.float32)[:, None]
-    assert fit_calibrations(alone(scores), targets) != (Calibration(),)
+@pytest.mark.parametrize(("positives", "negatives"), [(3, 100), (29, 100), (100, 3)])
+def test_a_label_with_few_passages_is_given_to_as_many_as_have_it(positives, negatives):
+    scores = np.linspace(0.3, 0.01, positives + negatives)[:, None]  # a classifier of a rare label is sure of nothing
+    targets = np.zeros_like(scores, dtype=np.float32)
+    targets[[*range(positives - 1), positives + 1]] = 1
+    (rule,) = fit_calibrations(alone(scores), targets)
+    assert (rule.slope, rule.threshold, rule.before) == (1.0, 0.5, ())
+    assert (rule.calibrate(alone(scores), 0) >= 0.5).sum() == targets.sum()
+
+
+def test_few_passages_whose_scores_are_all_alike_are_not_all_given_the_label():
+    scores, targets = np.array([0.2] * 50 + [0.1] * 50)[:, None], np.array([1.0] * 5 + [0.0] * 95, dtype=np.float32)[:, None]
+    assert fit_calibrations(alone(scores), targets) == (Calibration(),)
+
+
+def test_thirty_passages_on_one_side_have_a_calibration_of_their_own():
+    scores, targets = np.array([0.4] * 30 + [0.2] * 100)[:, None], np.array([1.0] * 30 + [0.0] * 100, dtype=np.float32)[:, None]
+    assert fit_calibrations(alone(scores), targets)[0].alone
 
 
 def test_scores_that_say_the_contrary_keep_one_half():

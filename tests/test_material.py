@@ -1,9 +1,11 @@
 """What a training run says of what it trains on: documents that are left out, labels that the corpus does not have, and new labels."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from newsmark.annotation.annotations import Annotation, Span, write_annotations
 from newsmark.annotation.documents import make_document
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.labels import load_labels
@@ -65,6 +67,19 @@ def test_a_corpus_with_some_of_the_labels_teaches_those(tmp_path):
 def test_documents_that_nobody_annotated_are_counted_and_named(tmp_path):
     _, said = load(tmp_path, ("threat",), corpus("threat"), "threat")
     assert "1 of 2 documents have no annotation, or only skipped ones, and are left out: other.txt" in said
+
+
+def test_documents_whose_annotators_differ_are_counted_and_what_is_done_is_said(tmp_path):
+    document = make_document(TEXT, "", "sv")
+    rows = [Annotation(document.id, "", name, False, ("other",), (), offered=("quote",)) for name in ("a", "b")]
+    rows[0] = replace(rows[0], spans=(Span("s", 40, 73, "quote", "direct"),))
+    (tmp_path / "article.txt").write_text(TEXT, encoding="utf-8")
+    write_annotations(tmp_path / "annotations.jsonl", rows)
+    said = []
+    data = DataConfig("baseline", (str(tmp_path / "article.txt"),), str(tmp_path / "annotations.jsonl"))
+    material = load_material(Config(data, BaselineSettings()), load_labels(), None, said.append)
+    assert material.data.truth.sum() == 1
+    assert [line for line in said if line.startswith("in 1 of 1 documents annotators differ") and "of two, one suffices" in line]
 
 
 def test_a_label_with_few_passages_is_new_and_one_with_many_is_not(tmp_path):

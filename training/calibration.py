@@ -9,7 +9,8 @@ from sklearn.metrics import f1_score
 
 from ..models.calibration import Calibration
 
-_FEWEST = 10  # passages with a label, and without it, that a calibration and a threshold can be learned from
+_FEWEST = 30  # passages with a label, and without it, that a calibration and a threshold can be learned from
+_FEWEST_COUNTED = 3  # of both, from which on a label with fewer is given to as many passages as have it
 _THRESHOLDS = np.round(np.arange(0.25, 0.7501, 0.01), 2)
 _C = 0.1  # inverse strength of the logistic regression's regularisation
 _PLATEAU = 0.01  # thresholds whose F1 is this near to the best are as good; their middle is taken
@@ -19,9 +20,13 @@ def fit_calibrations(odds: NDArray[np.float64], targets: NDArray[np.float32]) ->
     """Learn each label's calibration and threshold from passages that the classifier was not trained on.
 
     Calibration is a logistic regression on the label's logarithmic odds and on those of all labels of the neighbours. The
-    threshold gives the best F1 of the calibrated probabilities; it stays between .25 and .75. A label with fewer than ten
-    passages on one side keeps its scores and .5. A passage of which no neighbour is known has a calibration of its own, which
-    listens to nothing else: that a page ends nowhere must not pass for its first or last line.
+    threshold gives the best F1 of the calibrated probabilities; it stays between .25 and .75.
+
+    Fewer than 30 passages on one side are too few for that: their logarithmic odds are shifted so that as many passages have a probability
+    over .5 as have the label. Fewer than three, or scores that say nothing, keep the scores and .5.
+
+    A passage of which no neighbour is known has a calibration of its own, which listens to nothing else: that a page ends
+    nowhere must not pass for its first or last line.
 
     Args:
         odds: n × 3 × labels, see ``read_odds``.
@@ -32,8 +37,9 @@ def fit_calibrations(odds: NDArray[np.float64], targets: NDArray[np.float32]) ->
 
 
 def _rule(odds: NDArray[np.float64], column: int, truth: NDArray[np.bool_]) -> Calibration:
-    if not _FEWEST <= truth.sum() <= len(truth) - _FEWEST:
-        return Calibration()
+    fewest = min(truth.sum(), len(truth) - truth.sum())
+    if fewest < _FEWEST:
+        return _as_many(odds[:, 0, column], truth) if fewest >= _FEWEST_COUNTED else Calibration()
     evidence = np.concatenate([odds[:, 0, [column]], odds[:, 1], odds[:, 2]], axis=1)
     platt = LogisticRegression(C=_C, max_iter=1000).fit(evidence, truth)
     slope, *neighbours = platt.coef_[0].tolist()
@@ -46,3 +52,12 @@ def _rule(odds: NDArray[np.float64], column: int, truth: NDArray[np.bool_]) -> C
     own = LogisticRegression(C=_C, max_iter=1000).fit(evidence[:, :1], truth)
     alone = (float(own.coef_[0, 0]), float(own.intercept_[0])) if own.coef_[0, 0] > 0 else ()
     return Calibration(threshold, slope, float(platt.intercept_[0]), tuple(before.tolist()), tuple(after.tolist()), alone)
+
+
+def _as_many(own: NDArray[np.float64], truth: NDArray[np.bool_]) -> Calibration:
+    """Give the label to as many passages as have it; where several are alike at the border, to none of them."""
+    border = np.sort(own)[::-1][truth.sum()]
+    above = own[own > border]
+    if not len(above) or own[truth].mean() <= own[~truth].mean():
+        return Calibration()
+    return Calibration(intercept=-float(above.min() + border) / 2)
