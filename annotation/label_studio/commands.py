@@ -42,6 +42,7 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None, serve_back
     """
     serve = commands.add_parser("serve", parents=[common_options()], help="install and start a Label Studio on this machine")
     serve.add_argument("--port", type=int, default=8080, help="default: %(default)s")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines reach it (default: %(default)s)")
     add_data_option(serve)
     serve.set_defaults(run=_serve)
 
@@ -78,7 +79,7 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None, serve_back
 def _serve(arguments: argparse.Namespace) -> None:
     from .server import serve
 
-    serve(arguments.data, arguments.port)
+    serve(arguments.data, arguments.port, arguments.host)
 
 
 def _pull(arguments: argparse.Namespace) -> None:

@@ -25,6 +25,7 @@ from .install import LABEL_STUDIO_VERSION, install_label_studio, own_environment
 from .progress import Report, report_on_stderr, wait_until
 
 HOST = "127.0.0.1"
+_ALL = "0.0.0.0"
 _LOG = "server.log"
 _STOP_SECONDS = 15
 _SETTINGS = {
@@ -72,8 +73,8 @@ class Server(AbstractContextManager["Server"]):
         self.stop()
 
 
-def start_server(data: Path, port: int | None = None, report: Report = report_on_stderr) -> Server:
-    """Start Label Studio on 127.0.0.1 and wait until it answers, for as long as it makes progress.
+def start_server(data: Path, port: int | None = None, report: Report = report_on_stderr, host: str = HOST) -> Server:
+    """Start Label Studio and wait until it answers, for as long as it makes progress.
 
     It keeps everything in ``data`` (SQLite), unless ``DJANGO_DB=default`` and ``POSTGRE_NAME``, ``_USER``, ``_PASSWORD``,
     ``_HOST`` and ``_PORT`` name a PostgreSQL database; Label Studio's other variables are passed on too. Secrets travel in
@@ -83,6 +84,7 @@ def start_server(data: Path, port: int | None = None, report: Report = report_on
         data: data folder; made with credentials and a database at the first start.
         port: None or 0 for any free one.
         report: takes what is being done where it takes long.
+        host: address to listen on; 0.0.0.0 for all addresses of this machine.
 
     Returns:
         The running server; stop it, or use it in a ``with`` statement.
@@ -91,16 +93,16 @@ def start_server(data: Path, port: int | None = None, report: Report = report_on
         NewsmarkError: the port or the folder is taken, the folder holds something else, or Label Studio can't be installed or
             does not start.
     """
-    port = _free_port(port or 0)
+    port = _free_port(port or 0, host)
     data = data.resolve()
     known = ensure_credentials(data)
-    program, url = str(install_label_studio(report)), f"http://{HOST}:{port}"
+    program, url = str(install_label_studio(report)), f"http://{HOST if host == _ALL else host}:{port}"
     log = os.open(data / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         _claim(log, data)
         if not any(os.environ.get(f"{prefix}{name}") for prefix in ("", "LABEL_STUDIO_", "HEARTEX_") for name in ("DJANGO_DB", "DATABASE_NAME")):
             ensure_database(data, LABEL_STUDIO_VERSION, lambda part: _migrate(program, part, log, known, report), report)
-        process = _launch([program, "start", "--no-browser", "--internal-host", HOST, "--port", str(port)], data, log, known)
+        process = _launch([program, "start", "--no-browser", "--internal-host", host, "--port", str(port)], data, log, known)
     finally:
         os.close(log)
     try:
@@ -112,12 +114,13 @@ def start_server(data: Path, port: int | None = None, report: Report = report_on
     return Server(url, known.username, known.password, known.token, data, process)
 
 
-def serve(data: Path, port: int) -> None:
+def serve(data: Path, port: int, host: str = HOST) -> None:
     """Run Label Studio until Ctrl-C (or SIGTERM, or the end of the terminal), and print on stderr how to reach it.
 
     Args:
         data: data folder.
         port: 0 for any free one.
+        host: address to listen on.
 
     Raises:
         NewsmarkError: it does not start (see ``start_server``), or it ended by itself.
@@ -126,8 +129,11 @@ def serve(data: Path, port: int) -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays what it is
             signal.signal(number, signal.default_int_handler)
     report_on_stderr(f"starting Label Studio with its data in {data} (the first start makes its database, which takes a minute or more)")
-    with start_server(data, port) as server:
-        report_on_stderr(f"Label Studio is on {server.url} for this machine only; Ctrl-C stops it")
+    with start_server(data, port, host=host) as server:
+        who = (
+            "this machine only" if host == HOST else f"everybody who reaches {'this machine' if host == _ALL else host} (plain HTTP; see annotation/README.md)"
+        )
+        report_on_stderr(f"Label Studio is on {server.url} for {who}; Ctrl-C stops it")
         report_on_stderr(f"log in as {server.username}; the password and the API token are in {server.data / CREDENTIALS}")
         with suppress(KeyboardInterrupt):
             code = server.process.wait()
@@ -163,17 +169,19 @@ def _environment(data: Path, known: Credentials) -> dict[str, str]:
     return {**own_environment(), **_SETTINGS, **account, "SECRET_KEY": known.secret_key, "LABEL_STUDIO_BASE_DATA_DIR": str(data)}
 
 
-def _free_port(port: int) -> int:
+def _free_port(port: int, host: str) -> int:
     # Label Studio takes the next port without a word when this one is busy, so it is checked first
     with socket.socket() as client, socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just left is free
         try:
             if port and client.connect_ex((HOST, port)) == 0:  # macOS lets 127.0.0.1 be bound beside another's 0.0.0.0
                 raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else "no port number"
-            raise NewsmarkError(f"port {port} of {HOST} can't be used ({reason}); stop what uses it or choose another with --port") from None
+            raise NewsmarkError(
+                f"port {port} of {host} can't be used ({reason}); stop what uses it or choose another with --port{'' if host == HOST else ' or --host'}"
+            ) from None
         return int(probe.getsockname()[1])
 
 

@@ -145,6 +145,8 @@ def test_a_busy_port_is_one_line_before_anything_is_made(label_studio, tmp_path)
     port = int(label_studio.url.rsplit(":", 1)[1])
     with pytest.raises(NewsmarkError, match=f"^port {port} of 127.0.0.1 can't be used .*choose another with --port$"):
         start_server(tmp_path / "data", port)
+    with pytest.raises(NewsmarkError, match=r"^port 0 of no\.such\.host\.invalid can't be used .*choose another with --port or --host$"):
+        start_server(tmp_path / "data", host="no.such.host.invalid")
     assert not (tmp_path / "data").exists()
 
 
@@ -163,7 +165,8 @@ def test_users_and_data_outlive_a_restart_and_a_stop_leaves_no_process(stopped, 
         assert os.getpgid(first.pid) == first.pid
     assert _group_is_gone(first.pid)
     first.stop()  # once more does no harm
-    with start_server(stopped, int(first.url.rsplit(":", 1)[1])) as second:
+    with start_server(stopped, int(first.url.rsplit(":", 1)[1]), host="0.0.0.0") as second:
+        assert "--internal-host 0.0.0.0" in _command_line(second.pid)
         assert second.url == first.url == read_url(stopped)
         assert _ask(f"{second.url}/api/projects/{project['id']}", first.token)[1]["title"] == "kept over a restart"
 
