@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from newsmark.annotation.annotations import Annotation, Span
 from newsmark.annotation.errors import UsageError
+from newsmark.annotation.label_studio.relabelling import relabelled_results
 from newsmark.annotation.labels import DEFAULT_LABELS, load_labels, parse_labels
 from newsmark.annotation.relabelling import merge_labels, relabelled_annotations, relabelled_scheme, relabelled_text, rename_label, transitional_scheme
 
@@ -112,6 +113,29 @@ def test_of_spans_that_become_equal_one_stays_and_kinds_tell_them_apart():
     spans = (Span("s1", 0, 5, "threat", "open", accepted=True), Span("s2", 0, 5, "warning", "open"), Span("s3", 0, 5, "warning", "official"))
     (after,) = relabelled_annotations([_annotation(*spans)], MERGE)
     assert after.spans == (Span("s2", 0, 5, "warning", "open"), Span("s3", 0, 5, "warning", "official"))
+
+
+def test_regions_in_label_studio_change_as_spans_do():
+    def region(name, label, kind, **more):
+        common = {"id": name, "to_name": "text", "value": {"start": 0, "end": 5}}
+        return [
+            {**common, "from_name": "span", "value": {**common["value"], "labels": label}, **more},
+            {**common, "from_name": f"kind-{label[0]}", "value": {**common["value"], "choices": [kind]}, **more},
+        ]
+
+    results = [
+        *region("a", ["threat"], "open", origin="prediction"),
+        *region("b", ["warning"], "open"),
+        *region("c", ["threat"], "veiled"),
+        {"id": "topics"},
+        "odd",
+    ]
+    expected = [*region("b", ["warning"], "open"), *region("c", ["warning"], "veiled"), {"id": "topics"}, "odd"]
+    assert relabelled_results(results, MERGE) == expected
+    assert relabelled_results(expected, MERGE) is expected
+    (both,) = relabelled_results([{"from_name": "span", "value": {"labels": ["threat", "warning", "figure"]}}], MERGE)
+    assert both["value"]["labels"] == ["warning", "figure"]
+    assert relabelled_results(None, MERGE) is None
 
 
 def test_who_was_offered_only_one_of_the_merged_labels_did_not_judge_the_merged_one():

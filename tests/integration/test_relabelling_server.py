@@ -1,13 +1,13 @@
 """``annotate labels`` against a real Label Studio: files and project change together, and a run that was cut off is finished by the next one."""
 
 import json
-import os
 import shutil
 import sqlite3
 from contextlib import closing
 from itertools import islice
 
 import pytest
+from newsmark.annotation.cli import main
 from newsmark.annotation.label_studio.interface import SPAN, offered_in
 from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.relabelling import relabel_project
@@ -18,15 +18,19 @@ TEXT = "Près de 100 pays ont signé.\n« Nous allons y travailler dès demain �
 
 
 @pytest.fixture
-def annotate(label_studio, command, project):
-    """Run ``annotate`` for the test's project and return the finished process."""
-    env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
-    return lambda *arguments, code=0: _checked(command("annotation", *arguments, "--project", project.title, env=env), code)
+def annotate(label_studio, project, monkeypatch, capsys):
+    """Run ``annotate`` for the test's project, in this process, and return what it reports."""
+    monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio.token)
 
+    def run(*arguments, code=0):
+        capsys.readouterr()
+        done = main([*map(str, arguments), "--project", project.title])
+        said = capsys.readouterr().err
+        assert done == code, said
+        return said
 
-def _checked(done, code):
-    assert done.returncode == code, done.stderr
-    return done
+    return run
 
 
 def _quote(region, start, end):
@@ -72,7 +76,7 @@ def test_a_renamed_label_is_renamed_everywhere_and_a_run_that_was_killed_is_fini
     before, scheme = _names(project), load_labels(labels)
     assert before["prediction"] == ["quote", "statistic"]
     rename = "labels", "rename", "quote", "speech", "--annotations", own, "--labels", labels
-    dry = annotate(*rename, "--dry-run").stderr
+    dry = annotate(*rename, "--dry-run")
     assert f"would change {own}: 1 span in 1 annotation\nwould change {project.url}: the interface, 1 annotation, 1 draft, 1 prediction\n" in dry
     assert _names(project) == before
     for steps in (1, None):  # what a run does on the server until it is killed: after the first step, and before it changes the files
@@ -84,7 +88,7 @@ def test_a_renamed_label_is_renamed_everywhere_and_a_run_that_was_killed_is_fini
     (row,) = map(json.loads, own.read_text(encoding="utf-8").splitlines())
     assert [(span["label"], span.get("kind")) for span in row["spans"]] == [("statistic", None), ("speech", "direct")]
     assert row["offered"] == ["commitment", "statistic", "speech", "boilerplate"]
-    assert annotate("pull", "--annotations", own, "--labels", labels, "--all").stderr == f"{own}: 0 new, 0 changed, 1 in all\n"
+    assert annotate("pull", "--annotations", own, "--labels", labels, "--all") == f"{own}: 0 new, 0 changed, 1 in all\n"
     (draft,) = project.tasks.export_rows(only_annotated=False)[0]["drafts"]
     assert draft["user"].endswith("@annotators.invalid")  # it is Åsa's still
 
@@ -107,7 +111,7 @@ def test_a_merge_reaches_disputes(project, annotate, desk, label_studio, tmp_pat
     draft = project.connection._http.post(drafts, json={"result": []}, headers=headers).json()["id"]
     merge = "labels", "merge", "statistic", "commitment", "--into", "claim", "--annotations", own, "--labels", labels
     text, before = labels.read_text(encoding="utf-8"), _names(project)
-    assert "Label Studio would delete these drafts; let them press Update or discard the drafts" in annotate(*merge, code=1).stderr
+    assert "Label Studio would delete these drafts; let them press Update or discard the drafts" in annotate(*merge, code=1)
     assert (labels.read_text(encoding="utf-8"), _names(project)) == (text, before)
     project.connection._http.delete(f"{address}/drafts/{draft}/", headers=headers)
     annotate(*merge)
@@ -115,4 +119,4 @@ def test_a_merge_reaches_disputes(project, annotate, desk, label_studio, tmp_pat
     (task,) = deciding.tasks.export(only_annotated=False)
     assert "<td>claim</td>" in task.disputed
     assert [result.labels for result in task.annotations[0].results if result.labels] == [("claim",), ("quote",)]
-    assert "submitted as it was shown, which decides nothing" in annotate(*adjudicate, code=3).stderr
+    assert "submitted as it was shown, which decides nothing" in annotate(*adjudicate, code=3)
