@@ -83,7 +83,13 @@ def _change(arguments: argparse.Namespace, plan: Callable[[argparse.Namespace, L
         if text == new_text and before == changed and not any(on_server):
             hint = f"{change.new!r} is there, and no annotation has the old name any more"
             raise UsageError(f"{unknown_name('label', change.old[0], scheme.label_names)} ({hint})")
-        answer = {"old": change.old, "new": change.new, "dry_run": arguments.dry_run, "labels_file": str(arguments.labels)}
+        answer = {
+            "old": change.old,
+            "new": change.new,
+            "dry_run": arguments.dry_run,
+            "labels_file": str(arguments.labels),
+            "labels_file_changes": text != new_text,
+        }
         answer["annotations"] = {str(path): _file_counts(before[path], changed[path], change) for path in arguments.annotations}
         answer["projects"] = {one.project.url: {"interface": one.interface, **one.counts} for one in on_server}
         if not arguments.dry_run:
@@ -159,14 +165,18 @@ def _file_counts(before: Sequence[Annotation], after: Sequence[Annotation], chan
 
 
 def _report(arguments: argparse.Namespace, change: Relabelling, answer: Mapping[str, Any]) -> None:
-    lines = [f"{arguments.labels}: {change}"]
+    lines = [f"{arguments.labels}: {change}"] * answer["labels_file_changes"]
     for path, counts in answer["annotations"].items():
+        if not counts["annotations"]:
+            continue
         line = f"{path}: {counts['spans']} span{'s' * (counts['spans'] != 1)} in {counts['annotations']} annotation{'s' * (counts['annotations'] != 1)}"
         line += f"; {counts['folded']} of them became equal to another one and are kept once" if counts["folded"] else ""
         lines.append(
             line + (f"; {counts['not_judged']} annotations were offered only some of the labels, and did not judge it" if counts["not_judged"] else "")
         )
     for url, counts in answer["projects"].items():
+        if not any(counts.values()):
+            continue
         parts = ", ".join(f"{counts[kind]} {kind}{'s' * (counts[kind] != 1)}" for kind in ("annotation", "draft", "prediction"))
         lines.append(f"{url}: {'the interface, ' * counts['interface']}{parts}")
     if arguments.json:
