@@ -53,7 +53,16 @@ class Classifier(Protocol):
     """A multi-label classifier of passages that can be trained; one implementation per kind."""
 
     @classmethod
-    def fit(cls, texts: Sequence[str], targets: NDArray[np.float32], settings: Any, seed: int, report: ReportMetric, start: Self | None = None) -> Self:
+    def fit(
+        cls,
+        texts: Sequence[str],
+        targets: NDArray[np.float32],
+        settings: Any,
+        seed: int,
+        report: ReportMetric,
+        start: Self | None = None,
+        weights: NDArray[np.float32] | None = None,
+    ) -> Self:
         """Train on passages.
 
         Args:
@@ -63,6 +72,7 @@ class Classifier(Protocol):
             seed: fixes everything random.
             report: called with each loss on the way.
             start: a classifier fitted on other passages, to go on from; it stays as it is.
+            weights: how much each passage counts beside the others (n, above 0); None where all count 1.
         """
         ...
 

@@ -40,8 +40,8 @@ def alone(texts):
     return [PassageInContext(text) for text in texts]
 
 
-def fit(targets=TARGETS, seed=13, texts=TEXTS, start=None, **settings):
-    return Baseline.fit(texts, targets, BaselineSettings(**settings), seed, lambda *_: None, start)
+def fit(targets=TARGETS, seed=13, texts=TEXTS, start=None, weights=None, **settings):
+    return Baseline.fit(texts, targets, BaselineSettings(**settings), seed, lambda *_: None, start, weights)
 
 
 def as_model(classifier, labels=LABELS):
@@ -143,6 +143,22 @@ def test_going_on_is_training_on_all_passages_together():
     assert np.array_equal(further, fit().scores(UNSEEN))
     assert np.array_equal(start.scores(UNSEEN), before)
     assert not np.array_equal(further, before)
+
+
+def test_a_passage_counts_by_its_weight_as_if_it_stood_there_more_often():
+    threes = np.array([3, 1, 1, 1, 1, 1, 1, 1], dtype=np.float32)
+    weighted, plain = fit(weights=threes).scores(TEXTS), fit().scores(TEXTS)
+    often = fit(TARGETS[[0, 0, *range(8)]], texts=[TEXTS[0]] * 2 + TEXTS).scores(TEXTS)
+    assert np.abs(weighted - often).max() < 0.05  # documents are counted once for TF-IDF, whatever they weigh
+    assert np.abs(weighted - often).mean() < np.abs(plain - often).mean() / 3
+    assert np.array_equal(fit(weights=np.ones(8, dtype=np.float32)).scores(TEXTS), plain)
+
+
+def test_going_on_keeps_the_weights_of_the_first_passages():
+    weights = np.array([3, 1, 1, 2, 1, 1, 5, 1], dtype=np.float32)
+    start = fit(TARGETS[:5], texts=TEXTS[:5], weights=weights[:5])
+    further = fit(TARGETS[5:], texts=TEXTS[5:], start=start, weights=weights[5:])
+    assert np.array_equal(further.scores(UNSEEN), fit(weights=weights).scores(UNSEEN))
 
 
 def test_two_fits_go_on_from_the_same_start_and_not_from_each_other():

@@ -29,7 +29,7 @@ class Counting:
 
     @classmethod
     def fit(cls, texts, *rest):
-        return cls(list(texts), rest[-1])
+        return cls(list(texts), rest[-2])
 
     def scores(self, texts):
         values = np.array([float(text.split()[-1]) if text else 0.5 for text in texts])

@@ -1,6 +1,7 @@
 """Labelled passages to train on: spreadsheets, rows of JSON, groups, and what is wrong with a row."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import openpyxl
@@ -9,10 +10,12 @@ from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.labels import load_labels
 from newsmark.models.baseline.settings import BaselineSettings
 from newsmark.training.config import Config, DataConfig
+from newsmark.training.dataset import joined
 from newsmark.training.labelled import load_to_train
 from newsmark.training.leaks import check_leaks
 from newsmark.training.material import load_material
 from newsmark.training.splits import make_folds
+from newsmark.training.stages import content_of
 
 SCHEME = load_labels()
 ROWS = [
@@ -78,12 +81,27 @@ def test_a_column_per_label_says_yes_no_or_not_judged(tmp_path, capsys):
         (["text,quote,labels", "Hej,1,quote"], " there is a column 'labels' or 'judged', and one called 'quote'"),
         (["text,note", "Hej,1"], " no row has anything in 'labels', 'judged' or a column that is called after a label"),
         (["text,labels", "Hej,quote", ",quote"], "line 3: there is no 'text'"),
+        (["text,labels,weight", "Hej,quote,3", "Hej då,quote,0"], "line 3: field 'weight' is '0'; it must be a number above 0"),
+        (["text,labels,weight", "Hej,quote,heavy"], "line 2: field 'weight' is 'heavy'"),
+        (["text,labels,weight", "Hej,quote,inf"], "line 2: field 'weight' is 'inf'"),
         (["text,labels", "Hej,"], " no row has anything in 'labels'"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_named_by_row_and_column(tmp_path, lines, reason):
     with pytest.raises(NewsmarkError, match=rf"rows\.csv[,:] ?{reason}"):
         load_to_train([write_csv(tmp_path / "rows.csv", *lines)], SCHEME)
+
+
+def test_passages_count_by_their_weight_also_where_they_are_taken_together_with_others(tmp_path):
+    weighty, plain = ({"text": text, "labels": ["quote"], **more} for text, more in (("Hej", {"weight": 2.5}), ("Hej då", {})))
+    data, _ = load_to_train([write_jsonl(tmp_path / "weights.jsonl", [weighty, plain])], SCHEME)
+    without, _ = load_to_train([write_jsonl(tmp_path / "none.jsonl", [plain, plain | {"weight": 1}])], SCHEME)
+    assert without.weights is None
+    assert joined(without, without).weights is None
+    together = joined(without, data)
+    assert together.weights.tolist() == [1, 1, 2.5, 1]
+    assert together.subset(np.array([2, 0])).weights.tolist() == [2.5, 1]
+    assert content_of(data) != content_of(replace(data, weights=None))
 
 
 def test_an_article_is_no_file_of_labelled_passages(tmp_path):

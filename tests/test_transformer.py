@@ -167,6 +167,15 @@ def test_unjudged_targets_add_nothing_to_the_loss_and_the_others_weigh_as_ever(t
     assert found[1] == pytest.approx(float(losses.diagonal().sum() / 4))
 
 
+def test_passages_add_to_the_loss_by_their_weight(trained):
+    tokens, targets, weights = torch.tensor([[1, 4, 5, 2], [1, 6, 7, 2]]), torch.tensor([[1.0, 0.0], [0.0, math.nan]]), torch.tensor([3.0, 1.0])
+    with torch.inference_mode():
+        logits = trained.model(tokens)["logits"]
+        found = trained.model(tokens, labels=targets, weights=weights)["loss"]
+    losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets.nan_to_num(), reduction="none")
+    assert float(found) == pytest.approx(float((3 * losses[0].sum() + losses[1, 0]) / 4))
+
+
 def test_a_label_that_the_start_did_not_judge_begins_as_a_logistic_regression_of_its_own(encoder):
     first = TARGETS.copy()
     first[:, 1] = np.nan

@@ -122,7 +122,7 @@ class Fitter:
         self._reported = []
         self.epochs = getattr(settings, "epochs" if start.classifier is None else "further_epochs", 1)
         done = self.bar.n + self.epochs
-        classifier = KINDS[self.config.data.kind].load_trainer().fit(data.texts, data.targets, settings, seed, self._report, start.classifier)
+        classifier = KINDS[self.config.data.kind].load_trainer().fit(data.texts, data.targets, settings, seed, self._report, start.classifier, data.weights)
         self.bar.update(done - self.bar.n)
         return classifier
 

@@ -123,6 +123,7 @@ class LabelledPassages:
         groups: what must stay on one side of a split.
         offsets: start and end in the document.
         kinds: kind of text, "sports" say.
+        weights: how much each passage counts in training beside the others; None where all count the same.
     """
 
     labels: tuple[str, ...]
@@ -134,6 +135,7 @@ class LabelledPassages:
     groups: NDArray[np.str_]
     offsets: list[tuple[int, int]]
     kinds: NDArray[np.str_]
+    weights: NDArray[np.float32] | None = None
 
     def subset(self, rows: NDArray[np.intp]) -> LabelledPassages:
         """Take the passages with these indices."""
@@ -147,6 +149,7 @@ class LabelledPassages:
             self.groups[rows],
             [self.offsets[index] for index in rows],
             self.kinds[rows],
+            None if self.weights is None else self.weights[rows],
         )
 
     @property
@@ -210,6 +213,8 @@ def load_passages(documents: Sequence[str], annotations: str, labels: str = str(
 def joined(*parts: LabelledPassages) -> LabelledPassages:
     """All passages of several parts, which have the same labels, in their order."""
     arrays = {name: np.concatenate([getattr(one, name) for one in parts]) for name in ("targets", "documents", "names", "languages", "groups", "kinds")}
+    if any(one.weights is not None for one in parts):
+        arrays["weights"] = np.concatenate([np.ones(len(one.texts), np.float32) if one.weights is None else one.weights for one in parts])
     return replace(parts[0], texts=[text for one in parts for text in one.texts], offsets=[pair for one in parts for pair in one.offsets], **arrays)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,14 +25,15 @@ from .dataset import UNKNOWN_KIND, UNKNOWN_LANGUAGE, LabelledPassages, targets_o
 _TABLES = (".csv", ".tsv", ".xlsx")
 """Kinds of file in which an empty cell is as good as none."""
 
-_OWN = ("text", "labels", "judged", "lang", "document", "page", "kind")
+_OWN = ("text", "labels", "judged", "lang", "document", "page", "kind", "weight")
 _CELLS = {"1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "false": False, "no": False}
 
 
 def load_labelled(path: Path, scheme: LabelScheme, judged: Iterable[str] | None = None) -> LabelledPassages:
     """Read labelled passages: a file of rows (JSONL, a table, Parquet), or a folder of JSONL files, one passage per row, in reading order.
 
-    A row has ``text`` and ``labels`` (names, none where it is empty), and where known ``lang``, ``document`` (or ``page``) and ``kind``.
+    A row has ``text`` and ``labels`` (names, none where it is empty), and where known ``lang``, ``document`` (or ``page``) and ``kind``; a
+    ``weight`` (1 where there is none) says how much it counts in training beside other rows.
     ``judged`` lists the labels that were judged; a row without it was judged for the labels that such rows of the file or
     folder have, all together. In place of ``labels`` a row may have a column per label: 1 for yes, 0 for no, empty for not judged.
 
@@ -86,6 +88,7 @@ class _LabelledRow:
     document: str | None
     language: str
     kind: str
+    weight: float
 
 
 class _Row(NamedTuple):
@@ -179,11 +182,24 @@ def _labelled_row(row: _Row, labels: frozenset[str], judged: frozenset[str]) -> 
     values = row.values
     document = values.get("document") or values.get("page") or None
     language, kind = str(values.get("lang") or UNKNOWN_LANGUAGE), str(values.get("kind") or UNKNOWN_KIND)
-    return _LabelledRow(row.where, labels, judged, text_of(values, row.where), None if document is None else str(document), language, kind)
+    document = None if document is None else str(document)
+    return _LabelledRow(row.where, labels, judged, text_of(values, row.where), document, language, kind, _weight(row))
+
+
+def _weight(row: _Row) -> float:
+    value = row.values.get("weight")
+    try:
+        weight = 1.0 if value is None or value == "" else float(value)
+    except (TypeError, ValueError):
+        weight = math.nan
+    if isinstance(value, bool) or not 0 < weight < math.inf:
+        raise NewsmarkError(f"{row.where}: field 'weight' is {value!r}; it must be a number above 0")
+    return weight
 
 
 def _as_passages(rows: Sequence[_LabelledRow], scheme: LabelScheme) -> LabelledPassages:
     documents = np.asarray([row.document or row.where for row in rows])
+    weights = np.asarray([row.weight for row in rows], dtype=np.float32)
     return LabelledPassages(
         scheme.label_names,
         [row.text for row in rows],
@@ -194,4 +210,5 @@ def _as_passages(rows: Sequence[_LabelledRow], scheme: LabelScheme) -> LabelledP
         documents,
         [(0, len(row.text)) for row in rows],
         np.asarray([row.kind for row in rows]),
+        None if (weights == 1).all() else weights,
     )

@@ -53,7 +53,8 @@ def origin(kind: Kind, settings: Any) -> dict[str, Any] | None:
 
 def content_of(data: LabelledPassages) -> str:
     """Digest of passages with all that a fit or a score of theirs depends on."""
-    beside = json.dumps([data.documents.tolist(), data.kinds.tolist()])
+    weights = [] if data.weights is None else [data.weights.tolist()]
+    beside = json.dumps([data.documents.tolist(), data.kinds.tolist(), *weights])
     return hashlib.sha256(f"{data.digest}{beside}".encode()).hexdigest()
 
 

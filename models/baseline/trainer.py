@@ -24,7 +24,7 @@ class Baseline:
     Args:
         features: what makes TF-IDF vectors.
         regressions: one per label; a number where nothing could be told apart: 1 where all passages have the label, else 0.
-        trained_on: texts and targets, so that training can go on.
+        trained_on: texts, targets and weights, so that training can go on.
         known: n-grams × labels, see ``Terms``; None where all passages were judged for all labels.
     """
 
@@ -32,7 +32,7 @@ class Baseline:
         self,
         features: FeatureUnion,
         regressions: Sequence[LogisticRegression | float],
-        trained_on: tuple[list[str], NDArray[np.float32]],
+        trained_on: tuple[list[str], NDArray[np.float32], NDArray[np.float32]],
         known: NDArray[np.bool_] | None = None,
     ) -> None:
         self.features, self.regressions, self.trained_on, self.known = features, regressions, trained_on, known
@@ -46,11 +46,14 @@ class Baseline:
         seed: int,
         report: ReportMetric,  # noqa: ARG003
         start: Self | None = None,
+        weights: NDArray[np.float32] | None = None,
     ) -> Self:
         """Train; see ``Classifier.fit``. There is no iteration to report on; going on means training on all passages together."""
         masked = mask_digits(texts)
+        counts = np.ones(len(masked), dtype=np.float32) if weights is None else weights
         if start is not None:
-            masked, targets = start.trained_on[0] + masked, np.concatenate([start.trained_on[1], targets])
+            before, its_targets, its_counts = start.trained_on
+            masked, targets, counts = before + masked, np.concatenate([its_targets, targets]), np.concatenate([its_counts, counts])
         features = make_union(
             TfidfVectorizer(ngram_range=(1, settings.word_ngrams), sublinear_tf=True, token_pattern=TOKEN.pattern),
             TfidfVectorizer(analyzer="char_wb", ngram_range=(1, settings.char_ngrams), sublinear_tf=True),
@@ -62,11 +65,12 @@ class Baseline:
             truth = targets[judged].astype(np.int64)
             if not truth.any() or truth.all():
                 return float(truth.any())
-            return LogisticRegression(C=settings.C, class_weight="balanced", solver="liblinear", random_state=seed).fit(vectors[judged], truth)
+            regression = LogisticRegression(C=settings.C, class_weight="balanced", solver="liblinear", random_state=seed)
+            return regression.fit(vectors[judged], truth, sample_weight=counts[judged])
 
         judged = ~np.isnan(targets)
         known = None if judged.all() else np.stack([vectors[np.flatnonzero(column)].getnnz(axis=0) > 0 for column in judged.T], axis=1)
-        return cls(features, [learn(column) for column in targets.T], (masked, targets), known)
+        return cls(features, [learn(column) for column in targets.T], (masked, targets, counts), known)
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""

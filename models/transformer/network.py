@@ -35,16 +35,24 @@ class MeanPoolingHead(nn.Module):
         pooled: torch.Tensor = (mean - self.center) / self.scale
         return pooled
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, labels: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        weights: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
         """Compute logits (batch × labels), and the loss where targets are given; inputs are batch × tokens.
 
-        Targets that are NaN were not judged and add nothing; all others weigh the same, in whatever batch they are.
+        Targets that are NaN were not judged and add nothing; all others count by their passage's weight (batch; default: 1), in whatever batch they are.
         """
         logits = self.head(self.dropout(self.pool(input_ids, attention_mask)))
         if labels is None:
             return {"logits": logits}
-        judged = (~torch.isnan(labels)).to(logits.dtype)
-        return {"loss": nn.functional.binary_cross_entropy_with_logits(logits, torch.nan_to_num(labels), weight=judged), "logits": logits}
+        counts = (~torch.isnan(labels)).to(logits.dtype)
+        if weights is not None:
+            counts = counts * weights.unsqueeze(1)
+        return {"loss": nn.functional.binary_cross_entropy_with_logits(logits, torch.nan_to_num(labels), weight=counts), "logits": logits}
 
 
 class Probabilities(nn.Module):

@@ -52,6 +52,7 @@ class Transformer:
         seed: int,
         report: ReportMetric,
         start: Self | None = None,
+        weights: NDArray[np.float32] | None = None,
     ) -> Self:
         """Fine-tune with ``transformers.Trainer``; see ``Classifier.fit``. Reports ``loss`` after each epoch.
 
@@ -77,7 +78,8 @@ class Transformer:
         tokens = trained._tokenise(texts)
         trained.sample = tokens[:: -(-len(tokens) // _SAMPLE)] if start is None else start.sample
         trained._probe(tokens, targets, standardise=start is None)
-        rows = [{"input_ids": ids, "labels": target} for ids, target in zip(tokens, targets, strict=True)]
+        counts = np.ones(len(texts), dtype=np.float32) if weights is None else weights
+        rows = [{"input_ids": ids, "labels": target, "weights": count} for ids, target, count in zip(tokens, targets, counts, strict=True)]
         epochs = settings.epochs if start is None else settings.further_epochs
         steps = -(-len(rows) // settings.batch_size) * epochs
         with tempfile.TemporaryDirectory() as unused:
@@ -205,6 +207,7 @@ class Transformer:
         batch = {"input_ids": padded["input_ids"], "attention_mask": padded["attention_mask"]}
         if "labels" in rows[0]:
             batch["labels"] = torch.tensor(np.stack([row["labels"] for row in rows]))
+            batch["weights"] = torch.tensor(np.stack([row["weights"] for row in rows]))
         return batch
 
 
