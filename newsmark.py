@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from newsmark.annotation.annotations import Annotation, Span
     from newsmark.annotation.documents import Document
     from newsmark.annotation.errors import NewsmarkError
+    from newsmark.annotation.label_studio.backend_command import BackendOptions
     from newsmark.annotation.label_studio.project import Project
     from newsmark.annotation.labels import Label, LabelScheme, Topic
     from newsmark.annotation.splitting.passages import Passage
@@ -319,7 +320,7 @@ def _load_suggester(name: str, scheme: LabelScheme) -> Suggester:
     return ModelSuggester.load(name, scheme)
 
 
-def _serve_backend(project: Project, scheme: LabelScheme, model: str | None, host: str, port: int, url: str | None) -> None:
+def _serve_backend(project: Project, scheme: LabelScheme, options: BackendOptions) -> None:
     from newsmark.models.serving.backend import serve_backend
 
-    serve_backend(project, scheme, model, host, port, url)
+    serve_backend(project, scheme, options)

@@ -166,6 +166,12 @@ def test_without_a_model_the_rules_suggest_and_the_reason_is_known(monkeypatch):
         LiveSuggester("models:/newsmark@champion", SCHEME)
 
 
+def test_a_least_score_leaves_out_what_the_model_is_less_sure_of():
+    live = LiveSuggester(str(MODEL), SCHEME, least=0.99)
+    assert live.present.version == "baseline-4eab1ef5f958 from 0.99"
+    assert live.present.suggest(ARTICLE).spans == ()
+
+
 def test_training_is_not_begun_from_label_studio(client):
     answer = client.post("/webhook", json={"action": "START_TRAINING"})
     assert answer.status_code == 501

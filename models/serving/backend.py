@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from ...annotation.errors import NewsmarkError
 from ...annotation.label_studio.backend import USER, BackendConnection, suggest_for
+from ...annotation.label_studio.backend_command import BackendOptions
 from ...annotation.label_studio.project import Project
 from ...annotation.labels import LabelScheme
 from ...annotation.suggestions import Suggester
@@ -170,16 +171,13 @@ def make_backend(live: LiveSuggester, project_id: int, password: str) -> FastAPI
     return application
 
 
-def serve_backend(project: Project, scheme: LabelScheme, model: str | None, host: str, port: int, url: str | None) -> None:
+def serve_backend(project: Project, scheme: LabelScheme, options: BackendOptions) -> None:
     """Suggest for a project until SIGINT or SIGTERM: connect it, answer, and remove the connection again.
 
     Args:
         project: the project.
         scheme: labels and topics.
-        model: name of the model (see ``LiveSuggester``).
-        host: address to listen on.
-        port: port to listen on; 0 for any free one.
-        url: where Label Studio reaches the server; None for the address that it listens on.
+        options: what suggests, and where.
 
     Raises:
         NewsmarkError: the model can't be used, the address is taken, or Label Studio can't be connected.
@@ -187,10 +185,10 @@ def serve_backend(project: Project, scheme: LabelScheme, model: str | None, host
     """
     with project.connection.clear_errors():
         project_id = project.required_id()
-    live = LiveSuggester(model, scheme)
+    live = LiveSuggester(options.model, scheme, options.min_score)
     password = secrets.token_urlsafe(24)
-    with listen(host, port) as listening:
-        connection = BackendConnection(project, url or address_of(listening, _ON_THIS_MACHINE.get(host, host)), password)
+    with listen(options.host, options.port) as listening:
+        connection = BackendConnection(project, options.url or address_of(listening, _ON_THIS_MACHINE.get(options.host, options.host)), password)
         application = make_backend(live, project_id, password)
         application.state.lifespan = lambda _: _connected(application, connection, live)
         run_server(application, listening)

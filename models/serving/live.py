@@ -7,7 +7,7 @@ import logging
 
 from ...annotation.errors import NewsmarkError, UsageError
 from ...annotation.labels import LabelScheme
-from ...annotation.suggestions import RuleSuggester, Suggester
+from ...annotation.suggestions import RuleSuggester, Suggester, SureSuggester
 from ..model import TrainedModel
 from ..prediction.suggest import ModelSuggester
 from .following import FollowedModel, in_thread
@@ -25,6 +25,7 @@ class LiveSuggester:
     Args:
         name: of the model: a folder, a run id or an MLflow URI; None for the champion, else the newest model.
         scheme: labels and topics.
+        least: score from which on a span is suggested.
 
     Attributes:
         present: the suggester.
@@ -34,8 +35,9 @@ class LiveSuggester:
         NewsmarkError: there is no model of the name that was given, or the model gives labels that the scheme does not have.
     """
 
-    def __init__(self, name: str | None, scheme: LabelScheme) -> None:
-        self.present: Suggester = RuleSuggester(scheme)
+    def __init__(self, name: str | None, scheme: LabelScheme, least: float = 0.0) -> None:
+        self._least = least
+        self.present = self._sure(RuleSuggester(scheme))
         self.lacking: str | None = None
         self._name, self._scheme = name, scheme
         self._followed: FollowedModel | None = None
@@ -66,5 +68,8 @@ class LiveSuggester:
 
     def _take(self, model: TrainedModel) -> None:
         assert self._followed is not None
-        self.present = ModelSuggester.of(model, self._scheme, self._followed.source)
+        self.present = self._sure(ModelSuggester.of(model, self._scheme, self._followed.source))
         self.lacking = None
+
+    def _sure(self, suggester: Suggester) -> Suggester:
+        return SureSuggester(suggester, self._least) if self._least else suggester
