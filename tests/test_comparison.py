@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from newsmark.annotation.errors import NewsmarkError
-from newsmark.training.comparison import compare, mcnemar
+from newsmark.training.comparison import compare, language_differences, mcnemar, on_newer_data
 from newsmark.training.metrics import Interval
 from newsmark.training.tables import comparison_table, paired_table
 from newsmark.training.tracking import LoggedPredictions, LoggedRun
@@ -26,6 +26,7 @@ def predictions(truth, decisions, groups):
         probabilities=np.array(decisions, dtype=float),
         decisions=np.array(decisions, dtype=bool),
         judged=~np.isnan(np.array(truth, dtype=float)),
+        languages=np.array(["sv", "fr"] * count)[:count],
     )
 
 
@@ -174,3 +175,36 @@ def test_runs_whose_passages_were_not_judged_for_the_same_labels_are_refused():
     first, other = predictions([[1, 0], [0, 0]], [[1, 0], [0, 0]], "ab"), predictions([[1, 0], [0, np.nan]], [[1, 0], [0, 0]], "ab")
     with pytest.raises(NewsmarkError, match="their annotations differ on 1 of 2 passages, first on number 2"):
         compare(first, other, 1)
+
+
+class Model:
+    """A model that gives every passage every label."""
+
+    def scores(self, contexts):
+        return np.full((len(contexts), 2), 0.9)
+
+    def decide(self, scores):
+        return scores > 0.5
+
+
+def test_where_annotations_have_grown_the_former_run_keeps_what_it_said_and_its_model_answers_for_the_rest():
+    before = predictions([[1, 0], [0, 1], [0, 0]], [[1, 0], [0, 0], [0, 0]], "aab")
+    now = predictions([[1, 1], [0, 1], [0, 0], [0, 1]], [[1, 1], [0, 1], [0, 0], [0, 1]], "aabc")  # one label was corrected, one article is new
+    carried, predicted = on_newer_data(before, now, Model())
+    assert predicted == 1
+    assert carried.decisions.tolist() == [[True, False], [False, False], [False, False], [True, True]]
+    assert carried.probabilities[3].tolist() == [0.9, 0.9]
+    assert carried.truth.tolist() == now.truth.tolist()
+    differences = compare(carried, now, 13).differences
+    assert differences.labels[1].value == pytest.approx(1 - 0.5)  # of three, the former run finds one, and nothing wrong
+    same, none = on_newer_data(now, now, Model())
+    assert (none, same.decisions.tolist()) == (0, now.decisions.tolist())
+
+
+def test_languages_differ_by_the_macro_f1_of_their_passages():
+    first, other = (
+        predictions([[1, 0], [1, 1], [1, 0], [0, 1]], given, "aabb") for given in ([[1, 0], [0, 0], [1, 0], [0, 0]], [[1, 0], [1, 1], [0, 0], [0, 1]])
+    )
+    found = language_differences(first, other, 13)  # the first and third passage are Swedish
+    assert found["fr"] == pytest.approx(1.0)
+    assert found["sv"] == pytest.approx(2 / 3 - 1)

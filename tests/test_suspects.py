@@ -25,6 +25,7 @@ def predictions(given, probabilities, labels=("quote",)):
         probabilities=probabilities.astype(float),
         decisions=probabilities >= 0.5,
         judged=~np.isnan(given.astype(float)),
+        languages=np.array(["sv"] * count),
     )
 
 

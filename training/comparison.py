@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
 
 from ..annotation.errors import NewsmarkError
+from ..models.context import in_reading_order
+from ..models.model import TrainedModel
 from .metrics import F1Differences, f1_differences
 from .tracking import LoggedPredictions
 
@@ -79,6 +82,44 @@ def compare(first: LoggedPredictions, other: LoggedPredictions, seed: int) -> Co
         f1_differences(first.groups, first.truth, first.decisions & first.judged, other.decisions & first.judged, seed),
         tuple(mcnemar(one, two) for one, two in zip(only_first.tolist(), only_other.tolist(), strict=True)),
     )
+
+
+def on_newer_data(before: LoggedPredictions, now: LoggedPredictions, model: TrainedModel) -> tuple[LoggedPredictions, int]:
+    """Give what a former run says of the passages of a newer one, where annotations have grown or changed since.
+
+    Of the passages that both have, it is what the former run logged out of fold; the others it was not trained on, and its model predicts them.
+    (Where one of these is a translation of an article that it was trained on, that is to the former model's advantage.)
+
+    Args:
+        before: of the former run, out of fold.
+        now: of the newer run.
+        model: the former run's.
+
+    Returns:
+        The former run's predictions of the newer one's passages, with the truth of today; and the number of passages that its model predicted now.
+    """
+    known = {(document, *offsets, text): row for row, (document, offsets, text) in enumerate(_passages(before))}
+    rows = np.array([known.get((document, *offsets, text), -1) for document, offsets, text in _passages(now)])
+    new = rows < 0
+    probabilities, decisions = before.probabilities[rows], before.decisions[rows]
+    if new.any():
+        scores = model.scores(in_reading_order(now.texts.tolist(), now.documents.tolist()))
+        probabilities[new], decisions[new] = scores[new], model.decide(scores)[new]
+    return replace(now, probabilities=probabilities, decisions=decisions), int(new.sum())
+
+
+def language_differences(first: LoggedPredictions, other: LoggedPredictions, seed: int) -> dict[str, float]:
+    """How much higher the other run's macro F1 is in each language, on the same passages; see ``compare``."""
+    found = {}
+    for language in sorted(set(first.languages.tolist())):
+        rows = first.languages == language
+        sides = (first.decisions & first.judged)[rows], (other.decisions & first.judged)[rows]
+        found[language] = f1_differences(first.groups[rows], first.truth[rows], *sides, seed).macro_f1.value
+    return found
+
+
+def _passages(predictions: LoggedPredictions) -> Iterator[tuple[str, tuple[int, int], str]]:
+    return zip(predictions.documents.tolist(), predictions.offsets, predictions.texts.tolist(), strict=True)
 
 
 def mcnemar(only_first: int, only_other: int) -> McNemar:

@@ -18,9 +18,10 @@ from ..annotation.errors import NewsmarkError
 from ..annotation.folders import CONFIGS
 from ..annotation.yaml_files import CHECKED, build, read_mapping
 from ..models.bundle import MODEL_SIZE
-from ..models.store import CHAMPION, registered_name, translate_errors, uri_of_run, version_of
+from ..models.saved import load_model
+from ..models.store import CHAMPION, find_folder, registered_name, translate_errors, uri_of_run, version_of
 from .aliases import Aliases, changing_registry, read_aliases, set_aliases
-from .comparison import compare
+from .comparison import compare, language_differences, on_newer_data
 from .effort import EDITS
 from .model_card import model_card
 from .tracking import LoggedPredictions, LoggedRun, find_runs, load_predictions
@@ -199,10 +200,15 @@ def _against(run: LoggedRun, champion_id: str, gate: Gate) -> Iterator[Row]:
     except NewsmarkError as error:
         yield Row("predictions", " ".join(str(error).split()), "the champion's", holds=False)
         return
-    what, asked = _scored(run, now), _scored(champion, before)
-    yield Row("data and folds", "the same" if what == asked else f"{what}, not {asked}", "the champion's", what == asked)
+    what, asked, seed = _scored(run, now), _scored(champion, before), int(champion.params["seed"])
+    if now.out_of_fold and before.out_of_fold and run.data_digest != champion.data_digest and before.labels == now.labels:
+        before, predicted = on_newer_data(before, now, load_model(find_folder(champion_id)))
+        said = f"newer; {predicted} of {len(now.texts)} passages were not among the champion's, and it predicted them now"
+        yield Row("data and folds", said, "the champion's, or newer", holds=True)
+    else:
+        yield Row("data and folds", "the same" if what == asked else f"{what}, not {asked}", "the champion's, or newer", what == asked)
     try:
-        found = compare(before, now, int(champion.params["seed"]))
+        found = compare(before, now, seed)
     except NewsmarkError as error:
         yield Row("passages", " ".join(str(error).split()), "the champion's", holds=False)
         return
@@ -214,10 +220,7 @@ def _against(run: LoggedRun, champion_id: str, gate: Gate) -> Iterator[Row]:
     if EDITS in run.metrics and EDITS in champion.metrics and what == asked:
         more = run.metrics[EDITS] - champion.metrics[EDITS]
         yield Row("edits per article", f"{more:+.1f}", f"at most {gate.more_edits:g} more", more <= gate.more_edits)
-    names = [name for name in champion.metrics if name.startswith("language_") and name.endswith("/macro_f1")]
-    for name in sorted(names):
-        difference = run.metrics.get(name, 0.0) - champion.metrics[name]
-        language = name.removeprefix("language_").removesuffix("/macro_f1")
+    for language, difference in language_differences(before, now, seed).items():
         yield Row(f"language {language}", f"{difference:+.3f}", f"no loss over {gate.language_loss:g}", difference >= -gate.language_loss)
 
 

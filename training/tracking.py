@@ -88,6 +88,7 @@ class LoggedPredictions:
         probabilities: n × labels.
         decisions: n × labels.
         judged: n × labels, whether it is known if the passage has the label.
+        languages: ISO 639-1 code of each passage.
     """
 
     out_of_fold: bool
@@ -101,6 +102,7 @@ class LoggedPredictions:
     probabilities: NDArray[np.float64]
     decisions: NDArray[np.bool_]
     judged: NDArray[np.bool_]
+    languages: NDArray[np.str_]
 
     def passage(self, row: int) -> dict[str, Any]:
         """What a passage is: its document, place and text."""
@@ -142,6 +144,7 @@ def load_predictions(run: LoggedRun) -> LoggedPredictions:
             probabilities,
             decisions.astype(bool),
             ~np.isnan(truth),
+            frame["lang"].to_numpy(str),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise NewsmarkError(f"{run.name}: its logged table {name} is damaged; train it again") from error
