@@ -10,7 +10,7 @@ one place.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from newsmark.annotation.errors import NewsmarkError
     from newsmark.annotation.label_studio.backend_command import BackendOptions
     from newsmark.annotation.label_studio.project import Project
+    from newsmark.annotation.label_studio.turn_command import TurnInput, TurnOutcome
     from newsmark.annotation.labels import Label, LabelScheme, Topic
     from newsmark.annotation.splitting.passages import Passage
     from newsmark.annotation.suggestions import Suggester
@@ -311,7 +312,7 @@ def annotate(argv: list[str] | None = None) -> int:
     """
     from newsmark.annotation.cli import main
 
-    return main(argv, _load_suggester, _serve_backend)
+    return main(argv, _load_suggester, _serve_backend, _take_turn)
 
 
 def _load_suggester(name: str, scheme: LabelScheme) -> Suggester:
@@ -324,3 +325,9 @@ def _serve_backend(project: Project, scheme: LabelScheme, options: BackendOption
     from newsmark.models.serving.backend import serve_backend
 
     serve_backend(project, scheme, options)
+
+
+def _take_turn(given: TurnInput, report: Callable[[str], None]) -> TurnOutcome:
+    from newsmark.training.turn import take_turn
+
+    return take_turn(given, report)

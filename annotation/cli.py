@@ -16,6 +16,7 @@ from .errors import NewsmarkError
 from .formats.commands import add_commands as add_format_commands
 from .label_studio.backend_command import ServeBackend
 from .label_studio.commands import add_commands
+from .label_studio.turn_command import TakeTurn, add_turn
 from .labels import LabelScheme, load_labels
 from .reading.options import PATHS_HELP, options_of, reading_options
 from .splitting.passages import split_passages
@@ -31,13 +32,16 @@ _NEXT_STEPS = """next:
   predict FILE"""
 
 
-def main(argv: list[str] | None = None, load_suggester: LoadSuggester | None = None, serve_backend: ServeBackend | None = None) -> int:
+def main(
+    argv: list[str] | None = None, load_suggester: LoadSuggester | None = None, serve_backend: ServeBackend | None = None, take_turn: TakeTurn | None = None
+) -> int:
     """Run ``annotate``.
 
     Args:
         argv: arguments; by default those of the process.
         load_suggester: loads the model of ``annotate push --model`` (see ``newsmark.annotate``); None where no models are at hand.
         serve_backend: suggests live for ``annotate backend``; likewise.
+        take_turn: trains and promotes for ``annotate turn``; likewise.
 
     Returns:
         The exit code.
@@ -46,13 +50,15 @@ def main(argv: list[str] | None = None, load_suggester: LoadSuggester | None = N
     argv = sys.argv[1:] if argv is None else argv
 
     def run() -> None:
-        arguments = _parser(load_suggester, serve_backend).parse_args(argv)  # its defaults may be those of a project file with a mistake in it
+        arguments = _parser(load_suggester, serve_backend, take_turn).parse_args(argv)  # its defaults may be those of a project file with a mistake in it
         arguments.run(arguments)
 
     return run_command("annotate", "--debug" in argv, run)
 
 
-def _parser(load_suggester: LoadSuggester | None = None, serve_backend: ServeBackend | None = None) -> argparse.ArgumentParser:
+def _parser(
+    load_suggester: LoadSuggester | None = None, serve_backend: ServeBackend | None = None, take_turn: TakeTurn | None = None
+) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="annotate",
         parents=[common_options()],
@@ -78,6 +84,7 @@ def _parser(load_suggester: LoadSuggester | None = None, serve_backend: ServeBac
         add_labels(command)
         command.set_defaults(run=run)
     add_commands(commands, load_suggester, serve_backend)
+    add_turn(commands, take_turn)
     add_format_commands(commands)
     return parser
 

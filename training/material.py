@@ -40,7 +40,7 @@ class Material:
 def log_inputs(log: Recorder, config: Config, material: Material, scored_on: str) -> None:
     """Log the flattened configuration, the git commit, the digests of the data, and what the run is scored on."""
     data, digest = material.data, material.data.digest
-    found = {"passages": len(data.texts), "languages": ", ".join(sorted(set(data.languages)))}
+    found = {"data_passages": len(data.texts), "data_languages": ", ".join(sorted(set(data.languages)))}
     log.log_params(config.flat() | found | {"data_digest": digest, "bootstrap_digest": material.bootstrap.digest if material.bootstrap else ""})
     log.set_tags({"git_commit": git_commit(), "scored_on": scored_on, LABELS_TAG: ", ".join(data.labels)})
     log.log_passages(pd.DataFrame({"text": data.texts, "document": data.documents, "name": data.names, "lang": data.languages}), digest)

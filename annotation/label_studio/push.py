@@ -70,20 +70,20 @@ def plan_push(project: Project, documents: Sequence[Document]) -> Plan:
 
 
 @contextmanager
-def project_lock(project: Project) -> Iterator[None]:
-    """Keep a second command of this machine that changes the same project out.
+def project_lock(project: Project, command: str = "") -> Iterator[None]:
+    """Keep a second command of this machine that changes the same project out; or, where a command is named, only a second one of that name.
 
     Raises:
         NewsmarkError: another one is running.
     """
     folder = cache_folder() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / sha256(f"{project.connection.url} {project.title}".encode()).hexdigest()[:16]).open("w") as handle:
+    with (folder / sha256(f"{project.connection.url} {project.title}{command and ' ' + command}".encode()).hexdigest()[:16]).open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             where = f"{project.connection.url}, project {project.title!r}"
-            raise NewsmarkError(f"another annotate command is changing {where}; wait for it, then run the command again") from None
+            raise NewsmarkError(f"another annotate {command or 'command'} is changing {where}; wait for it, then run the command again") from None
         yield
 
 

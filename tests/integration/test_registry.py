@@ -99,11 +99,11 @@ def test_a_worse_model_is_refused_with_the_row_that_failed(command, own_store, c
     done = command("training", "promote", run, "--gate", loose, env=own_store)
     assert done.returncode == 1
     failed = re.search(rf"version {version} does not pass the gate: (.+); train a better one", done.stderr).group(1).split(", ")
-    assert "boilerplate" in failed
+    assert "commitment" in failed
     assert "calibration error" not in failed
     assert re.search(r"^data and folds +the same +the champion's, or newer +yes$", done.stdout, re.MULTILINE)
     assert re.findall(r"^(\S.*?) {2,}.* NO$", done.stdout, re.MULTILINE) == re.split(r", (?!interval)", ", ".join(failed))
-    assert re.search(r"^boilerplate +-0\.\d+ +no loss over 0\.01 +NO$", done.stdout, re.MULTILINE)
+    assert re.search(r"^commitment +-0\.\d+ +no loss over 0\.01 +NO$", done.stdout, re.MULTILINE)
     assert re.search(r"^edits per article +[+-]\d+\.\d +at most 0 more", done.stdout, re.MULTILINE)
     assert aliases(client) == {"champion": "1"}
     assert client.get_model_version("newsmark", version).tags["gate"].startswith("failed: ")

@@ -1,0 +1,125 @@
+"""``annotate turn``: from what annotators submitted to a new champion and its suggestions, with a real Label Studio and MLflow."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from newsmark.annotation.documents import read_documents
+
+SENTENCES = {
+    "Ministern lovar att bygga {} skolor.": "commitment",
+    "Antalet steg till {} procent.": "statistic",
+    "Solen sken över staden igår.": None,
+    "Staten ska anställa {} poliser.": "commitment",
+}
+GATE = "{margin: 1, label_loss: 1, language_loss: 1, calibration_error: 1, megabytes: 600, more_edits: 99}"
+KILL = """
+import importlib, os, signal, sys
+import newsmark
+module = importlib.import_module(sys.argv[1])
+setattr(module, sys.argv[2], lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+newsmark.annotate(sys.argv[3:])
+"""
+
+
+@pytest.fixture
+def desk(project, label_studio, tmp_path):
+    """Five articles, pushed to a project, and how to annotate one and to take a turn."""
+    articles = tmp_path / "articles"
+    articles.mkdir()
+    for number in range(5):
+        lines = [sentence.format(number + 3) for sentence in list(SENTENCES)[number % 2 :] + list(SENTENCES)[: number % 2]] * 3
+        (articles / f"{number}.txt").write_text(f"Nummer {number} av raden.\n" + "\n".join(lines) + "\n")
+    (tmp_path / "gate.yaml").write_text(GATE)
+    (tmp_path / "baseline.yaml").write_text("model: baseline\n")
+    env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
+    env |= {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    options = ["turn", str(articles), "--annotations", str(tmp_path / "own.jsonl"), "--config", str(tmp_path / "baseline.yaml"), "--project", project.title]
+    options += ["--gate", str(tmp_path / "gate.yaml"), "--json"]
+
+    class Desk:
+        client = MlflowClient(env["MLFLOW_TRACKING_URI"])
+        documents = tuple(read_documents([articles]))
+
+        @staticmethod
+        def run(*program):
+            return subprocess.run([sys.executable, *program], env=env, capture_output=True, text=True, check=False, timeout=600)
+
+        def turn(self, *more):
+            return self.run("-m", "annotation", *options, *more)
+
+        def killed_at(self, module, function):
+            done = self.run("-c", KILL, module, function, *options)
+            assert done.returncode == -9, done.stderr
+
+        def annotate(self, *numbers):
+            tasks = {task.name: task.id for task in project.tasks.export(only_annotated=False)}
+            for document in (self.documents[number] for number in numbers):
+                marks, start = [], 0
+                for line in document.text.split("\n"):
+                    label = next((label for sentence, label in SENTENCES.items() if line[:8] == sentence[:8]), None)
+                    value = {"start": start, "end": start + len(line), "labels": [label]}
+                    if label:
+                        marks.append({"id": f"s{start}", "from_name": "span", "to_name": "text", "type": "labels", "value": value})
+                    start += len(line) + 1
+                project.connection.sdk.annotations.create(id=tasks[document.name], result=marks)
+
+        def champion(self):
+            return self.client.get_registered_model("newsmark").aliases["champion"]
+
+        def finished_runs(self):
+            found = self.client.search_runs([self.client.get_experiment_by_name("newsmark").experiment_id], "attributes.status = 'FINISHED'")
+            return [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+
+    made = Desk()
+    pushed = made.run("-m", "annotation", "push", str(articles), "--project", project.title)
+    assert pushed.returncode == 0, pushed.stderr
+    return made
+
+
+def test_a_turn_that_is_killed_anywhere_goes_on_from_there_and_the_next_one_learns_what_is_new(desk, project, predictions, tmp_path):
+    desk.annotate(0, 1, 2)
+    would = desk.turn("--dry-run")
+    assert would.returncode == 0, would.stderr
+    assert json.loads(would.stdout) | {"new": 3, "run_id": None, "champion": None} == json.loads(would.stdout)
+    assert not (tmp_path / "own.jsonl").exists()
+
+    desk.killed_at("newsmark.training.turn", "_log_tasks")  # the model is trained, and nobody knows it yet
+    (run,) = desk.finished_runs()
+    desk.killed_at("newsmark.training.registry", "set_aliases")  # it has a version, and is not champion
+    desk.killed_at("newsmark.training.turn", "refresh_suggestions")  # it is champion, and suggests nothing yet
+    assert str(desk.champion()) == "1"
+    first = desk.turn("--notify", f"tee {tmp_path / 'notified.json'}")
+    assert first.returncode == 0, first.stderr
+    answer = json.loads(first.stdout)
+    assert answer | {"new": 0, "run_id": run.info.run_id, "trained": False, "champion": "1", "renewed": ["3.txt", "4.txt"]} == answer
+    assert [one.info.run_id for one in desk.finished_runs()] == [run.info.run_id]  # trained once
+    assert not (tmp_path / "notified.json").exists()  # nothing was promoted
+
+    desk.annotate(3)
+    second = desk.turn("--notify", f"tee {tmp_path / 'notified.json'}")
+    assert second.returncode == 0, second.stderr
+    answer = json.loads(second.stdout)
+    assert answer | {"new": 1, "trained": True, "promoted": True, "refused": [], "champion": "2", "renewed": ["4.txt"]} == answer
+    assert "newer; 13 of 52 passages were not among the champion's" in answer["table"]
+    assert json.loads((tmp_path / "notified.json").read_text())["champion"] == "2"
+    links = Path(desk.client.download_artifacts(answer["run_id"], "tasks.txt", str(tmp_path))).read_text()
+    assert links.count(f"{project.url}/data?task=") == 4
+    waiting = next(task.id for task in project.tasks.export(only_annotated=False) if task.name == "4.txt")
+    newest = max((one for one in predictions() if one["task"] == waiting), key=lambda one: one["id"])
+    assert newest["model_version"] == project.suggestion_version
+    assert {label for result in newest["result"] for label in result["value"].get("labels", ())} >= {"commitment", "statistic"}
+
+
+def test_a_failure_is_one_line_and_is_notified(desk, tmp_path):
+    (tmp_path / "baseline.yaml").write_text("model: baseline\nseed: many\n")
+    done = desk.turn("--notify", f"tee {tmp_path / 'notified.json'}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"annotate: error: {tmp_path / 'baseline.yaml'}: seed: must be a whole number")
+    assert "seed" in json.loads((tmp_path / "notified.json").read_text())["error"]
+    failed = desk.turn("--notify", "false")
+    assert "--notify failed" in failed.stderr

@@ -1,0 +1,132 @@
+"""A turn of the loop: what annotators did is pulled, a model is trained on it, the gate decides, and what is not annotated yet gets new suggestions.
+
+Every step leaves a state from which the next turn continues: the annotation file is replaced at once, a run that was killed is no finished run, its
+finished folds are used again, one alias moves at a time, and suggestions of the champion's version are not made twice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ..annotation.annotations import Annotation, read_annotations, write_annotations
+from ..annotation.documents import Document, read_documents
+from ..annotation.label_studio.project import Project
+from ..annotation.label_studio.pull import Pulled, pull_annotations
+from ..annotation.label_studio.push import refresh_suggestions
+from ..annotation.label_studio.turn_command import TurnInput, TurnOutcome
+from ..models.prediction.suggest import ModelSuggester
+from ..models.store import CHAMPION, registered_name, translate_errors, version_of
+from .config import Config, load_config
+from .dataset import load_passages
+from .experiment import run_experiment
+from .processes import open_store
+from .registry import DEFAULT_GATE, Gate, load_gate, promote
+from .stages import Stages
+
+_TASKS = "tasks.txt"
+
+
+def take_turn(given: TurnInput, report: Callable[[str], None]) -> TurnOutcome:
+    """Take a turn.
+
+    Args:
+        given: what it works on.
+        report: takes lines about what is being done.
+
+    Raises:
+        NewsmarkError: a step failed; what was done before it stays, and the next turn continues from there.
+    """
+    gate = load_gate(given.gate or DEFAULT_GATE)
+    paths = {"documents": [str(path) for path in given.documents], "annotations": str(given.annotations), "labels": str(given.labels)}
+    config = load_config(given.config, paths)
+    documents = list(read_documents(given.documents))
+    local = read_annotations(given.annotations, None, given.scheme) if given.annotations.exists() else []
+    pulled = pull_annotations(given.project, local, given.scheme, everything=False)
+    report(f"{given.annotations}: {pulled.new} new, {pulled.changed} changed, {len(pulled.annotations)} in all")
+    open_store()
+    if given.dry_run:
+        unchanged = not (pulled.new or pulled.changed) and given.annotations.exists()
+        found = _run_of(config) if unchanged else None
+        return _outcome(pulled, run_id=found, renewed=_renew(given, documents, report, dry_run=True))
+    if pulled.new or pulled.changed or not given.annotations.exists():
+        write_annotations(given.annotations, pulled.annotations)
+    read_annotations(given.annotations, documents, given.scheme)  # before training: what does not fit the documents is one clear line
+    run_id, trained = _run_of(config), False
+    if run_id is None:
+        run_id, trained = _train(config, report), True
+        _log_tasks(run_id, pulled.annotations)
+    version, promoted, refused, table = _promote(run_id, gate)
+    report(f"version {version} of {registered_name()}: {'champion' if promoted or not refused else 'the gate refuses it'}")
+    renewed = _renew(given, documents, report, dry_run=False)
+    return _outcome(pulled, run_id=run_id, trained=trained, version=version, promoted=promoted, refused=refused, table=table, renewed=renewed)
+
+
+def _outcome(pulled: Pulled, **found: Any) -> TurnOutcome:
+    with translate_errors():
+        champion = version_of(CHAMPION)
+    empty: dict[str, Any] = {"run_id": None, "trained": False, "version": None, "promoted": False, "refused": (), "table": ""}
+    left_out = tuple(map(str, pulled.left_out))
+    return TurnOutcome(pulled.new, pulled.changed, left_out, **(empty | found), champion=str(champion.version) if champion else None)
+
+
+def _run_of(config: Config) -> str | None:
+    """Find a finished run of this configuration on these annotations."""
+    data = load_passages(config.data.documents, config.data.annotations, config.data.labels)
+    asked = {key: str(value) for key, value in config.flat().items()} | {"data_digest": data.digest}
+    with translate_errors():
+        import mlflow
+
+        if mlflow.get_experiment_by_name(registered_name()) is None:
+            return None
+        finished = f"attributes.status = 'FINISHED' and tags.kind = '{config.data.kind}' and tags.scored_on = 'cross-validation'"
+        for run in mlflow.search_runs(filter_string=finished, output_format="list", experiment_names=[registered_name()]):  # newest first
+            if {key: run.data.params.get(key) for key in asked} == asked:
+                return str(run.info.run_id)
+    return None
+
+
+def _train(config: Config, report: Callable[[str], None]) -> str:
+    stages = Stages(resume=os.environ.get("NEWSMARK_STAGES_GB") != "0")
+    result = run_experiment(config, report=report, stages=stages)
+    assert result is not None  # several processes do not take turns
+    return result.run_id
+
+
+def _log_tasks(run_id: str, annotations: tuple[Annotation, ...]) -> None:
+    """Link the run to the tasks that it learned from."""
+    import mlflow
+
+    urls = sorted({one.task_url for one in annotations if one.task_url and not one.skipped})
+    with translate_errors():
+        mlflow.MlflowClient().log_text(run_id, "".join(f"{url}\n" for url in urls), _TASKS)
+
+
+def _promote(run_id: str, gate: Gate) -> tuple[str, bool, tuple[str, ...], str]:
+    """The run's version, whether it became champion, the rows that refused it, and the gate's table."""
+    with translate_errors():
+        champion = version_of(CHAMPION)
+    if champion is not None and champion.run_id == run_id:
+        return str(champion.version), False, (), ""
+    outcome = promote(run_id, gate)
+    return outcome.version, outcome.promoted, tuple(row.name for row in outcome.rows if not row.holds), outcome.table
+
+
+def _renew(given: TurnInput, documents: list[Document], report: Callable[[str], None], dry_run: bool) -> tuple[str, ...]:
+    """Give documents that nobody has annotated the champion's suggestions; returns their names."""
+    project: Project = given.project
+    with translate_errors():
+        champion = version_of(CHAMPION)
+    if champion is None or project.id is None:
+        return ()
+    waiting = {task.sha256 for task in project.tasks.export(only_annotated=False) if task.pushed and not task.annotations}
+    suggester = ModelSuggester.load(f"models:/{registered_name()}@{CHAMPION}", given.scheme)
+    fresh = {one.task for one in project.tasks.predictions() if one.version == suggester.version}
+    tasks = {task.sha256: task.id for task in project.tasks.find("sha256", [one.id for one in documents if one.id in waiting])}
+    stale = [one for one in documents if one.id in tasks and tasks[one.id] not in fresh]
+    if not dry_run:
+        refresh_suggestions(project, stale, suggester)
+        project.suggestion_version = suggester.version
+        report(f"suggestions of {suggester.version} in {len(stale)} documents that nobody has annotated")
+    return tuple(one.name for one in stale)
