@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from newsmark.annotation.label_studio.turn_command import TurnInput, TurnOutcome
     from newsmark.annotation.labels import Label, LabelScheme, Topic
     from newsmark.annotation.splitting.passages import Passage
-    from newsmark.annotation.suggestions import Suggester
+    from newsmark.annotation.suggestions import Scorer
     from newsmark.models.model import TrainedModel
     from newsmark.models.prediction.predict import Prediction
     from newsmark.training.metrics import Evaluation
@@ -315,7 +315,7 @@ def annotate(argv: list[str] | None = None) -> int:
     return main(argv, _load_suggester, _serve_backend, _take_turn)
 
 
-def _load_suggester(name: str, scheme: LabelScheme) -> Suggester:
+def _load_suggester(name: str | None, scheme: LabelScheme) -> Scorer:
     from newsmark.models.prediction.suggest import ModelSuggester  # loads no model library before it is needed
 
     return ModelSuggester.load(name, scheme)

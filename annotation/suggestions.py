@@ -60,23 +60,37 @@ class Suggester(Protocol):
         """Suggest spans of a document."""
 
 
-LoadSuggester = Callable[[str, LabelScheme], Suggester]
-"""Loads a trained model by its name (folder, run id, MLflow URI, "newest"), for labels of a scheme."""
-
-
 @dataclass(frozen=True)
 class SuggestedPassage:
-    """A passage with the labels that a model gives it.
+    """A passage with the labels that a model gives it, or with all that it knows.
 
     Attributes:
         start: offset of its first character in the document.
         end: offset after its last.
-        labels: probability of each label given.
+        labels: probability of each of these labels.
     """
 
     start: int
     end: int
     labels: Mapping[str, float]
+
+
+class Scorer(Suggester, Protocol):
+    """A suggester that also says how probable each label is for each passage: a trained model."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it knows."""
+
+    def threshold(self, label: str) -> float:
+        """Probability from which on it gives a label."""
+
+    def scores(self, document: Document) -> list[SuggestedPassage]:
+        """Probability of all its labels for each passage of a document, in reading order."""
+
+
+LoadSuggester = Callable[[str | None, LabelScheme], Scorer]
+"""Loads a trained model by its name (folder, run id, MLflow URI, "newest"; None for the one that ``predict`` takes), for labels of a scheme."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +183,7 @@ def read_suggestions(path: Path, documents: Iterable[Document], scheme: LabelSch
             raise NewsmarkError(f"{where}: no 'document' or no 'model_version'; give the rows that predict writes for articles")
         versions[version] = None
         if document := by_id.get(document_id):
-            passages.setdefault(document_id, []).append(_labelled_passage(row, document, scheme, where))
+            passages.setdefault(document_id, []).append(labelled_passage(row, document, scheme, where))
         else:
             others[document_id] = string_of(row, "name", where) or document_id[:12]
     if len(versions) != 1:
@@ -177,7 +191,12 @@ def read_suggestions(path: Path, documents: Iterable[Document], scheme: LabelSch
     return FileSuggester(next(iter(versions)), scheme, passages, tuple(others.values()))
 
 
-def _labelled_passage(row: Mapping[str, Any], document: Document, scheme: LabelScheme, where: str) -> SuggestedPassage:
+def labelled_passage(row: Mapping[str, Any], document: Document, scheme: LabelScheme, where: str) -> SuggestedPassage:
+    """Read a row that ``predict`` writes for a passage of a document.
+
+    Raises:
+        NewsmarkError: it is not as it must be, or not of the document's text.
+    """
     start, end, labels, scores = (row.get(key) for key in ("start", "end", "labels", "scores"))
     if not (isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(document.text)):
         raise NewsmarkError(f"{where}: {start!r}–{end!r} are no offsets in {document.name}, which has {len(document.text)} characters")

@@ -75,9 +75,13 @@ class Project:
         Raises:
             NewsmarkError: a label, kind or topic that annotations use is no longer in the labels file; the tasks are listed.
         """
+        self.ensure_interface(interface_xml(scheme, adjudicating), instructions_html(scheme, adjudicating), overlap)
+
+    def ensure_interface(self, interface: str, instructions: str, overlap: int | None) -> None:
+        """Make the project, or give it this interface (XML), these instructions (HTML) and this number of annotators (see ``ensure``)."""
         settings: dict[str, Any] = {
-            "label_config": interface_xml(scheme, adjudicating),
-            "expert_instruction": instructions_html(scheme, adjudicating),
+            "label_config": interface,
+            "expert_instruction": instructions,
             "show_instruction": True,
             "show_collab_predictions": True,
         }

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ..annotations import Annotation, annotations_by_document
 from ..documents import Document
@@ -24,6 +24,25 @@ from .writing import Row, annotation_row, prediction_row, task_row
 
 _BATCH_CHARACTERS = 20_000_000
 _SETTLE_SECONDS = 60
+
+
+class Pushable(Protocol):
+    """What becomes a task: a document, or a question about a passage of one."""
+
+    @property
+    def id(self) -> str:
+        """Field ``sha256`` of the task's data, by which it is found."""
+
+    @property
+    def name(self) -> str:
+        """Name of the document, for messages."""
+
+    @property
+    def text(self) -> str:
+        """Text of the task."""
+
+
+T = TypeVar("T", bound=Pushable)
 
 
 @dataclass(frozen=True)
@@ -112,7 +131,7 @@ def push_documents(project: Project, documents: Sequence[Document], suggester: S
     yield from push_tasks(project, documents, make)
 
 
-def push_tasks(project: Project, documents: Sequence[Document], make: Callable[[Document], Row]) -> Iterator[int]:
+def push_tasks(project: Project, documents: Sequence[T], make: Callable[[T], Row]) -> Iterator[int]:
     """Import one task per document, in batches (see ``push_documents``).
 
     Args:
@@ -129,7 +148,7 @@ def push_tasks(project: Project, documents: Sequence[Document], make: Callable[[
     batches = list(_batches(documents))
     with ThreadPoolExecutor(1) as worker:  # makes the next batch while the server stores this one
 
-        def prepare(batch: list[Document]) -> Future[list[Row]]:
+        def prepare(batch: list[T]) -> Future[list[Row]]:
             return worker.submit(lambda: [make(document) for document in batch])
 
         prepared = prepare(batches[0]) if batches else None
@@ -195,8 +214,8 @@ def refresh_suggestions(project: Project, documents: Sequence[Document], suggest
     return len(stale)
 
 
-def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
+def _batches(documents: Sequence[T]) -> Iterator[list[T]]:
+    batch: list[T] = []
     for document in documents:
         if batch and (len(batch) == BATCH or sum(len(one.text) for one in batch) + len(document.text) > _BATCH_CHARACTERS):
             yield batch
@@ -206,7 +225,7 @@ def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
         yield batch
 
 
-def _import(project: Project, batch: list[Document], rows: list[Row]) -> None:
+def _import(project: Project, batch: Sequence[Pushable], rows: list[Row]) -> None:
     import httpx  # comes with the SDK
 
     try:
@@ -218,7 +237,7 @@ def _import(project: Project, batch: list[Document], rows: list[Row]) -> None:
             raise NewsmarkError(f"{project.connection.url} did not answer in time and stored {arrived}; run the command again") from None
 
 
-def _wait_until_settled(project: Project, batch: list[Document]) -> int:
+def _wait_until_settled(project: Project, batch: Sequence[Pushable]) -> int:
     """Wait until no more documents of a batch arrive.
 
     Returns:

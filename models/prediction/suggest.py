@@ -18,7 +18,7 @@ from .predict import predict_passages
 
 @dataclass(frozen=True)
 class ModelSuggester:
-    """Suggests the labels that a trained model gives (a ``Suggester``).
+    """Suggests the labels that a trained model gives (a ``Scorer``).
 
     Attributes:
         model: the model.
@@ -29,11 +29,12 @@ class ModelSuggester:
     scheme: LabelScheme
 
     @classmethod
-    def load(cls, name: str, scheme: LabelScheme) -> ModelSuggester:
+    def load(cls, name: str | None, scheme: LabelScheme) -> ModelSuggester:
         """Load a model for the labels of a scheme.
 
         Args:
-            name: folder, run id or MLflow URI; "newest" for the newest model of a finished training run that has no other labels than these.
+            name: folder, run id or MLflow URI; "newest" for the newest model of a finished training run that has no other labels than these;
+                None for the model that ``predict`` takes.
             scheme: labels and topics.
 
         Raises:
@@ -43,7 +44,8 @@ class ModelSuggester:
             connect()
             with translate_errors():
                 name = uri_of_run(None, frozenset(scheme.label_names))
-        return cls.of(load_model(find_folder(name)), scheme, name)
+        found = find_folder(name)
+        return cls.of(load_model(found), scheme, name or str(found))
 
     @classmethod
     def of(cls, model: TrainedModel, scheme: LabelScheme, name: str) -> ModelSuggester:
@@ -69,6 +71,21 @@ class ModelSuggester:
     def version(self) -> str:
         """Version of the model."""
         return self.model.version
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that the model knows."""
+        return self.model.labels
+
+    def threshold(self, label: str) -> float:
+        """Probability from which on the model gives a label."""
+        return self.model.calibrations[self.labels.index(label)].threshold
+
+    def scores(self, document: Document) -> list[SuggestedPassage]:
+        """Probability of each label for each passage of a document."""
+        passages = split_passages(document.text, document.language)
+        scores = self.model.scores(in_reading_order([passage.text for passage in passages])).tolist()
+        return [SuggestedPassage(one.start, one.end, dict(zip(self.labels, row, strict=True))) for one, row in zip(passages, scores, strict=True)]
 
     def suggest(self, document: Document) -> Suggestion:
         """Suggest one span per passage and label given."""

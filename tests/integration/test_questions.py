@@ -1,0 +1,85 @@
+"""``annotate ask`` and ``annotate answers`` against the real Label Studio, up to what training reads."""
+
+import json
+import os
+
+import pytest
+from newsmark.annotation.documents import read_documents
+from newsmark.annotation.label_studio.project import Project
+from newsmark.annotation.labels import load_labels
+from newsmark.annotation.splitting.passages import split_passages
+from newsmark.training.labelled import load_to_train
+
+SCHEME = load_labels()
+TEXTS = {"a.txt": "De lovar nya skolor.\nPriset steg.\nHon ska gå hem.", "b.txt": "Il pleut.\nNous allons agir.", "c.txt": "Vi ska bygga."}
+
+
+@pytest.fixture
+def title(request):
+    return request.node.name.removeprefix("test_")[:30]
+
+
+@pytest.fixture
+def annotate(label_studio, command, title):
+    env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
+
+    def run(*arguments):
+        done = command("annotation", *arguments, "--project", title, env=env)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def articles(tmp_path):
+    """A folder of articles, and beside it what a model says of them: everything is about as probable as not."""
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    for name, text in TEXTS.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    with (tmp_path / "rows.jsonl").open("w", encoding="utf-8") as stream:
+        for document in read_documents([folder]):
+            for number, one in enumerate(split_passages(document.text, document.language)):
+                row = {"document": document.id, "name": document.name, **vars(one), "labels": [], "scores": {"commitment": 0.5 - number / 10}}
+                stream.write(json.dumps({**row, "model_version": "m"}) + "\n")
+    return folder
+
+
+def answer(project, choice, task):
+    result = {"from_name": "answer", "to_name": "text", "type": "choices", "value": {"choices": [choice]}}
+    project.connection.sdk.annotations.create(id=task.id, result=[result])
+
+
+def test_passages_are_asked_answered_and_learned(project, annotate, articles, tmp_path, title):
+    def ask(number):
+        options = ("--rows", tmp_path / "rows.jsonl", "--annotations", tmp_path / "none.jsonl", "--json")
+        return json.loads(annotate("ask", articles, "--label", "commitment", "--number", number, *options).stdout)
+
+    annotate("push", articles / "c.txt")
+    annotated = Project(project.connection, title)
+    (whole,) = annotated.tasks.export(only_annotated=False)
+    project.connection.sdk.annotations.create(id=whole.id, result=[])
+    first, rest = ask(3), ask(9)
+    assert (first["asked"], first["articles"], first["annotated_articles"]) == (3, 2, 1)
+    assert (rest["asked"], rest["asked_before"], ask(9)["asked"]) == (2, 3, 0)
+
+    questions = Project(project.connection, f"{title} questions")
+    tasks = sorted(questions.tasks.export(only_annotated=False), key=lambda one: one.id)
+    texts = [task.text for task in tasks]
+    assert {*texts} == {line for name in ("a.txt", "b.txt") for line in TEXTS[name].split("\n")}
+    for choice, task in zip(("yes", "no", "can't say"), tasks, strict=False):
+        answer(questions, choice, task)
+
+    file = tmp_path / "answers.jsonl"
+    assert (
+        f"{file}: 2 new, 0 changed, 2 in all; not written: 0 on which annotators differ, 1 that nobody could answer; 2 questions are open"
+        in annotate("answers", file).stderr
+    )
+    before = file.read_bytes()
+    assert json.loads(annotate("answers", file, "--json").stdout)["new"] == 0
+    assert file.read_bytes() == before
+    data, _ = load_to_train([str(file)], SCHEME)
+    assert dict(zip(data.texts, data.truth[:, 0].tolist(), strict=True)) == {texts[0]: True, texts[1]: False}
+    assert data.judged.tolist() == [[True, False, False, False]] * 2
+    assert data.weights.tolist() == [3, 3]
