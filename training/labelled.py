@@ -52,7 +52,7 @@ def load_to_train(paths: Sequence[str], scheme: LabelScheme) -> tuple[LabelledPa
     """Read labelled passages to train on (see ``load_labelled``). Rows of one document are one group; so are equal texts without a document.
 
     Args:
-        paths: files; what they call by one name is one document.
+        paths: files; what two of them call by one name is one group.
         scheme: labels and topics.
 
     Returns:
@@ -61,9 +61,12 @@ def load_to_train(paths: Sequence[str], scheme: LabelScheme) -> tuple[LabelledPa
     Raises:
         NewsmarkError: a row is not as it must be (names the row and the column), or there is none.
     """
-    rows = [row for path in paths for row in _checked_rows(Path(path), scheme)]
+    files = [(path, row) for path in paths for row in _checked_rows(Path(path), scheme)]
+    rows = [row for _, row in files]
+    documents = [row.where if row.document is None else f"{path}: {row.document}" for path, row in files]  # an annotated article may have this very id
     groups = [row.document or hashlib.sha256(row.text.encode()).hexdigest() for row in rows]
-    return replace(_as_passages(rows, scheme), groups=np.asarray(groups)), np.array([row.document is None for row in rows])
+    data = replace(_as_passages(rows, scheme), documents=np.asarray(documents), groups=np.asarray(groups))
+    return data, np.array([row.document is None for row in rows])
 
 
 def load_corpus(path: Path, scheme: LabelScheme) -> tuple[LabelledPassages, tuple[str, ...]]:
