@@ -13,6 +13,7 @@ from ..annotation.commandline import common_options, json_option, open_closed_st
 from ..annotation.errors import UsageError
 from ..annotation.reading.options import PATHS_HELP, options_of, reading_options
 from .prediction.article import ArticlePrinter
+from .prediction.report import Report
 from .prediction.run import Labeller, predict, print_jsonl, print_table
 from .prediction.skipped import Skipped
 
@@ -72,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=("jsonl", "table"), default="jsonl", help="how rows are printed (default: %(default)s)")
     parser.add_argument(
         "--article", dest="format", action="store_const", const="article", help="print the articles themselves, without what is labelled boilerplate"
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write a page (.html) instead: the articles in colour, and a table of what was found that can be sorted"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl, .parquet, .csv or .xlsx file for the rows; it appears when it is complete")
     parser.add_argument(
@@ -173,7 +177,10 @@ def _predict(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--output holds rows, and {option} prints them: leave out one of the two")
     if arguments.review and arguments.format == "article":
         raise UsageError("--article prints whole articles, and --review only some of their passages: leave out one of the two")
+    if arguments.report is not None and (arguments.output is not None or arguments.format != "jsonl"):
+        raise UsageError("--report writes a page in place of rows: leave out --output, --article and --format")
     article = ArticlePrinter()
+    report = Report(arguments.report) if arguments.report is not None else None
     skipped = Skipped(arguments.output) if arguments.on_error == "skip" else None
     summary = predict(
         arguments.paths,
@@ -182,10 +189,10 @@ def _predict(arguments: argparse.Namespace) -> None:
         arguments.review,
         arguments.output,
         arguments.resume,
-        article if arguments.format == "article" else print_jsonl if arguments.format == "jsonl" else print_table,
+        report or article if report or arguments.format == "article" else print_jsonl if arguments.format == "jsonl" else print_table,
         replace(options_of(arguments), skip=skipped),
     )
-    article.close()
+    (report or article).close()
     if summary and arguments.json:
         print_json(summary.as_dict())
     if skipped:

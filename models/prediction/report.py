@@ -1,0 +1,140 @@
+"""``predict --report``: one page of HTML, without outside requests, with the articles in colour and a table of what was found."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from ...annotation.errors import NewsmarkError, UsageError
+from ...annotation.files import atomic_write
+from .article import FURNITURE
+
+if TYPE_CHECKING:
+    from .local import Added
+    from .rows import Row
+
+_TEMPLATE = Path(__file__).with_suffix(".html")
+_COLORS = ("#2e7d32", "#1565c0", "#ef6c00", "#8e24aa", "#c62828", "#00838f", "#6d4c41", "#9e9d24")
+_MOST = 20_000  # passages that a browser still shows well
+_METADATA = ("title", "author", "date", "source", "url")
+
+
+@dataclass
+class _Article:
+    """An article, or rows that belong to none, with its passages as they came."""
+
+    name: str
+    metadata: dict[str, str]
+    passages: list[tuple[Row, Added, dict[str, Any]]] = field(default_factory=list)
+
+
+class Report:
+    """Collects labelled rows, and writes them as a page.
+
+    Args:
+        path: of the page.
+
+    Raises:
+        UsageError: the path has no ending of a page, or its folder is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.suffix.lower() not in {".html", ".htm"}:
+            raise UsageError(f"--report {path}: the report is a page; give it a name with .html")
+        if not path.absolute().parent.is_dir():
+            raise UsageError(f"--report {path}: no such folder; make it first")
+        self._path = path
+        self._articles: dict[Any, _Article] = {}
+        self._labels: list[str] = []
+        self._version, self._count = "", 0
+
+    def __call__(self, rows: Iterable[tuple[Row, Added]]) -> None:
+        """Take rows.
+
+        Raises:
+            NewsmarkError: there are more passages than a browser can show.
+        """
+        for row, added in rows:
+            self._count += 1
+            if self._count > _MOST:
+                raise NewsmarkError(f"--report {self._path}: a page holds {_MOST} passages at most; give fewer articles, or write an --output")
+            fields = json.loads(row.fields + "}")
+            key = row.document if row.document is not None else fields.get("name")
+            article = self._articles.get(key)
+            if article is None:
+                name = str(fields.get("name") or fields.get("document") or fields.get("page") or "rows without an article")
+                metadata = {about: str(fields[about]) for about in _METADATA if isinstance(fields.get(about), str | int) and fields[about] != ""}
+                article = self._articles[key] = _Article(name, metadata)
+            article.passages.append((row, added, fields))
+            self._labels = self._labels or list(added["scores"])
+            self._version = str(added["model_version"])
+
+    def close(self) -> None:
+        """Write the page; it appears when it is complete."""
+        shown = [label for label in self._labels if label != FURNITURE]
+        articles, rows = [], []
+        counts: Counter[str] = Counter()
+        for number, article in enumerate(self._articles.values(), start=1):
+            articles.append(self._article(number, article))
+            for place, (row, added, fields) in enumerate(article.passages):
+                for label in added["labels"]:
+                    counts[label] += 1
+                    if label in shown:
+                        rows.append(_table_row(f"p{number}-{place}", article.name, label, self._labels.index(label), row, added, fields))
+        legend = " ".join(f'<span class="label l{self._labels.index(label)}">{escape(label)}</span> {counts[label]}' for label in shown)
+        furniture = f"; {counts[FURNITURE]} passages of page furniture are grey" if counts[FURNITURE] else ""
+        page = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
+            title=f"{len(self._articles)} article{'s' * (len(self._articles) != 1)}, labelled by newsmark",
+            colors="\n".join(map(_color, range(len(self._labels)))),
+            summary=f"{self._count} passages, model {escape(self._version)}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC{furniture}. "
+            "The probabilities are the model's; what is underlined needs review.",
+            legend=legend,
+            boxes="\n".join(f'<label><input type="checkbox" name="label" value="{escape(label)}" checked> {escape(label)}</label>' for label in shown),
+            rows="\n".join(rows),
+            articles="\n".join(articles),
+        )
+        with atomic_write(self._path) as stream:
+            stream.write(page)
+
+    def _article(self, number: int, article: _Article) -> str:
+        about = " · ".join(f"<bdi>{escape(value)}</bdi>" for value in article.metadata.values())
+        lines: list[list[str]] = []
+        for place, (row, added, _) in enumerate(article.passages):
+            if row.begins_line or not lines:
+                lines.append([])
+            lines[-1].append(self._passage(f"p{number}-{place}", row, added))
+        text = "\n".join(f'<p class="line" dir="auto">{" ".join(parts)}</p>' for parts in lines)
+        header = f'<header><h3 id="a{number}"><bdi>{escape(article.name)}</bdi></h3><p class="quiet">{about}</p></header>'
+        return f'<article aria-labelledby="a{number}">{header}\n{text}\n</article>'
+
+    def _passage(self, name: str, row: Row, added: Added) -> str:
+        labels = added["labels"]
+        text = f"<bdi>{escape(row.text)}</bdi>"
+        if not labels:
+            return text
+        said = escape(", ".join(f"{label} {added['scores'][label]:.2f}" for label in labels))
+        if FURNITURE in labels:
+            return f'<span class="furniture" title="{said}">{text}</span>'
+        tags = "".join(f' <sup class="label l{self._labels.index(label)}">{escape(label)}</sup>' for label in labels)
+        review = " review" if added["review"] else ""
+        return f'<mark id="{name}" class="l{self._labels.index(labels[0])}{review}" title="{said}">{text}{tags}</mark>'
+
+
+def _table_row(name: str, article: str, label: str, column: int, row: Row, added: Added, fields: dict[str, Any]) -> str:
+    offsets = "".join(f'<td class="number">{int(fields[key])}</td>' if isinstance(fields.get(key), int) else "<td></td>" for key in ("start", "end"))
+    return (
+        f'<tr data-label="{escape(label)}" data-review="{int(bool(added["review"]))}"><td><bdi>{escape(article)}</bdi></td>'
+        f'<td><span class="label l{column}">{escape(label)}</span></td><td class="number">{added["scores"][label]:.2f}</td>'
+        f'<td class="text" dir="auto"><a href="#{name}"><bdi>{escape(row.text)}</bdi></a></td>{offsets}</tr>'
+    )
+
+
+def _color(number: int) -> str:
+    return f".l{number} {{ background: color-mix(in srgb, {_COLORS[number % len(_COLORS)]} var(--mark), transparent); }}"
