@@ -109,6 +109,8 @@ class BackendConnection:
         self._title = version
         self._id = next((int(row["id"]) for row in self._present() if row["description"] == _MARK and row["url"] == self.url), None)
         if self._id is None:
+            if not self.project.suggestion_version:  # it was that of a connection that was removed
+                self._show_stored()
             raise NewsmarkError(refused)
         self._remove_webhooks(self.url)
         self.project.suggestion_version = version
@@ -140,6 +142,9 @@ class BackendConnection:
         if self._id is None:
             return
         self._remove(self._id, self.url)
+        self._show_stored()
+
+    def _show_stored(self) -> None:
         counts: Mapping[str, int] = self.project.connection.get(f"api/projects/{self.project.required_id()}/model-versions/", {})
         if counts:
             self.project.suggestion_version = max(counts, key=lambda version: (counts[version], version == self._title))

@@ -237,6 +237,8 @@ def _announce(connection: BackendConnection, live: LiveSuggester) -> None:
 async def _keep(application: FastAPI, connection: BackendConnection, live: LiveSuggester, connecting: asyncio.Task[None]) -> None:
     """Renew older suggestions whenever nobody waits for new ones."""
     await asyncio.wait([connecting])
+    if connecting.cancelled() or connecting.exception():
+        return
     reason, version = "", live.present.version
     while True:
         pause = float(_PAUSE_SECONDS)

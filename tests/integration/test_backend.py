@@ -56,6 +56,10 @@ def test_a_killed_backend_is_replaced_by_the_next_start_and_ctrl_c_removes_it(pr
     killed.kill()
     killed.wait()
     assert len(connections(project)) == 1
+    refused, _ = start_backend("--model", MODEL, "--url", "http://127.0.0.1:1", ready="Label Studio can't reach http://127.0.0.1:1")
+    assert refused.wait(300) == 1
+    assert connections(project) == []
+    assert next_task(project)["predictions"]  # those that are stored
     process, _ = start_backend("--model", MODEL)
     (connection,) = connections(project)
     assert connection["readable_state"] == "Connected"
