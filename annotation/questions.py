@@ -33,6 +33,7 @@ class Question:
     Attributes:
         document: id of the passage's document.
         name: of the document.
+        group: what the document shares with its translations (see ``Document.group``).
         language: of the document.
         kind: kind of text; "" where it is not known.
         start: offset of the passage's first character in the document.
@@ -45,6 +46,7 @@ class Question:
 
     document: str
     name: str
+    group: str
     language: str
     kind: str
     start: int
@@ -133,7 +135,8 @@ def _candidates(document: Document, label: str, passages: Sequence[tuple[int, in
     texts = ["", *(document.text[start:end] for start, end, *_ in passages), ""]
     for number, (start, end, probability, kind) in enumerate(passages):
         before, text, after = texts[number : number + 3]
-        yield Candidate(Question(document.id, document.name, document.language, kind, start, end, label, text, before, after), probability)
+        question = Question(document.id, document.name, document.group, document.language, kind, start, end, label, text, before, after)
+        yield Candidate(question, probability)
 
 
 def choose_questions(candidates: Candidates, number: int, asked: Container[str] = (), known: Iterable[str] = ()) -> list[Question]:
@@ -188,8 +191,8 @@ class _NearCopies:
     def __init__(self, known: Iterable[str]) -> None:
         self._sizes: list[int] = []
         self._with: dict[str, list[int]] = defaultdict(list)
-        for text in known:
-            self.add(text)
+        for text in set(known):
+            self._insert(_shingles(text))  # they may be near copies of each other: looking for those would take longest
 
     def add(self, text: str) -> bool:
         """Add a text, unless there is a near copy of it; says whether it was added."""
@@ -197,10 +200,13 @@ class _NearCopies:
         common = Counter(number for one in shingles for number in self._with.get(one, ()))
         if any(count >= _NEAR * (len(shingles) + self._sizes[number] - count) for number, count in common.items()):
             return False
+        self._insert(shingles)
+        return True
+
+    def _insert(self, shingles: set[str]) -> None:
         for one in shingles:
             self._with[one].append(len(self._sizes))
         self._sizes.append(len(shingles))
-        return True
 
 
 def _shingles(text: str) -> set[str]:

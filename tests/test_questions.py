@@ -25,7 +25,7 @@ NUMBERS = count()
 def candidate(probability, text=None, language="sv", kind=""):
     number = next(NUMBERS)
     text = text or f"Mening {number}."
-    return Candidate(Question(f"d{number}", "a.txt", language, kind, 0, len(text), "commitment", text), probability)
+    return Candidate(Question(f"d{number}", "a.txt", f"d{number}", language, kind, 0, len(text), "commitment", text), probability)
 
 
 def choose(number, *rows, threshold=0.5, **before):
@@ -59,10 +59,13 @@ def test_what_was_asked_and_near_copies_of_what_is_known_are_left_out():
 
 
 def test_a_question_is_another_one_with_another_label_or_place():
-    first = Question("d", "a.txt", "sv", "", 0, 13, "commitment", "De lovar mer.")
-    others = [Question("d", "a.txt", "sv", "", 0, 13, "quote", "De lovar mer."), Question("d", "a.txt", "sv", "", 1, 14, "commitment", "De lovar mer.")]
+    first = Question("d", "a.txt", "d", "sv", "", 0, 13, "commitment", "De lovar mer.")
+    others = [
+        Question("d", "a.txt", "d", "sv", "", 0, 13, "quote", "De lovar mer."),
+        Question("d", "a.txt", "d", "sv", "", 1, 14, "commitment", "De lovar mer."),
+    ]
     assert len({one.id for one in (first, *others)}) == 3
-    assert first.id == Question("d", "b.txt", "fr", "sports", 0, 13, "commitment", "De lovar mer.", "Förr.").id
+    assert first.id == Question("d", "b.txt", "e", "fr", "sports", 0, 13, "commitment", "De lovar mer.", "Förr.").id
 
 
 class Scorer:
@@ -130,7 +133,7 @@ def test_the_interface_is_valid_and_takes_one_key_per_answer():
 def question(number=1, label="commitment"):
     start, end = OFFSETS[number]
     texts = ["", *(DOCUMENT.text[one:two] for one, two in OFFSETS), ""]
-    return Question(DOCUMENT.id, "a.txt", "sv", "", start, end, label, texts[number + 1], texts[number], texts[number + 2])
+    return Question(DOCUMENT.id, "a.txt", "https://example.org/a", "sv", "", start, end, label, texts[number + 1], texts[number], texts[number + 2])
 
 
 def test_an_annotator_sees_the_passage_between_its_neighbours_and_the_definition():
@@ -167,7 +170,7 @@ def test_an_answer_becomes_a_passage_that_was_judged_for_the_label_alone():
         ("Priset steg.", [], ["reader-2"]),  # the annotator changed the answer
         ("Hon <gick> hem.", ["commitment"], ["reader-3"]),
     ]
-    assert {(*row["judged"], row["weight"], row["lang"], row["document"]) for row in rows} == {("commitment", WEIGHT, "sv", DOCUMENT.id)}
+    assert {(*row["judged"], row["weight"], row["lang"], row["document"]) for row in rows} == {("commitment", WEIGHT, "sv", "https://example.org/a")}
 
 
 def test_what_decides_nothing_is_counted():
@@ -199,17 +202,22 @@ def test_answers_are_merged_into_a_file_and_nothing_is_lost(tmp_path):
     assert [row["text"] for row in rows[1:]] == ["Priset steg.", "Hon <gick> hem."]
 
 
-def test_a_weight_that_somebody_changed_in_the_file_stays(tmp_path):
+def test_what_somebody_changed_in_the_file_for_training_stays(tmp_path):
     path = tmp_path / "answers.jsonl"
     answers = read(task(question(0), (1, YES)))
     merge_answers(path, answers)
-    path.write_text(path.read_text(encoding="utf-8").replace('"weight": 3', '"weight": 5'), encoding="utf-8")
+    changed = path.read_text(encoding="utf-8").replace('"weight": 3', '"weight": 5').replace("https://example.org/a", "a and its translation")
+    path.write_text(changed, encoding="utf-8")
     assert merge_answers(path, answers) == (0, 0, 1)
-    assert '"weight": 5' in path.read_text(encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == changed
+    merge_answers(path, read(task(question(0), (1, NO))))
+    (row,) = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    assert (row["labels"], row["weight"], row["document"]) == ([], 5, "a and its translation")
 
 
 def test_rows_of_one_document_do_not_follow_each_other(tmp_path):
     path = tmp_path / "answers.jsonl"
-    rows = {(name, start, start + 1, "quote"): {"document": name, "start": start, "end": start + 1, "judged": ["quote"]} for name in "ab" for start in (0, 1)}
-    merge_answers(path, Answers(rows, 0, 0, 0))
-    assert [json.loads(line)["document"] for line in path.read_text(encoding="utf-8").splitlines()] == ["a", "b", "a", "b"]
+    merge_answers(
+        path, Answers({f"{name}{number}": {"id": f"{name}{number}", "document": name, "annotators": []} for name in "ab" for number in (1, 2)}, 0, 0, 0)
+    )
+    assert [json.loads(line)["id"] for line in path.read_text(encoding="utf-8").splitlines()] == ["a1", "b1", "a2", "b2"]

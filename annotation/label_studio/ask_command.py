@@ -15,7 +15,7 @@ from ..documents import Document, read_documents
 from ..errors import PartlyDoneError, UsageError, unknown_name
 from ..labels import LabelScheme, load_labels
 from ..reading.options import PATHS_HELP, options_of, reading_options
-from .options import add_project_options, open_project
+from .options import add_project_options, few, open_project
 
 if TYPE_CHECKING:
     from ..questions import Candidates
@@ -85,8 +85,7 @@ def _ask(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace],
         where = f" at {url}; when they are answered, run annotate answers FILE" if questions else ""
         print(f"{len(questions)} new questions about {arguments.label!r}{where}", file=sys.stderr)
         if len(questions) < arguments.number:
-            articles = f"{len(left)} articles without annotations"
-            print(f"no more passages of {articles} are in doubt and neither asked about before nor near copies of others", file=sys.stderr)
+            print(f"no further passage of {len(left)} articles without annotations is in doubt, new and no near copy", file=sys.stderr)
 
     return run
 
@@ -103,7 +102,11 @@ def _candidates(arguments: argparse.Namespace, documents: Sequence[Document], sc
     from ..questions import read_scores, score_documents
 
     if arguments.rows:
-        return read_scores(arguments.rows, documents, arguments.label, scheme)
+        found = read_scores(arguments.rows, documents, arguments.label, scheme)
+        there = {one.question.document for one in found.rows}
+        if without := [one.name for one in documents if one.id not in there]:
+            print(f"{arguments.rows}: no rows for {few(without, 'document')}; nothing is asked there", file=sys.stderr)
+        return found
     if load_suggester is None:
         raise UsageError("annotate ask needs newsmark.models; run the command annotate, or give --rows FILE")
     return score_documents(documents, arguments.label, load_suggester(arguments.model, scheme))
