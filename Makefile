@@ -63,12 +63,13 @@ $(PEERS): $(READY)
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' -c constraints.txt
 	@touch $@
 
-bench: $(PEERS)  ## compare with bare calls, plain servers and other classifiers (long; TEST=FILE: labelled passages to score on; SPLITTING=FOLDER: suites of split sentences)
+bench: $(PEERS)  ## compare with bare calls, plain servers and other classifiers (long; TEST=FILE: labelled passages to score on; SPLITTING=FOLDER: suites of split sentences; PAGES=FILE: saved pages)
 	@$(RUN)/python tests/benchmarks/annotations.py
 	@$(RUN)/python tests/benchmarks/label_studio.py
 	@$(RUN)/python tests/benchmarks/prediction.py
 	@$(RUN)/python tests/benchmarks/serving.py
 	@$(RUN)/python tests/benchmarks/splitting.py $(if $(SPLITTING),--data "$(SPLITTING)")
+	@$(RUN)/python tests/benchmarks/pages.py $(if $(PAGES),--pages "$(PAGES)")
 	@$(RUN)/python tests/benchmarks/classifiers.py $(if $(TEST),--test "$(TEST)")
 	@$(RUN)/python tests/benchmarks/new_label.py $(if $(TEST),--test "$(TEST)")
 

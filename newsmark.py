@@ -104,7 +104,7 @@ def read_documents(
     from newsmark.annotation.reading.sources import ReadingOptions
 
     some = [paths] if isinstance(paths, str | Path) else paths
-    return list(read(map(Path, some), ReadingOptions(recursive, encoding, text_column)))
+    return list(read(map(Path, some), ReadingOptions(recursive, encoding, text_column, furniture=True)))
 
 
 def split(text: str, lang: str | None = None) -> list[Passage]:
@@ -223,7 +223,7 @@ class Model:
         from newsmark.models.prediction.predict import predict_articles
 
         several = [articles] if isinstance(articles, str | Document) else articles
-        texts = [(article, lang) if isinstance(article, str) else (article.text, article.language) for article in several]
+        texts = [(article, lang) if isinstance(article, str) else article for article in several]
         pairs = predict_articles(self._trained, texts, threshold)
         answers = [[LabelledPassage(**vars(passage), **vars(found)) for passage, found in one] for one in pairs]
         return answers if several is articles else answers[0]

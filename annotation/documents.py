@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,15 @@ class Document:
         name: file name, or the row's name, for people; always printable.
         language: ISO 639-1 code, given or identified from the text.
         metadata: what the article says about itself, as far as it does: title, URL, author, date, source.
+        furniture: of a page (HTML), for each line of the text: the logarithmic odds that it is furniture, as far as tags, links and an extractor
+            say; empty for other documents, and where this was not asked for (``ReadingOptions``).
     """
 
     text: str
     name: str
     language: str
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    furniture: tuple[float, ...] = field(default=(), compare=False, repr=False)
 
     @cached_property
     def id(self) -> str:
@@ -49,6 +53,14 @@ class Document:
         """The URL on the last line that says "Source: …" (in one of several languages), if there is one."""
         found = _SOURCE_LINE.findall(self.text)
         return found[-1] if found else None
+
+    def furniture_at(self, offsets: Iterable[int]) -> list[float | None]:
+        """What ``furniture`` says of the lines that some offsets are in; None where nothing is known."""
+        return [self.furniture[bisect_right(self._line_starts, offset) - 1] if self.furniture else None for offset in offsets]
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(found.end() for found in re.finditer("\n", self.text))]
 
     @property
     def group(self) -> str:
@@ -136,4 +148,5 @@ def document_of(entry: Entry, with_path: bool = False) -> Document:
     name = row.get("name")
     own = str(name) if isinstance(name, str | int | float) and str(name) else ""
     said = {key: str(row[key]) for key in METADATA if isinstance(row.get(key), str | int | float) and row[key] != ""}
-    return make_document(text, own or (not with_path and entry.short) or where, string_of(row, "lang", where), said)
+    document = make_document(text, own or (not with_path and entry.short) or where, string_of(row, "lang", where), said)
+    return replace(document, furniture=entry.furniture) if entry.furniture else document

@@ -12,6 +12,7 @@ from .classifier import Classifier, SavedClassifier
 from .context import PassageInContext
 
 _EDGE = 1e-4  # scores are kept this far from 0 and 1 where their logarithm is taken
+_BESIDE_A_PAGE = 0.49  # weight of a model's own odds beside those of a page; learned together with the weights in annotation/reading/furniture.py
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,30 @@ def read_odds(classifier: Classifier | SavedClassifier, contexts: Sequence[Passa
     """
     numbers: dict[str, int] = {}
     for one in contexts:
-        for text in (one.text, *filter(None, one[1:])):
+        for text in (one.text, *filter(None, (one.before, one.after))):
             numbers.setdefault(text, len(numbers))
     found = log_odds(classifier.scores(list(numbers)))
-    rows = np.array([[numbers.get(text, 0) for text in one] for one in contexts])
+    rows = np.array([[numbers.get(text, 0) for text in one[:3]] for one in contexts])
     odds: NDArray[np.float64] = found[rows]
     odds[np.array([[False, not one.before, not one.after] for one in contexts])] = 0.0
     return odds
+
+
+def with_pages(scores: NDArray[np.float64], contexts: Sequence[PassageInContext], columns: Sequence[int]) -> NDArray[np.float64]:
+    """Let pages have their say: how likely the labels of furniture are where a passage is from a page that was read.
+
+    Args:
+        scores: n × labels, calibrated; where nothing is known of a page, they stay.
+        contexts: the n passages.
+        columns: of the labels of furniture.
+    """
+    known = np.array([one.furniture is not None for one in contexts], dtype=bool)
+    if columns and known.any():
+        pages = np.array([[one.furniture] for one in contexts if one.furniture is not None])
+        place = np.ix_(np.flatnonzero(known), np.asarray(columns))
+        scores = scores.copy()
+        scores[place] = logistic(_BESIDE_A_PAGE * log_odds(scores[place]) + pages)
+    return scores
 
 
 def calibrated(odds: NDArray[np.float64], calibrations: Sequence[Calibration]) -> NDArray[np.float64]:

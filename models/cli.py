@@ -190,7 +190,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         arguments.output,
         arguments.resume,
         report or article if report or arguments.format == "article" else print_jsonl if arguments.format == "jsonl" else print_table,
-        replace(options_of(arguments), skip=skipped),
+        replace(options_of(arguments), furniture=True, skip=skipped),
     )
     (report or article).close()
     if summary and arguments.json:

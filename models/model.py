@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .calibration import Calibration, calibrated, read_odds
+from .calibration import Calibration, calibrated, read_odds, with_pages
 from .classifier import Classifier, ReadsBeginnings, SavedClassifier
 from .context import PassageInContext
 
@@ -39,10 +39,14 @@ class TrainedModel:
     version: str = ""
 
     def scores(self, contexts: Sequence[PassageInContext]) -> NDArray[np.float64]:
-        """Calibrated probability of each label for each passage: n × labels."""
+        """Calibrated probability of each label for each passage: n × labels.
+
+        What stands around an article has a label that excludes all others: this is the one that pages say something about.
+        """
         if not len(contexts):
             return np.zeros((0, len(self.labels)))
-        return calibrated(read_odds(self.classifier, contexts), self.calibrations)
+        furniture = [column for column, name in enumerate(self.labels) if name in self.exclusive]
+        return with_pages(calibrated(read_odds(self.classifier, contexts), self.calibrations), contexts, furniture)
 
     def truncates(self, texts: Sequence[str]) -> list[bool]:
         """Whether the classifier reads only the beginning of each text."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def _push(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace]
         from .push import plan_push, project_lock, stale_tasks
 
         scheme = load_labels(arguments.labels)
-        documents = list(read_documents(arguments.paths, options_of(arguments)))
+        documents = list(read_documents(arguments.paths, replace(options_of(arguments), furniture=arguments.model is not None)))
         project = open_project(arguments)
         with project.connection.clear_errors(), project_lock(project):
             plan = plan_push(project, documents)

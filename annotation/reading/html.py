@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import NewsmarkError
 from .encodings import decode_text
-from .lines import CELL, join_lines
+from .furniture import furniture_odds
+from .lines import CELL, show_line
 from .sources import Entry, ReadingOptions, Source, article
 from .text import read_article_bytes
 
@@ -39,18 +40,32 @@ def read_html_file(source: Source, options: ReadingOptions) -> Iterator[Entry]:
     """Read a page as a browser saves it.
 
     Its text has a line for each visible block: paragraphs, headings, items of lists and menus, rows of tables (a tab between cells).
-    Title, URL, author, date and source are what the page's head says.
+    Title, URL, author, date and source are what the page's head says. Where the options ask for it, each line has the odds that it is furniture (``furniture.py``).
 
     Raises:
         NewsmarkError: nothing is visible on the page.
     """
-    text, said = read_page(read_article_bytes(source), source.name, options)
+    text, said, furniture = read_page(read_article_bytes(source), source.name, options)
     if not text:
         raise NewsmarkError(f"{source.name}: nothing is visible on this page; save it from the browser when it is shown")
-    yield article(source, text, said)
+    yield article(source, text, said)._replace(furniture=furniture)
 
 
-def read_page(raw: bytes, where: str, options: ReadingOptions, charset: str | None = None) -> tuple[str, dict[str, str | None]]:
+class Page(NamedTuple):
+    """What a page shows and says.
+
+    Attributes:
+        text: its visible lines; empty where nothing is visible.
+        said: what its head says about the article.
+        furniture: the odds that each line is furniture (see ``Document``), where the options ask for them.
+    """
+
+    text: str
+    said: dict[str, str | None]
+    furniture: tuple[float, ...] = ()
+
+
+def read_page(raw: bytes, where: str, options: ReadingOptions, charset: str | None = None) -> Page:
     """Read a page.
 
     Args:
@@ -58,21 +73,19 @@ def read_page(raw: bytes, where: str, options: ReadingOptions, charset: str | No
         where: its place, for messages.
         options: names the encoding, if the user did.
         charset: the encoding that the server named; None for that which the page names.
-
-    Returns:
-        The text, which is empty where nothing is visible, and what the page's head says about the article.
     """
     declared = _CHARSET.search(raw[:4096])
     page = decode_text(raw, where, options.encoding, charset or (declared[1].decode("ascii") if declared else None))
     root = parse(page)
-    text = "" if root is None else visible_text(root)
-    return text, _said(root, page) if text else {}
+    lines = [] if root is None else visible_lines(root)
+    said = head_of(root, page) if lines else {}
+    return Page("\n".join(line.text for line in lines), said, furniture_odds(lines, page, said["title"] or "") if lines and options.furniture else ())
 
 
 def html_text(page: str) -> str:
     """The visible text of a page or a piece of one."""
     root = parse(page)
-    return "" if root is None else visible_text(root)
+    return "" if root is None else "\n".join(line.text for line in visible_lines(root))
 
 
 def parse(page: str) -> Any:
@@ -86,18 +99,40 @@ def parse(page: str) -> Any:
         return None
 
 
-def visible_text(root: Any) -> str:
-    """The visible lines below an element."""
+class Line(NamedTuple):
+    """A visible line of a page.
+
+    Attributes:
+        text: as a browser shows it; a tab between the cells of a table's row.
+        block: the innermost block or cell that its first words are in.
+        linked: characters of it that are in links, white space left out.
+    """
+
+    text: str
+    block: Any
+    linked: int
+
+
+def visible_lines(root: Any) -> list[Line]:
+    """The visible lines below an element, in reading order."""
+    return [line for line in (Line(show_line(text.replace(_LINK, "")), block, linked) for text, block, linked in _lines(root)) if line.text]
+
+
+def _lines(root: Any) -> Iterator[Line]:
     from lxml import etree
 
-    lines, line = [], ""
+    line, block, linked, links = "", root, 0, 0
+    around = [root]  # the blocks and cells that are open, the innermost one last
     for event, element in (walk := etree.iterwalk(root, events=("start", "end"))):
         tag = element.tag
         breaks = tag in _BLOCKS or tag == "br"
+        if breaks:
+            yield Line(line, block, linked)
+            line, linked = "", 0
         if event == "start":
-            if breaks:
-                lines.append(line)
-                line = ""
+            if tag in _BLOCKS or tag in _CELLS:
+                around.append(element)
+            links += tag == "a"
             if _is_hidden(element):
                 walk.skip_subtree()
                 continue
@@ -105,20 +140,22 @@ def visible_text(root: Any) -> str:
                 line += CELL
             elif tag == "a" and line.endswith(_LINK):
                 line += " "  # links that follow each other are shown with space between them
-            if element.text:
-                if tag == "pre":
-                    *whole, line = element.text.split("\n")
-                    lines += whole
-                else:
-                    line += element.text
+            text = element.text or ""
+            if tag == "pre":
+                *whole, text = text.split("\n")
+                yield from (Line(one, element, 0) for one in whole)
         else:
-            if breaks:
-                lines.append(line)
-                line = ""
-            elif tag == "a":
+            if tag in _BLOCKS or tag in _CELLS:
+                around.pop()
+            links -= tag == "a"
+            if tag == "a":
                 line += _LINK
-            line += element.tail or "" if element is not root else ""
-    return join_lines(one.replace(_LINK, "") for one in [*lines, line])
+            text = (element.tail or "") if element is not root else ""
+        if text:
+            block = block if line.strip() else around[-1]
+            line += text
+            linked += len("".join(text.split())) if links else 0
+    yield Line(line, block, linked)
 
 
 def _is_hidden(element: Any) -> bool:
@@ -127,8 +164,8 @@ def _is_hidden(element: Any) -> bool:
     return bool(_UNSEEN.search(element.get("style", ""))) or (element.tag == "dialog" and "open" not in element.attrib)
 
 
-def _said(root: Any, page: str) -> dict[str, str | None]:
-    """What the page's head says about the article."""
+def head_of(root: Any, page: str) -> dict[str, str | None]:
+    """What a page's head says about the article: title, URL, author, date and source, each None or empty where it says nothing."""
     metas: dict[str, str] = {}
     for meta in root.iter("meta"):
         name = meta.get("property") or meta.get("name") or meta.get("itemprop") or ""

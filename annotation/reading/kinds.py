@@ -34,7 +34,7 @@ class Kind:
 
 KINDS = (
     Kind((".txt", ".text", ".md", ".markdown"), "text.read_text_file"),
-    Kind((".html", ".htm", ".xhtml"), "html.read_html_file", requires=("lxml", "lxml")),
+    Kind((".html", ".htm", ".xhtml"), "html.read_html_file", requires=("trafilatura", "trafilatura")),
     Kind((".docx",), "word.read_docx_file", requires=("docx", "python-docx"), zipped=True),
     Kind((".odt",), "word.read_odt_file", requires=("lxml", "lxml"), zipped=True),
     Kind((".pdf",), "pdf.read_pdf_file", requires=("pypdf", "pypdf")),

@@ -20,8 +20,12 @@ def one_line(text: str) -> str:
 
 def join_lines(lines: Iterable[str]) -> str:
     """Make a text of the lines that are not blank, with a tab at each ``CELL``."""
-    joined = (one_line(line).strip(f"{CELL} ").replace(CELL, "\t") for line in lines)
-    return "\n".join(line for line in joined if line)
+    return "\n".join(line for line in map(show_line, lines) if line)
+
+
+def show_line(line: str) -> str:
+    """A line as a browser shows it, with a tab at each ``CELL``."""
+    return one_line(line).strip(f"{CELL} ").replace(CELL, "\t")
 
 
 def unwrap(lines: Iterable[str]) -> list[str]:

@@ -24,12 +24,14 @@ class ReadingOptions:
         recursive: read the sub-folders of folders, too.
         encoding: of the text files that are not UTF-8; None to find it out.
         text_column: the field or column that holds the text; None for ``text``, or the only column of long texts.
+        furniture: whether to look what pages (HTML) say of which of their lines are furniture; it takes three times as long.
         skip: takes what is wrong with a row or a file, and the row where it could be read, instead of the end that it would be.
     """
 
     recursive: bool = False
     encoding: str | None = None
     text_column: str | None = None
+    furniture: bool = False
     skip: Callable[[NewsmarkError, Mapping[str, Any] | None], None] | None = None
 
     def refuse(self, error: NewsmarkError, row: Mapping[str, Any] | None = None) -> None:
@@ -90,12 +92,14 @@ class Entry(NamedTuple):
         row: ``text`` and what else is known; of an article what it says about itself (``METADATA``), as far as it does.
         line: the JSON that the row was read from, as it is written.
         short: name of the file where an article is a whole file, else empty: it is then an article, whatever its row holds.
+        furniture: of a page, see ``Document``.
     """
 
     where: str
     row: dict[str, Any]
     line: str = ""
     short: str = ""
+    furniture: tuple[float, ...] = ()
 
 
 def article(source: Source, text: str, said: Mapping[str, str | None] | None = None) -> Entry:

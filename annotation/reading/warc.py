@@ -87,9 +87,9 @@ def _page(record: Any, where: str, options: ReadingOptions) -> Entry | None:
     if len(raw) > MAX_TEXT_BYTES:
         raise NewsmarkError(too_large(where, len(raw)))
     declared = _CHARSET.search(record.http_headers.get_header("Content-Type") or "")
-    text, said = read_page(raw, where, options, declared[1] if declared else None)
+    text, said, furniture = read_page(raw, where, options, declared[1] if declared else None)
     if not text:
         return None
     address = record.rec_headers.get_header("WARC-Target-URI")
     said |= {"url": address or said["url"], "date": said["date"] or record.rec_headers.get_header("WARC-Date")}
-    return Entry(where, {"text": text, "name": address or where} | {name: value for name, value in said.items() if value})
+    return Entry(where, {"text": text, "name": address or where} | {name: value for name, value in said.items() if value}, furniture=furniture)

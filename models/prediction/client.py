@@ -66,7 +66,7 @@ class Client:
             found += self._label(part, threshold)
         return found
 
-    def _label(self, inputs: Sequence[dict[str, str]], threshold: float | None) -> list[Added]:
+    def _label(self, inputs: Sequence[dict[str, Any]], threshold: float | None) -> list[Added]:
         params: dict[str, Any] = {"split": False} if threshold is None else {"split": False, "threshold": threshold}
         try:
             response = self._busy(self._away, self._post, json.dumps({"inputs": inputs, "params": params}).encode())
@@ -121,15 +121,15 @@ def _pause(state: RetryCallState) -> float:
     return max(min(asked, 60.0), wait_exponential_jitter(initial=0.25, max=15)(state))
 
 
-def _parts(contexts: Sequence[PassageInContext]) -> Iterator[list[dict[str, str]]]:
-    part: list[dict[str, str]] = []
+def _parts(contexts: Sequence[PassageInContext]) -> Iterator[list[dict[str, Any]]]:
+    part: list[dict[str, Any]] = []
     size = 0
     for one in contexts:
-        bytes_of_it = 3 * sum(map(len, one))
+        bytes_of_it = 3 * sum(map(len, one[:3]))
         if part and (len(part) == _INPUTS or size + bytes_of_it > _BYTES):
             yield part
             part, size = [], 0
-        part.append({name: value for name, value in one._asdict().items() if value or name == "text"})
+        part.append({name: value for name, value in one._asdict().items() if value not in {"", None} or name == "text"})
         size += bytes_of_it
     if part:
         yield part

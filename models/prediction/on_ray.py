@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import socket
 import tempfile
@@ -58,7 +59,7 @@ def on_ray(folder: Path, threshold: float | None, workers: int | None) -> Engine
     def in_order(chunks: Iterable[Sequence[PassageInContext]]) -> Iterator[list[Added]]:
         rest = iter(chunks)
         while given := list(islice(rest, _RAY_CHUNKS)):
-            rows = [context._asdict() for context in chain.from_iterable(given)]
+            rows = [{**one._asdict(), "furniture": math.nan if one.furniture is None else one.furniture} for one in chain.from_iterable(given)]
             answers = iter(
                 ray.data.from_items(rows, override_num_blocks=len(given))
                 .map_batches(
@@ -104,5 +105,7 @@ class _Actor:
         self.threshold = threshold
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, list[str]]:
-        contexts = [PassageInContext(*row) for row in zip(batch["text"], batch["before"], batch["after"], strict=True)]
+        columns = (batch[name].tolist() for name in PassageInContext._fields)
+        contexts = [PassageInContext(*row) for row in zip(*columns, strict=True)]
+        contexts = [one._replace(furniture=None) if one.furniture is not None and math.isnan(one.furniture) else one for one in contexts]
         return {"added": [json.dumps(one) for one in label(self.model, contexts, self.threshold)]}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
 
-from ...annotation.documents import identify_language
+from ...annotation.documents import Document, identify_language
 from ...annotation.errors import NewsmarkError
 from ...annotation.splitting.passages import Passage, split_passages
 from ..context import PassageInContext, in_reading_order
@@ -55,13 +55,13 @@ class TooManyPassagesError(NewsmarkError):
 
 
 def predict_articles(
-    model: TrainedModel, articles: Sequence[tuple[str, str | None]], threshold: float | None = None, most: int | None = None
+    model: TrainedModel, articles: Sequence[Document | tuple[str, str | None]], threshold: float | None = None, most: int | None = None
 ) -> list[list[tuple[Passage, Prediction]]]:
     """Split articles into passages and classify all of these together.
 
     Args:
         model: a trained model.
-        articles: n texts, which the offsets refer to, with their languages (ISO 639-1; identified from the text where None).
+        articles: n documents, or texts with their languages (ISO 639-1; identified from the text where None).
         threshold: a label is given from this score on; by default the model's own.
         most: passages that the articles may have together; by default any number.
 
@@ -72,13 +72,15 @@ def predict_articles(
         TooManyPassagesError: there are more passages than ``most``; nothing was classified.
         OutOfTimeError: the deadline of the context passed.
     """
-    split, count = [], 0
-    for text, language in articles:
+    split, contexts, count = [], [], 0
+    for article in articles:
         check_deadline()
+        text, language = article if isinstance(article, tuple) else (article.text, article.language)
         split.append(split_passages(text, language or identify_language(text)))
+        known = article.furniture_at(passage.start for passage in split[-1]) if isinstance(article, Document) else None
+        contexts += in_reading_order([passage.text for passage in split[-1]], furniture=known)
         count += len(split[-1])
         if most is not None and count > most:
             raise TooManyPassagesError(f"the texts have more than {most} passages")
-    contexts = [one for passages in split for one in in_reading_order([passage.text for passage in passages])]
     predictions = iter(predict_passages(model, contexts, threshold))
     return [[(passage, next(predictions)) for passage in passages] for passages in split]

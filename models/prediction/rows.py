@@ -36,6 +36,7 @@ class Row(NamedTuple):
         before: the passage before it, where the row itself says so.
         after: the passage after it, likewise.
         begins_line: whether a line begins with it, or between it and the passage before it in its article.
+        furniture: what the page says of it, see ``PassageInContext``.
     """
 
     text: str
@@ -44,6 +45,7 @@ class Row(NamedTuple):
     before: str = ""
     after: str = ""
     begins_line: bool = True
+    furniture: float | None = None
 
 
 def read_rows(paths: Iterable[str], joined: bool = False, options: ReadingOptions = DEFAULTS) -> Iterator[Row]:
@@ -87,7 +89,7 @@ def with_neighbours(rows: Iterator[Row]) -> Iterator[tuple[Row, PassageInContext
     while row is not None:
         after = next(rows, None)
         follows = after is not None and row.document is not None and after.document == row.document
-        yield row, PassageInContext(row.text, text_before or row.before, after.text if after is not None and follows else row.after)
+        yield row, PassageInContext(row.text, text_before or row.before, after.text if after is not None and follows else row.after, row.furniture)
         text_before = row.text if follows else ""
         row = after
 
@@ -184,14 +186,15 @@ def _passages(article: Document, raw: Sequence[tuple[str, str]] = (), row: Mappi
     rest = _join(_renamed(own, row, [*ADDED, *taken])).removeprefix("{")
     beside = object()  # two articles with one name, or one text, are two
     end = 0
-    for passage in split_passages(article.text, article.language):
+    passages = split_passages(article.text, article.language)
+    for passage, furniture in zip(passages, article.furniture_at(passage.start for passage in passages), strict=True):
         values = {"document": article.id, "name": article.name, **vars(passage)}
         fields = _ENCODE({name: values[name] for name in taken})[:-1]
         if begin:
             fields = f"{begin}, {fields.removeprefix('{')}"
         begins_line = not end or "\n" in article.text[end : passage.start]
         end = passage.end
-        yield Row(passage.text, f"{fields}, {rest}" if rest else fields, beside, begins_line=begins_line)
+        yield Row(passage.text, f"{fields}, {rest}" if rest else fields, beside, begins_line=begins_line, furniture=furniture)
 
 
 def _raw_fields(line: str) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,9 @@ class Input(BaseModel):
     lang: str | None = Field(default=None, description="ISO 639-1 code; identified from the text where it is not given", max_length=35)
     before: str | None = Field(default=None, description="the passage before, where the text is a single passage")
     after: str | None = Field(default=None, description="the passage after, where the text is a single passage")
+    furniture: float | None = Field(
+        default=None, allow_inf_nan=False, description="logarithmic odds that it is furniture, as far as the page says that it is from; for single passages"
+    )
 
 
 class Params(BaseModel):

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from ...annotation.documents import Document
 from ...annotation.errors import NewsmarkError
 from ...annotation.labels import LabelScheme
-from ...annotation.splitting.passages import split_passages
 from ...annotation.suggestions import SuggestedPassage, Suggestion, suggest_labels
-from ..context import in_reading_order
 from ..model import TrainedModel
 from ..saved import load_model
 from ..store import connect, find_folder, translate_errors, uri_of_run
-from .predict import predict_passages
+from .predict import predict_articles
 
 
 @dataclass(frozen=True)
@@ -89,10 +87,6 @@ class ModelSuggester:
 
     def suggest(self, document: Document) -> Suggestion:
         """Suggest one span per passage and label given."""
-        passages = split_passages(document.text, document.language)
-        predictions = predict_passages(self.model, in_reading_order([passage.text for passage in passages]))
-        labelled = [
-            SuggestedPassage(passage.start, passage.end, {label: one.scores[label] for label in one.labels})
-            for passage, one in zip(passages, predictions, strict=True)
-        ]
+        [labels] = predict_articles(self.model, [document])
+        labelled = [SuggestedPassage(passage.start, passage.end, {label: one.scores[label] for label in one.labels}) for passage, one in labels]
         return suggest_labels(document, self.version, labelled, self.scheme)

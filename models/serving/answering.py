@@ -40,7 +40,7 @@ def label_inputs(model: TrainedModel, inputs: Sequence[Input], threshold: float 
     if most is not None and len(inputs) > most:
         raise TooManyPassagesError(f"there are more than {most} passages")
     passages = [Passage(0, len(one.text), one.text) for one in inputs]
-    contexts = [PassageInContext(one.text, one.before or "", one.after or "") for one in inputs]
+    contexts = [PassageInContext(one.text, one.before or "", one.after or "", one.furniture) for one in inputs]
     return [[pair] for pair in zip(passages, predict_passages(model, contexts, threshold), strict=True)]
 
 
