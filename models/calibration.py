@@ -12,7 +12,7 @@ from .classifier import Classifier, SavedClassifier
 from .context import PassageInContext
 
 _EDGE = 1e-4  # scores are kept this far from 0 and 1 where their logarithm is taken
-_BESIDE_A_PAGE = 0.49  # weight of a model's own odds beside those of a page; learned together with the weights in annotation/reading/furniture.py
+_BESIDE_A_PAGE = 0.48  # weight of a model's own odds beside those of a page; learned together with the weights in annotation/reading/furniture.py
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ class Signals:
     long: bool
 
 
-WEIGHTS = Signals(taken=-1.51, near=-1.92, linked=3.40, heading=-2.08, title=-2.00, long=-0.96)  # type: ignore[arg-type]
-CONSTANT = 2.42
+WEIGHTS = Signals(taken=-1.54, near=-1.56, linked=3.41, heading=-2.03, title=-2.02, long=-0.98)  # type: ignore[arg-type]
+CONSTANT = 2.29
 """Weights of a logistic regression from signals and a model's own odds to furniture: ``tests/benchmarks/pages.py --fit`` learns them from the pages in
 ``seeds/bootstrap/pages``, furniture and article having the same weight together."""
 
@@ -73,7 +73,7 @@ def read_signals(lines: Sequence[Line], page: str, title: str) -> list[Signals]:
         Signals(
             taken[place],
             sum(taken[max(place - 2, 0) : place] + taken[place + 1 : place + 3]) / 4,
-            min(line.linked / len(text), 1.0),
+            min(line.linked / (len(text) or 1), 1.0),  # a line may be of spaces that do not break
             line.block.tag == "h1",
             len(text) >= _SHORT // 2 and text in title,
             len(text) >= _LONG,

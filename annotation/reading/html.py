@@ -40,7 +40,7 @@ def read_html_file(source: Source, options: ReadingOptions) -> Iterator[Entry]:
     """Read a page as a browser saves it.
 
     Its text has a line for each visible block: paragraphs, headings, items of lists and menus, rows of tables (a tab between cells).
-    Title, URL, author, date and source are what the page's head says. Where the options ask for it, each line has the odds that it is furniture (``furniture.py``).
+    Title, URL, author, date and source are what the page's head says. Where the options ask for it, each line has the odds that it is furniture.
 
     Raises:
         NewsmarkError: nothing is visible on the page.
