@@ -80,20 +80,22 @@ def read_odds(classifier: Classifier | SavedClassifier, contexts: Sequence[Passa
     return odds
 
 
-def with_pages(scores: NDArray[np.float64], contexts: Sequence[PassageInContext], columns: Sequence[int]) -> NDArray[np.float64]:
+def with_pages(scores: NDArray[np.float64], contexts: Sequence[PassageInContext], columns: Sequence[int], thresholds: Sequence[float]) -> NDArray[np.float64]:
     """Let pages have their say: how likely the labels of furniture are where a passage is from a page that was read.
 
     Args:
         scores: n × labels, calibrated; where nothing is known of a page, they stay.
         contexts: the n passages.
         columns: of the labels of furniture.
+        thresholds: of these labels; a page that is undecided (odds of 0) leaves the decision as it is.
     """
     known = np.array([one.furniture is not None for one in contexts], dtype=bool)
     if columns and known.any():
         pages = np.array([[one.furniture] for one in contexts if one.furniture is not None])
+        limits = log_odds(np.asarray(thresholds))
         place = np.ix_(np.flatnonzero(known), np.asarray(columns))
         scores = scores.copy()
-        scores[place] = logistic(_BESIDE_A_PAGE * log_odds(scores[place]) + pages)
+        scores[place] = logistic(_BESIDE_A_PAGE * (log_odds(scores[place]) - limits) + pages + limits)
     return scores
 
 

@@ -46,7 +46,8 @@ class TrainedModel:
         if not len(contexts):
             return np.zeros((0, len(self.labels)))
         furniture = [column for column, name in enumerate(self.labels) if name in self.exclusive]
-        return with_pages(calibrated(read_odds(self.classifier, contexts), self.calibrations), contexts, furniture)
+        thresholds = [self.calibrations[column].threshold for column in furniture]
+        return with_pages(calibrated(read_odds(self.classifier, contexts), self.calibrations), contexts, furniture, thresholds)
 
     def truncates(self, texts: Sequence[str]) -> list[bool]:
         """Whether the classifier reads only the beginning of each text."""

@@ -102,7 +102,8 @@ def fit(model):
         signals = [astuple(one) for one in read_signals(lines, page, head_of(root, page)["title"] or "")]
         text = "\n".join(line.text for line in lines)
         passages = split_passages(text, path.name[3:5])
-        odds = log_odds(model.scores(in_reading_order([one.text for one in passages])))[:, column]
+        scores_of_words = model.scores(in_reading_order([one.text for one in passages]))[:, column]
+        odds = log_odds(scores_of_words) - log_odds(np.array(model.calibrations[column].threshold))
         places = [text.count("\n", 0, one.start) for one in passages]
         rows += [[own, *signals[place]] for own, place in zip(odds, places, strict=True)]
         truth += [is_furniture[place] for place in places]
@@ -116,7 +117,7 @@ def fit(model):
             right[~others] = learn(evidence[others], truth[others]).predict(evidence[~others]) == truth[~others]
         print(f"{name}: {right.mean():.3f} of the passages of other pages right")
     learned = learn(rows, truth)
-    for name, weight in zip(["own odds", *(one.name for one in fields(Signals))], learned.coef_[0], strict=True):
+    for name, weight in zip(["words", *(one.name for one in fields(Signals))], learned.coef_[0], strict=True):
         print(f"{name:10}{weight:7.2f}")
     print(f"{'constant':10}{learned.intercept_[0]:7.2f}")
 
