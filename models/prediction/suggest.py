@@ -81,9 +81,8 @@ class ModelSuggester:
 
     def scores(self, document: Document) -> list[SuggestedPassage]:
         """Probability of each label for each passage of a document."""
-        passages = split_passages(document.text, document.language)
-        scores = self.model.scores(in_reading_order([passage.text for passage in passages])).tolist()
-        return [SuggestedPassage(one.start, one.end, dict(zip(self.labels, row, strict=True))) for one, row in zip(passages, scores, strict=True)]
+        [labels] = predict_articles(self.model, [document])
+        return [SuggestedPassage(passage.start, passage.end, one.scores) for passage, one in labels]
 
     def suggest(self, document: Document) -> Suggestion:
         """Suggest one span per passage and label given."""
