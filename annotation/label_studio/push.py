@@ -182,14 +182,14 @@ def push_annotations(project: Project, documents: Sequence[Document], annotation
 
 
 def stale_tasks(project: Project, documents: Sequence[Document], version: str) -> list[tuple[int, Document]]:
-    """Find the tasks, with their documents, whose suggestions a push renews: those that have none of a version, where the project shows another one.
+    """Find the tasks, with their documents, that have no suggestions of a version.
 
     Args:
         project: the project; it has the documents.
         documents: whose tasks to look at.
-        version: of the suggestions that are pushed.
+        version: of the suggestions.
     """
-    if not documents or project.suggestion_version == version:
+    if not documents:
         return []
     by_id = {document.id: document for document in documents}
     fresh = {prediction.task for prediction in project.tasks.predictions() if prediction.version == version}

@@ -57,7 +57,9 @@ def _push(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace]
             plan = plan_push(project, documents)
             suggester = _suggester(arguments, documents, scheme, load_suggester)
             if arguments.dry_run:
-                _print_plan(plan, [document for _, document in stale_tasks(project, plan.unchanged, suggester.version)], suggester.version, arguments.json)
+                renewed = bool(plan.unchanged) and project.suggestion_version != suggester.version
+                stale = [document for _, document in stale_tasks(project, plan.unchanged, suggester.version)] if renewed else []
+                _print_plan(plan, stale, suggester.version, arguments.json)
             else:
                 _push_planned(arguments, project, plan, documents, scheme, suggester)
 
@@ -97,9 +99,11 @@ def _push_planned(
     as_planned = project.tasks.count == count_before + len(plan.new)  # else an import that had timed out has arrived, too
     remove_copies(project, plan.copied if as_planned else plan_push(project, documents).copied)
     added = push_annotations(project, plan.unchanged, annotations) if annotations else 0
-    renewed = refresh_suggestions(project, plan.unchanged, suggester)
-    if project.suggestion_version != suggester.version and len(documents) >= project.tasks.count:
-        project.suggestion_version = suggester.version
+    renewed = 0
+    if project.suggestion_version != suggester.version:
+        renewed = refresh_suggestions(project, plan.unchanged, suggester)
+        if len(documents) >= project.tasks.count:
+            project.suggestion_version = suggester.version
     if arguments.json:
         counts = {**plan.counts, "annotations_added": added, "suggestions_renewed": renewed, "suggestions_version": suggester.version}
         print_json({"dry_run": False, "url": project.url, **counts})
