@@ -143,4 +143,4 @@ def test_passages_beside_annotated_articles_join_the_group_of_their_article(tmp_
     assert len(data.texts) == 150
     assert len(set(data.groups)) == 4
     assert data.names[-1] == "004_01df7fd14f7a8f34.txt"
-    assert data.contexts[-1] == ("Det här är en mening till.", "", "")  # no neighbour of the article's last passage
+    assert (data.contexts[-1].before, data.contexts[-1].after) == ("", "")  # no neighbour of the article's last passage
