@@ -178,6 +178,30 @@ def spans_of_passages(passages: Sequence[Passage], spans: Sequence[Span], scheme
     return found
 
 
+def odd_spans(spans: Sequence[Span], scheme: LabelScheme) -> list[tuple[Span, Span, str]]:
+    """Find pairs of overlapping spans that can't both be meant: one label given twice, or an exclusive label beside another one.
+
+    Args:
+        spans: of one annotation.
+        scheme: says which labels are exclusive.
+
+    Returns:
+        Each pair in reading order, and what is odd about it.
+    """
+    found = []
+    near: list[Span] = []
+    for span in sorted(spans, key=lambda one: (one.start, one.end, one.label)):
+        near = [one for one in near if one.end > span.start]
+        for one in near:
+            exclusive = {one.label, span.label} & scheme.exclusive_names
+            if one.label == span.label:
+                found.append((one, span, f"{span.label} is given twice; keep one of the two"))
+            elif exclusive:
+                found.append((one, span, f"{min(exclusive)} excludes {one.label if span.label in exclusive else span.label}; remove one of the two"))
+        near.append(span)
+    return found
+
+
 def _half_overlap(passage: Passage, span: Span) -> bool:
     shared = min(passage.end, span.end) - max(passage.start, span.start)
     return shared > 0 and (2 * shared >= passage.end - passage.start or 2 * shared >= span.end - span.start)

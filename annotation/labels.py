@@ -44,6 +44,7 @@ class Label:
     Attributes:
         kinds: a span of this label has exactly one of these; empty where the label has no kinds.
         exclusive: a passage with this label has no other.
+        examples: texts that have the label, for the annotators' instructions.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Label:
     hotkey: str
     kinds: tuple[str, ...] = Field((), title="names")
     exclusive: bool = False
+    examples: tuple[str, ...] = Field(default=(), title="texts")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .agreement import PairAgreement, krippendorff_alpha, measure_agreement, shared_documents, topic_alpha
-from .annotations import Annotation, annotations_by_document, labels_of_passages, with_offered
+from .annotations import Annotation, Span, annotations_by_document, labels_of_passages, odd_spans, with_offered
 from .disputes import Dispute, Mark, compare_annotations
 from .documents import Document
 from .labels import LabelScheme
@@ -43,12 +43,18 @@ def check_answer(documents: Sequence[Document], annotations: Sequence[Annotation
                     "labels": {name: counts[name] if name in (one.offered or ()) else None for name in scheme.label_names},
                     "none": sum(not names for names in labels),
                     "topics": list(one.topics),
+                    "odd": [_odd(document, first, second, reason, one.task_url) for first, second, reason in odd_spans(one.spans, scheme)],
                 }
             )
     missing = [{"document": document.id, "name": document.name} for document in documents if document.id not in index]
     own = [[one for one in index.get(document.id, []) if not one.skipped] for document in documents]
     undecided = sum(len(some) > 1 and not any(one.ground_truth for one in some) for some in own)
     return {"documents": len(documents), "annotations": rows, "without_annotation": missing, "undecided": undecided}
+
+
+def _odd(document: Document, first: Span, second: Span, reason: str, url: str | None) -> Answer:
+    start, end = max(first.start, second.start), min(first.end, second.end)
+    return {"start": start, "end": end, "text": document.text[start:end], "reason": reason, "task_url": url}
 
 
 def check_text(answer: Answer, scheme: LabelScheme) -> str:
@@ -79,6 +85,10 @@ def check_text(answer: Answer, scheme: LabelScheme) -> str:
         )
     if any(None in one["labels"].values() for one in answer["annotations"]):
         lines.append("–: the annotator was not offered the label, so nothing is said about it")
+    for one in answer["annotations"]:
+        for odd in one["odd"]:
+            where = f"{one['name']}, {one['annotator']}, {odd['start']}–{odd['end']} “{' '.join(odd['text'].split())[:40]}”"
+            lines.append(f"odd: {where}: {odd['reason']}" + (f" ({odd['task_url']})" if odd["task_url"] else ""))
     return "\n".join([f"{table}\n", *lines])
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from newsmark.annotation.agreement import krippendorff_alpha, measure_agreement, shared_documents, topic_alpha
-from newsmark.annotation.annotations import Annotation, Span, labels_of_passages, read_annotations, with_offered, write_annotations
+from newsmark.annotation.annotations import Annotation, Span, labels_of_passages, odd_spans, read_annotations, with_offered, write_annotations
 from newsmark.annotation.disputes import compare_annotations
 from newsmark.annotation.documents import Document, read_documents
 from newsmark.annotation.errors import NewsmarkError
@@ -349,3 +349,14 @@ OFFERED = [
     ("bo", (direct(0, 3), Span("s", 4, 7, "statistic")), ("quote", "statistic")),
     ("cy", (direct(0, 3),), ("quote", "statistic")),
 ]
+
+
+def test_spans_that_cannot_both_be_meant_are_found():
+    scheme = load_labels()
+    spans = [Span("1", 0, 9, "statistic"), Span("2", 5, 12, "statistic"), Span("3", 20, 30, "boilerplate"), Span("4", 25, 28, "commitment")]
+    spans += [Span("5", 28, 40, "statistic"), Span("6", 40, 50, "quote", "direct"), Span("7", 41, 44, "statistic"), Span("8", 50, 60, "boilerplate")]
+    assert [(one.id, two.id, reason) for one, two, reason in odd_spans(spans, scheme)] == [
+        ("1", "2", "statistic is given twice; keep one of the two"),
+        ("3", "4", "boilerplate excludes commitment; remove one of the two"),
+        ("3", "5", "boilerplate excludes statistic; remove one of the two"),
+    ]

@@ -201,3 +201,18 @@ def test_what_an_article_says_about_itself_is_in_the_data_of_its_task():
     said = {"title": "Rubrik", "url": "https://example.org/a"}
     document = Document("Det regnade.", "a.html", "sv", said)
     assert task_data(document) == {**said, "text": document.text, "sha256": document.id, "name": "a.html", "lang": "sv"}
+
+
+def test_labels_and_their_kinds_stay_in_view_beside_each_other_and_the_article_is_named():
+    root = ET.fromstring(XML)
+    (bar,) = root.findall("View")
+    assert "position: sticky" in bar.get("style")
+    assert [(one.tag, one.get("name")) for one in bar] == [("Labels", SPAN), ("Choices", "kind-quote")]
+    assert root.find("Header").get("value") == "$name"
+
+
+def test_the_instructions_say_how_to_work_and_show_examples():
+    label = replace(SCHEME.labels[0], examples=("Vi lovar <mer>.",))
+    html = instructions_html(replace(SCHEME, labels=(label,)))
+    assert "<ul><li>Vi lovar &lt;mer&gt;.</li></ul>" in html
+    assert html.count("<ol>") == 1

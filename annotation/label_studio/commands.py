@@ -9,7 +9,7 @@ from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..annotations import read_annotations, write_annotations
+from ..annotations import odd_spans, read_annotations, write_annotations
 from ..commandline import common_options, json_option, print_json
 from ..desk import to_be_named
 from ..desk_options import add_annotations, add_documents
@@ -99,6 +99,10 @@ def _pull(arguments: argparse.Namespace) -> None:
     write_annotations(arguments.annotations, pulled.annotations)
     for one in pulled.missing:
         print(f"kept: {one.annotator}'s annotation of {one.name} is no longer on the server", file=sys.stderr)
+    for one in pulled.annotations:
+        for first, second, reason in odd_spans(one.spans, scheme) if one.task_url else ():
+            where = f"{max(first.start, second.start)}–{min(first.end, second.end)}"
+            print(f"odd: {one.name}, {one.annotator}, {where}: {reason} ({one.task_url})", file=sys.stderr)
     for one in pulled.repeated:
         print(f"{one.name}: a further annotation by the same annotator is kept, under the name {one.annotator!r}", file=sys.stderr)
     if arguments.json:

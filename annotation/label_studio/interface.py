@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from html import escape
 from xml.etree import ElementTree as ET
 
 from ..disputes import Dispute
-from ..labels import LabelScheme
+from ..labels import Label, LabelScheme
 
 SPAN, TOPICS, NOTE, TEXT = "span", "topics", "note", "text"
 """Names of the interface's controls; results refer to them."""
 
 DISPUTED, REJECTED = "disputed", "rejected"
 """Names of what only the interface for adjudicating has: the list of what is in dispute, and the choice that none of it is right."""
+
+
+_BAR = "position: sticky; top: 0; z-index: 5; padding: 4px 0; background: var(--color-neutral-background, #fff)"
+"""Style of the labels and kinds: they stay in view while the text is scrolled."""
+
+_HOW = """<p>How to work:</p><ol>
+<li>Correct the suggestions, or mark the text yourself: press a label's key, then drag over the words. Click a mark to change or delete it.</li>
+<li>Mark the whole sentence where all of it has the label, else the part that has it.</li>
+<li>One stretch of text may have several labels: mark it once with each.</li>
+<li>Choose the kind of a mark, where its label has kinds, in the bar with the labels: nothing can be submitted without it.</li>
+<li>Choose the topics below the text; they are of the whole article.</li>
+<li>What you do is kept as a draft; Submit sends it, and Update changes what you have sent. Skip is for texts that can't be judged.</li>
+</ol>"""
 
 
 def kind_control(label: str) -> str:
@@ -35,14 +47,15 @@ def interface_xml(scheme: LabelScheme, adjudicating: bool = False) -> str:
     if adjudicating:
         ET.SubElement(view, "Header", value="In dispute: mark in the text below what is right", size="4")
         ET.SubElement(view, "HyperText", name=DISPUTED, value="$disputed", inline="true")
-    labels = ET.SubElement(view, "Labels", name=SPAN, toName=TEXT)
+    ET.SubElement(view, "Header", value="$name", size="6")
+    bar = ET.SubElement(view, "View", style=_BAR)
+    labels = ET.SubElement(bar, "Labels", name=SPAN, toName=TEXT)
     for label in scheme.labels:
         ET.SubElement(labels, "Label", value=label.name, background=label.color, hotkey=label.hotkey, hint=label.definition)
-    ET.SubElement(view, "Text", name=TEXT, value="$text")
     for label in scheme.labels:
         if label.kinds:
             kinds = ET.SubElement(
-                view,
+                bar,
                 "Choices",
                 name=kind_control(label.name),
                 toName=TEXT,
@@ -54,6 +67,7 @@ def interface_xml(scheme: LabelScheme, adjudicating: bool = False) -> str:
             )
             for kind in label.kinds:
                 ET.SubElement(kinds, "Choice", value=kind)
+    ET.SubElement(view, "Text", name=TEXT, value="$text")
     ET.SubElement(view, "Header", value="Topics of the whole article", size="5")
     topics = ET.SubElement(view, "Choices", name=TOPICS, toName=TEXT, choice="multiple", showInline="true")
     for topic in scheme.topics:
@@ -67,7 +81,7 @@ def interface_xml(scheme: LabelScheme, adjudicating: bool = False) -> str:
 
 def instructions_html(scheme: LabelScheme, adjudicating: bool = False) -> str:
     """Make the annotators' instructions from the definitions of the labels file, with how to adjudicate where that is the task."""
-    labels = "".join(f"<li><b>{escape(label.name)}</b>: {escape(label.definition)}{_extra(label.kinds, label.exclusive)}</li>" for label in scheme.labels)
+    labels = "".join(f"<li><b>{escape(label.name)}</b>: {escape(label.definition)}{_extra(label)}</li>" for label in scheme.labels)
     topics = "".join(f"<li><b>{escape(topic.name)}</b>: {escape(topic.definition)}</li>" for topic in scheme.topics)
     how = (
         "<p>What is in dispute is listed above the text, with who marked it and who did not; what all annotators agree on is marked already. Mark what "
@@ -76,7 +90,7 @@ def instructions_html(scheme: LabelScheme, adjudicating: bool = False) -> str:
     )
     return (how if adjudicating else "") + (
         "<p>Mark every stretch of text that carries a label, and choose the topics of the whole article. Labels combine freely, unless it "
-        f"is said otherwise; no label is a normal outcome.</p><p>Labels:</p><ul>{labels}</ul><p>Topics:</p><ul>{topics}</ul>"
+        f"is said otherwise; no label is a normal outcome.</p>{_HOW}<p>Labels:</p><ul>{labels}</ul><p>Topics:</p><ul>{topics}</ul>"
         "<p>The codebook, annotation/CODEBOOK.md in newsmark's repository, has all rules and many examples.</p>"
     )
 
@@ -114,7 +128,8 @@ def labels_in(xml: str) -> tuple[str, ...]:
     return tuple(str(one.get("value")) for control in ET.fromstring(xml).iter("Labels") if control.get("name") == SPAN for one in control)
 
 
-def _extra(kinds: Iterable[str], exclusive: bool) -> str:
-    said = [f"Choose its kind: {' or '.join(kinds)}."] if kinds else []
-    said += ["Excludes all other labels."] if exclusive else []
-    return "".join(f" <i>{escape(one)}</i>" for one in said)
+def _extra(label: Label) -> str:
+    said = [f"Choose its kind: {' or '.join(label.kinds)}."] if label.kinds else []
+    said += ["Excludes all other labels."] if label.exclusive else []
+    examples = "".join(f"<li>{escape(one)}</li>" for one in label.examples)
+    return "".join(f" <i>{escape(one)}</i>" for one in said) + (f"<ul>{examples}</ul>" if examples else "")
