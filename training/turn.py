@@ -16,6 +16,7 @@ from ..annotation.label_studio.project import Project
 from ..annotation.label_studio.pull import Pulled, pull_annotations
 from ..annotation.label_studio.push import refresh_suggestions
 from ..annotation.label_studio.turn_command import TurnInput, TurnOutcome
+from ..annotation.reading.sources import ReadingOptions
 from ..models.prediction.suggest import ModelSuggester
 from ..models.store import CHAMPION, registered_name, translate_errors, version_of
 from .config import Config, load_config
@@ -41,7 +42,7 @@ def take_turn(given: TurnInput, report: Callable[[str], None]) -> TurnOutcome:
     gate = load_gate(given.gate or DEFAULT_GATE)
     paths = {"documents": [str(path) for path in given.documents], "annotations": str(given.annotations), "labels": str(given.labels)}
     config = load_config(given.config, paths)
-    documents = list(read_documents(given.documents))
+    documents = list(read_documents(given.documents, ReadingOptions(furniture=True)))
     local = read_annotations(given.annotations, None, given.scheme) if given.annotations.exists() else []
     pulled = pull_annotations(given.project, local, given.scheme, everything=False)
     report(f"{given.annotations}: {pulled.new} new, {pulled.changed} changed, {len(pulled.annotations)} in all")

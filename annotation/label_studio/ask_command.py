@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def _ask(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace],
         scheme = load_labels(arguments.labels)
         if arguments.label not in scheme.label_names:
             raise UsageError(f"--label: {unknown_name('label', arguments.label, scheme.label_names)}")
-        documents = list(read_documents(arguments.paths, options_of(arguments)))
+        documents = list(read_documents(arguments.paths, replace(options_of(arguments), furniture=arguments.rows is None)))
         annotating, project = open_project(arguments), _project_of_questions(arguments)
         with project.connection.clear_errors(), project_lock(project):
             annotated = _annotated(arguments, annotating, scheme)
