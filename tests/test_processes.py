@@ -1,12 +1,14 @@
 """Which processes are taken to be gone."""
 
 import json
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
-from newsmark.training.processes import is_gone, keep_run_folder, make_run_folder, this_process
+import pytest
+from newsmark.training.processes import interrupts_held, is_gone, keep_run_folder, make_run_folder, this_process
 from newsmark.training.recorder import Recorder
 
 
@@ -47,3 +49,24 @@ def test_two_runs_that_the_store_could_not_take_are_both_kept_though_they_end_in
         recorder.log_text(f"run {number}", "note.txt")
         kept.append(recorder._keep())
     assert [(folder / "note.txt").read_text(encoding="utf-8") for folder in kept] == ["run 0", "run 1"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_waits_until_a_run_is_begun(number):
+    before = signal.signal(number, signal.default_int_handler)
+    done = []
+
+    def interrupted():
+        with interrupts_held():
+            signal.raise_signal(number)
+            done.append("the rest")
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        with interrupts_held():
+            done.append("once more")
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+    assert done == ["the rest", "once more"]

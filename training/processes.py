@@ -6,8 +6,10 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -84,6 +86,23 @@ def open_store() -> None:
     connect()
     if ended := end_abandoned_runs():
         print(f"runs of processes that are gone were still RUNNING; they are KILLED now: {', '.join(ended)}", file=sys.stderr)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until a block is done: a run that is half begun or half ended would stay RUNNING."""
+    waiting: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only the main thread is interrupted
+        yield
+        return
+    before = {number: signal.signal(number, lambda number, _: waiting.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: one that Python did not set
+    for one in waiting:
+        signal.raise_signal(one)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from ..models.bundle import log_model_folder
 from ..models.model import TrainedModel
 from ..models.saved import read_version, save_model
 from ..models.store import ARTIFACT
-from .processes import OWNER, keep_run_folder, make_run_folder, temporary_files_in, this_process
+from .processes import OWNER, interrupts_held, keep_run_folder, make_run_folder, temporary_files_in, this_process
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,15 +61,17 @@ class Recorder:
         """
         key = str(self._runs)
         self._runs += 1
-        self._call("start", key=key, name=name, nested=bool(self._open))
-        if self.failure and not self._open:
-            raise NewsmarkError(f"MLflow can't log the run: {self.failure}")
-        self._open.append(key)
         try:
+            with interrupts_held():
+                self._call("start", key=key, name=name, nested=bool(self._open))
+                if self.failure and not self._open:
+                    raise NewsmarkError(f"MLflow can't log the run: {self.failure}")
+                self._open.append(key)
             with temporary_files_in(self._folder) if len(self._open) == 1 else nullcontext():
                 yield key
         except BaseException as error:
-            self._end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            if key in self._open:
+                self._end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
             raise
         self._end("FINISHED")
         if self.failure and not self._open:
@@ -139,8 +141,9 @@ class Recorder:
                 self.failure = without_password(str(error).strip().split("\n")[0])
 
     def _end(self, status: str) -> None:
-        self._open.pop()
-        self._call("end", status=status)
+        with interrupts_held():
+            self._open.pop()
+            self._call("end", status=status)
 
     def _keep(self) -> Path:
         folder = (

@@ -119,7 +119,7 @@ def test_the_page_of_the_interface_is_truthful(server):
     post = page["paths"]["/invocations"]["post"]
     schema = post["requestBody"]["content"]["application/json"]["schema"]
     assert set(schema["properties"]) == {"inputs", "params"}
-    assert set(page["components"]["schemas"]["Input"]["properties"]) == {"text", "lang", "before", "after"}
+    assert set(page["components"]["schemas"]["Input"]["properties"]) == {"text", "lang", "before", "after", "furniture"}
     assert {"200", "413", "422", "429"} <= set(post["responses"])
     answer = server.post(GOOD).json()
     text = page["components"]["schemas"]["LabelledText"]["properties"]
