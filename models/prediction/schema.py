@@ -15,7 +15,11 @@ class Input(BaseModel):
     before: str | None = Field(default=None, description="the passage before, where the text is a single passage")
     after: str | None = Field(default=None, description="the passage after, where the text is a single passage")
     furniture: float | None = Field(
-        default=None, allow_inf_nan=False, description="logarithmic odds that it is furniture, as far as the page says that it is from; for single passages"
+        default=None,
+        ge=-100,
+        le=100,
+        allow_inf_nan=False,
+        description="logarithmic odds that it is furniture, as far as the page says that it is from; for single passages",
     )
 
 
