@@ -16,7 +16,7 @@ from newsmark.models.prediction.client import _parts
 from newsmark.models.prediction.rows import read_rows, with_neighbours
 from newsmark.models.store import FoundModel
 
-PAGES = Path("seeds/bootstrap/pages")
+PAGES = Path("tests/data/pages")
 PAGE = """<html><head><title>Bron stängs i två veckor - Bladet</title></head><body><ul class="meny"><li><a href="/">Start</a></li><li><a href="/s">Sport</a>
 </li></ul><h1>Bron stängs i två veckor</h1><p>Bron över ån stängs den 3 maj för att få nya räcken, och bilarna får
 köra över Norrby så länge, vilket tar en kvart mer än den vanliga vägen längs ån till stationen.</p>

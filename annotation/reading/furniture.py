@@ -46,7 +46,7 @@ class Signals:
 WEIGHTS = Signals(taken=-1.54, near=-1.56, linked=3.41, heading=-2.03, title=-2.02, long=-0.98)  # type: ignore[arg-type]
 CONSTANT = 2.01
 """Weights of a logistic regression from signals, and a model's own odds above its threshold, to furniture. ``tests/benchmarks/pages.py --fit`` learns
-them from the pages in ``seeds/bootstrap/pages``, where furniture and article together have the same weight."""
+them from the pages in ``tests/data/pages``, where furniture and article together have the same weight."""
 
 
 def furniture_odds(lines: Sequence[Line], page: str, title: str) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 A file of pages has a row per page (.jsonl or .jsonl.gz): ``html``, ``present`` (strings of the article) and ``absent`` (strings of its furniture). A
 string is kept where it stands in what is taken for the article, white space left out. Intervals are of 2,000 draws of pages.
 
-``--fit`` learns the weights in annotation/reading/furniture.py again, from the labelled pages in seeds/bootstrap/pages, and prints them.
+``--fit`` learns the weights in annotation/reading/furniture.py again, from the labelled pages in tests/data/pages, and prints them.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from newsmark.models.saved import load_model
 from newsmark.models.store import find_folder
 from sklearn.linear_model import LogisticRegression
 
-LABELLED = Path("seeds/bootstrap/pages")
+LABELLED = Path("tests/data/pages")
 DRAWS = 2000
 
 
