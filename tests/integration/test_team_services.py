@@ -84,7 +84,7 @@ def test_train_register_promote_and_serve_against_a_teams_server(services, comma
         "MLFLOW_TRACKING_URI": url,
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     }
-    config = ("--config", "configs/baseline.yaml", "--bootstrap", "")
+    config = ("--config", "configs/baseline.yaml", "--bootstrap", "", "--max-folds", "2")
     for env in (anonymous, {**anonymous, "MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "wrong"}):
         refused = command("training", *config, env=env)
         assert (refused.returncode, refused.stderr.count("error")) == (1, 2), refused.stderr
