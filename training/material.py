@@ -75,6 +75,17 @@ def load_material(config: Config, scheme: LabelScheme, test: LabelledPassages | 
     return Material(data, bootstrap)
 
 
+def digests_of(config: Config, scheme: LabelScheme) -> dict[str, str]:
+    """Digests of what a configuration trains on now, as ``log_inputs`` logs them."""
+
+    def report(_line: str) -> None:
+        """Nothing is trained yet, so nothing is said."""
+
+    data = _load_judged(config, scheme, report)
+    bootstrap = _load_bootstrap(config.data.bootstrap, scheme, report) if config.data.bootstrap else None
+    return {"data_digest": data.digest, "bootstrap_digest": bootstrap.digest if bootstrap else ""}
+
+
 def _load_judged(config: Config, scheme: LabelScheme, report: Report) -> LabelledPassages:
     """Load what is trained on and scored: the passages of annotated articles and of labelled files."""
     parts = []

@@ -12,16 +12,18 @@ from typing import Any
 
 from ..annotation.annotations import Annotation, read_annotations, write_annotations
 from ..annotation.documents import Document, read_documents
+from ..annotation.errors import NewsmarkError
 from ..annotation.label_studio.project import Project
 from ..annotation.label_studio.pull import Pulled, pull_annotations
-from ..annotation.label_studio.push import refresh_suggestions
+from ..annotation.label_studio.push import refresh_suggestions, stale_tasks
 from ..annotation.label_studio.turn_command import TurnInput, TurnOutcome
+from ..annotation.labels import LabelScheme
 from ..annotation.reading.sources import ReadingOptions
 from ..models.prediction.suggest import ModelSuggester
 from ..models.store import CHAMPION, registered_name, translate_errors, version_of
 from .config import Config, load_config
-from .dataset import load_passages
 from .experiment import run_experiment
+from .material import digests_of
 from .processes import open_store
 from .registry import DEFAULT_GATE, Gate, load_gate, promote
 from .stages import Stages
@@ -49,12 +51,12 @@ def take_turn(given: TurnInput, report: Callable[[str], None]) -> TurnOutcome:
     open_store()
     if given.dry_run:
         unchanged = not (pulled.new or pulled.changed) and given.annotations.exists()
-        found = _run_of(config) if unchanged else None
+        found = _run_of(config, given.scheme) if unchanged else None
         return _outcome(pulled, run_id=found, renewed=_renew(given, documents, report, dry_run=True))
     if pulled.new or pulled.changed or not given.annotations.exists():
         write_annotations(given.annotations, pulled.annotations)
     read_annotations(given.annotations, documents, given.scheme)  # before training: what does not fit the documents is one clear line
-    run_id, trained = _run_of(config), False
+    run_id, trained = _run_of(config, given.scheme), False
     if run_id is None:
         run_id, trained = _train(config, report), True
         _log_tasks(run_id, pulled.annotations)
@@ -68,14 +70,12 @@ def _outcome(pulled: Pulled, **found: Any) -> TurnOutcome:
     with translate_errors():
         champion = version_of(CHAMPION)
     empty: dict[str, Any] = {"run_id": None, "trained": False, "version": None, "promoted": False, "refused": (), "table": ""}
-    left_out = tuple(map(str, pulled.left_out))
-    return TurnOutcome(pulled.new, pulled.changed, left_out, **(empty | found), champion=str(champion.version) if champion else None)
+    return TurnOutcome(pulled.new, pulled.changed, pulled.left_out, **(empty | found), champion=str(champion.version) if champion else None)
 
 
-def _run_of(config: Config) -> str | None:
-    """Find a finished run of this configuration on these annotations."""
-    data = load_passages(config.data.documents, config.data.annotations, config.data.labels)
-    asked = {key: str(value) for key, value in config.flat().items()} | {"data_digest": data.digest}
+def _run_of(config: Config, scheme: LabelScheme) -> str | None:
+    """Find a finished run of this configuration on the same passages: annotated ones, labelled ones, and the cold-start corpus."""
+    asked = {key: str(value) for key, value in config.flat().items()} | digests_of(config, scheme)
     with translate_errors():
         import mlflow
 
@@ -91,7 +91,8 @@ def _run_of(config: Config) -> str | None:
 def _train(config: Config, report: Callable[[str], None]) -> str:
     stages = Stages(resume=os.environ.get("NEWSMARK_STAGES_GB") != "0")
     result = run_experiment(config, report=report, stages=stages)
-    assert result is not None  # several processes do not take turns
+    if result is None:
+        raise NewsmarkError("this process only helps another one to train; take turns in one process")
     return result.run_id
 
 
@@ -123,9 +124,7 @@ def _renew(given: TurnInput, documents: list[Document], report: Callable[[str], 
         return ()
     waiting = {task.sha256 for task in project.tasks.export(only_annotated=False) if task.pushed and not task.annotations}
     suggester = ModelSuggester.load(f"models:/{registered_name()}@{CHAMPION}", given.scheme)
-    fresh = {one.task for one in project.tasks.predictions() if one.version == suggester.version}
-    tasks = {task.sha256: task.id for task in project.tasks.find("sha256", [one.id for one in documents if one.id in waiting])}
-    stale = [one for one in documents if one.id in tasks and tasks[one.id] not in fresh]
+    stale = [document for _, document in stale_tasks(project, [one for one in documents if one.id in waiting], suggester.version)]
     if not dry_run:
         refresh_suggestions(project, stale, suggester)
         project.suggestion_version = suggester.version

@@ -28,5 +28,5 @@ def notify(target: str, answer: Mapping[str, Any]) -> None:
             httpx.post(target, content=content.encode(), headers={"content-type": "application/json"}, timeout=_SECONDS).raise_for_status()
         else:
             subprocess.run(shlex.split(target), input=content, text=True, check=True, timeout=_SECONDS, stdout=subprocess.DEVNULL)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the turn is done
-        print(f"annotate: --notify failed ({type(error).__name__}); the turn itself is done", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the outcome of the turn stays
+        print(f"annotate: --notify failed ({type(error).__name__}); the outcome of the turn stays", file=sys.stderr)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..commandline import common_options, json_option, print_json, whole_number
 from ..desk_options import add_annotations, add_documents
-from ..errors import NewsmarkError, PartlyDoneError, UsageError
+from ..errors import NewsmarkError, UsageError
 from ..labels import LabelScheme, load_labels
-from .options import add_project_options, few, open_project
+from .options import add_project_options, open_project
 
 if TYPE_CHECKING:
     from .project import Project
+    from .reading import LeftOut
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class TurnOutcome:
     Attributes:
         new: annotations that are new.
         changed: annotations that replaced an older version.
-        left_out: what could not be read of annotations, one line each.
+        left_out: what could not be read of annotations.
         run_id: run of the model of these annotations; None where a dry run finds that it has to be trained.
         trained: whether the turn trained it; otherwise it was there already.
         version: registered version of it; None in a dry run.
@@ -65,7 +66,7 @@ class TurnOutcome:
 
     new: int
     changed: int
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
     run_id: str | None
     trained: bool
     version: str | None
@@ -122,6 +123,7 @@ def _turn(take_turn: TakeTurn | None) -> Callable[[argparse.Namespace], None]:
 
 
 def _take_one(arguments: argparse.Namespace, take_turn: TakeTurn) -> None:
+    from .commands import report_odd
     from .notification import notify
     from .push import project_lock
 
@@ -130,22 +132,19 @@ def _take_one(arguments: argparse.Namespace, take_turn: TakeTurn) -> None:
     try:
         with project.connection.clear_errors(), project_lock(project, "turn"):
             outcome = take_turn(given, lambda line: print(line, file=sys.stderr, flush=True))
-    except NewsmarkError as error:
+    except (NewsmarkError, OSError) as error:
         if arguments.notify:
             notify(arguments.notify, {"project": project.title, "error": str(error)})
         raise
-    answer = {**vars(outcome), "dry_run": arguments.dry_run, "url": project.url if project.id else None}
+    answer = {**vars(outcome), "left_out": list(map(str, outcome.left_out)), "dry_run": arguments.dry_run, "url": project.url if project.id else None}
     if arguments.json:
         print_json(answer)
     elif outcome.table:
         print(outcome.table)
-    for line in outcome.left_out:
-        print(f"left out: {line}", file=sys.stderr)
     print(_summary(outcome, arguments.dry_run), file=sys.stderr)
     if arguments.notify and outcome.promoted:
         notify(arguments.notify, {"project": project.title, **answer})
-    if outcome.left_out:
-        raise PartlyDoneError(f"{few(outcome.left_out, 'part')} of annotations could not be read; correct them in Label Studio, then run annotate pull --all")
+    report_odd(outcome.left_out, ())
 
 
 def _summary(outcome: TurnOutcome, dry_run: bool) -> str:
