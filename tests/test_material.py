@@ -11,7 +11,7 @@ from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.labels import load_labels
 from newsmark.models.baseline.settings import BaselineSettings
 from newsmark.training.config import Config, DataConfig
-from newsmark.training.material import load_material
+from newsmark.training.material import digests_of, load_material
 
 TEXT = "Regeringen ska bygga tio skolor i norr.\nMinistern hotar med nya avgifter.\n"
 SCHEME = """labels:
@@ -91,3 +91,22 @@ def test_a_label_with_few_passages_is_new_and_one_with_many_is_not(tmp_path):
 def test_annotations_that_judge_no_label_are_an_error(tmp_path):
     with pytest.raises(NewsmarkError, match=r"annotations\.jsonl: no annotation has a span or says in 'offered' which labels were judged"):
         load(tmp_path, ("threat",), corpus("threat"), None)
+
+
+def test_the_digests_change_with_labelled_passages_and_with_the_corpus(tmp_path):
+    material, _ = load(tmp_path, ("threat", "appeal"), corpus("appeal"), "threat")
+    scheme, rows, where = load_labels(tmp_path / "labels.yaml"), tmp_path / "rows.jsonl", tmp_path / "corpus.jsonl"
+    files = {"bootstrap": str(where), "labels": str(tmp_path / "labels.yaml")}
+
+    def found(*passages):
+        data = DataConfig("baseline", (str(tmp_path / "article.txt"),), str(tmp_path / "annotations.jsonl"), passages=passages, **files)
+        return digests_of(Config(data, BaselineSettings()), scheme)
+
+    first = found()
+    assert first == {"data_digest": material.data.digest, "bootstrap_digest": material.bootstrap.digest}
+    rows.write_text('{"text": "Vi ber er om hjälp.", "labels": ["appeal"]}\n')
+    second = found(str(rows))
+    assert second["data_digest"] != first["data_digest"]
+    where.write_text(json.dumps(corpus("appeal")[1]) + "\n")
+    third = found(str(rows))
+    assert (third["data_digest"], third["bootstrap_digest"] != first["bootstrap_digest"]) == (second["data_digest"], True)
