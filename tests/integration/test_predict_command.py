@@ -122,7 +122,8 @@ def test_a_closed_pipe_is_no_error(model):
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1
-    assert re.fullmatch(r"seeds: read 5 files, .*\nmodel: baseline-[0-9a-f]{12}, folder .*\n", done.stderr)
+    # How far it reads before the pipe is found closed depends on the machine; what it says until then are these lines, and no error.
+    assert re.fullmatch(r"(seeds: read 5 files, .*\n)*model: baseline-[0-9a-f]{12}, folder .*\n", done.stderr)
 
 
 @pytest.mark.parametrize(
