@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,13 +16,11 @@ from .documents import Document
 from .errors import NewsmarkError
 from .files import read_jsonl, string_of
 from .labels import LabelScheme
+from .near_copies import NearCopies
 from .suggestions import Scorer, labelled_passage
 
 _DOUBT = 20.0
 """A passage is in doubt where its odds are less than this many times above or below those of the threshold: from 5 to 95 % where the threshold is 50 %."""
-
-_SHINGLE, _SHORTEST, _NEAR = 12, 40, 0.6
-"""Characters of a shingle; of the shortest passage that is compared by shingles; least Jaccard similarity of near copies. Training refuses these as leaks."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,7 @@ def choose_questions(candidates: Candidates, number: int, asked: Container[str] 
     Returns:
         The questions, about the most uncertain first; fewer than ``number`` where no more passages are in doubt.
     """
-    copies = _NearCopies(known)
+    copies = NearCopies(known)
     middle = _log_odds(candidates.threshold)
     doubtful = [(abs(_log_odds(one.probability) - middle), one) for one in candidates.rows if one.question.id not in asked]
     doubtful = sorted((pair for pair in doubtful if pair[0] < math.log(_DOUBT)), key=lambda pair: (pair[0], pair[1].question.id))
@@ -179,38 +176,3 @@ def _taken(queue: deque[Question]) -> Iterator[Question]:
 def _log_odds(probability: float) -> float:
     kept = min(max(probability, 1e-9), 1 - 1e-9)
     return math.log(kept / (1 - kept))
-
-
-class _NearCopies:
-    """Texts, found again by what is nearly the same.
-
-    Args:
-        known: the first texts.
-    """
-
-    def __init__(self, known: Iterable[str]) -> None:
-        self._sizes: list[int] = []
-        self._with: dict[str, list[int]] = defaultdict(list)
-        for text in set(known):
-            self._insert(_shingles(text))  # they may be near copies of each other: looking for those would take longest
-
-    def add(self, text: str) -> bool:
-        """Add a text, unless there is a near copy of it; says whether it was added."""
-        shingles = _shingles(text)
-        common = Counter(number for one in shingles for number in self._with.get(one, ()))
-        if any(count >= _NEAR * (len(shingles) + self._sizes[number] - count) for number, count in common.items()):
-            return False
-        self._insert(shingles)
-        return True
-
-    def _insert(self, shingles: set[str]) -> None:
-        for one in shingles:
-            self._with[one].append(len(self._sizes))
-        self._sizes.append(len(shingles))
-
-
-def _shingles(text: str) -> set[str]:
-    plain = re.sub(r"\s+", " ", text).strip().lower()
-    if len(plain) < _SHORTEST:
-        return {plain}
-    return {plain[start : start + _SHINGLE] for start in range(len(plain) - _SHINGLE + 1)}

@@ -14,8 +14,9 @@ from scipy.stats import ks_2samp
 
 from ..annotation.agreement import kappa_and_f1
 from ..annotation.errors import NewsmarkError
+from ..annotation.near_copies import SHORTEST
 from .dataset import HARD_PAIRS, LabelledPassages
-from .leaks import SHORTEST, as_units, compared_rows, is_furniture, near_duplicates
+from .leaks import as_units, compared_rows, is_furniture, near_duplicates
 
 WINDOW = 300
 """Tokens over which the type/token ratio is averaged."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from ..annotation.near_copies import NEAR, SHORTEST
 from .corpus import PERCENTILES, WINDOW, CorpusFacts, Relabelling
 from .dataset import LabelledPassages
-from .leaks import NEAR, SHORTEST
 from .tables import number, short
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
@@ -14,17 +13,10 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import CountVectorizer
 
 from ..annotation.errors import NewsmarkError
+from ..annotation.near_copies import NEAR, SHORTEST, anchors, plain, shingles
 from .dataset import UNKNOWN_LANGUAGE, LabelledPassages
 
-SHORTEST = 40
-"""Characters of a passage that is compared; shorter ones repeat by nature ("Comment (0)")."""
-
-NEAR = 0.6
-"""Jaccard similarity of the shingles of near duplicates, at least."""
-
-_SHINGLE = 12  # characters
 _CHUNK = 2000  # units compared with all others at once
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ def is_furniture(data: LabelledPassages, exclusive: frozenset[str]) -> NDArray[n
 
 def compared_rows(data: LabelledPassages, exclusive: frozenset[str]) -> NDArray[np.intp]:
     """Find the passages that do not repeat by nature: no page furniture (exclusive labels), none under 40 characters."""
-    long = np.array([len(_plain(text)) >= SHORTEST for text in data.texts], dtype=bool)
+    long = np.array([len(plain(text)) >= SHORTEST for text in data.texts], dtype=bool)
     return np.flatnonzero(long & ~is_furniture(data, exclusive))
 
 
@@ -124,19 +116,12 @@ def _translations(mine: list[Unit], others: list[Unit], fewest: int, jaccard: fl
     return (pair for pair in pairs if pair[0].language != pair[1].language or pair[0].language == UNKNOWN_LANGUAGE)
 
 
-def _plain(text: str) -> str:
-    return re.sub(r"\W+", " ", text.casefold()).strip()
-
-
 def _shingles(unit: Unit) -> set[str]:
-    plain = _plain(" ".join(unit.texts))
-    return {plain[start : start + _SHINGLE] for start in range(max(1, len(plain) - _SHINGLE + 1))}
+    return shingles(" ".join(unit.texts), shortest=0)
 
 
 def _anchors(unit: Unit) -> set[str]:
-    """Numbers, and capitalised words that do not start a passage."""
-    words = [pair for text in unit.texts for pair in enumerate(_WORD.findall(text))]
-    return {word.casefold() for index, word in words if word.isdigit() or (index and len(word) > 2 and word[0].isupper())}
+    return anchors(unit.texts)
 
 
 def _similar(mine: list[Unit], others: list[Unit], features: Callable[[Unit], set[str]], fewest: int, jaccard: float) -> Iterator[tuple[Unit, Unit, float]]:
@@ -159,7 +144,7 @@ def _similar(mine: list[Unit], others: list[Unit], features: Callable[[Unit], se
 
 def _closest(one: Unit, two: Unit) -> tuple[int, int]:
     """The passages of two units that share most names and numbers."""
-    sides = [[(index, _anchors(Unit((index,), (text,), ""))) for index, text in zip(unit.passages, unit.texts, strict=True)] for unit in (one, two)]
+    sides = [[(index, anchors([text])) for index, text in zip(unit.passages, unit.texts, strict=True)] for unit in (one, two)]
     first, second = max(product(*sides), key=lambda pair: len(pair[0][1] & pair[1][1]))
     return first[0], second[0]
 
