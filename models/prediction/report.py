@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 from ...annotation.errors import NewsmarkError, UsageError
 from ...annotation.files import atomic_write
+from ..page import bdi, label_tag, make_page, table
 from .article import FURNITURE
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .rows import Row
 
 _TEMPLATE = Path(__file__).with_suffix(".html")
-_COLORS = ("#2e7d32", "#1565c0", "#ef6c00", "#8e24aa", "#c62828", "#00838f", "#6d4c41", "#9e9d24")
 _MOST = 20_000  # passages that a browser still shows well
+_HEADS = ("article", "label", "probability", "text", "begins", "ends")
 _METADATA = ("title", "author", "date", "source", "url")
 
 
@@ -88,30 +88,31 @@ class Report:
                     counts[label] += 1
                     if label in shown:
                         rows.append(_table_row(f"p{number}-{place}", article.name, label, self._labels.index(label), row, added, fields))
-        legend = " ".join(f'<span class="label l{self._labels.index(label)}">{escape(label)}</span> {counts[label]}' for label in shown)
+        legend = " ".join(f"{label_tag(label, self._labels.index(label))} {counts[label]}" for label in shown)
         furniture = f"; {counts[FURNITURE]} passages of page furniture are grey" if counts[FURNITURE] else ""
-        page = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
-            title=f"{len(self._articles)} article{'s' * (len(self._articles) != 1)}, labelled by newsmark",
-            colors="\n".join(map(_color, range(len(self._labels)))),
+        page = make_page(
+            _TEMPLATE,
+            f"{len(self._articles)} article{'s' * (len(self._articles) != 1)}, labelled by newsmark",
+            len(self._labels),
             summary=f"{self._count} passages, model {escape(self._version)}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC{furniture}. "
             "The probabilities are the model's; what is underlined needs review.",
             legend=legend,
             boxes="\n".join(f'<label><input type="checkbox" name="label" value="{escape(label)}" checked> {escape(label)}</label>' for label in shown),
-            rows="\n".join(rows),
+            table=table("rows", "found", _HEADS, rows),
             articles="\n".join(articles),
         )
         with atomic_write(self._path) as stream:
             stream.write(page)
 
     def _article(self, number: int, article: _Article) -> str:
-        about = " · ".join(f"<bdi>{escape(value)}</bdi>" for value in article.metadata.values())
+        about = " · ".join(bdi(value) for value in article.metadata.values())
         lines: list[list[str]] = []
         for place, (row, added, _) in enumerate(article.passages):
             if row.begins_line or not lines:
                 lines.append([])
             lines[-1].append(self._passage(f"p{number}-{place}", row, added))
         text = "\n".join(f'<p class="line" dir="auto">{" ".join(parts)}</p>' for parts in lines)
-        header = f'<header><h3 id="a{number}"><bdi>{escape(article.name)}</bdi></h3><p class="quiet">{about}</p></header>'
+        header = f'<header><h3 id="a{number}">{bdi(article.name)}</h3><p class="quiet">{about}</p></header>'
         return f'<article aria-labelledby="a{number}">{header}\n{text}\n</article>'
 
     def _passage(self, name: str, row: Row, added: Added) -> str:
@@ -134,7 +135,3 @@ def _table_row(name: str, article: str, label: str, column: int, row: Row, added
         f'<td><span class="label l{column}">{escape(label)}</span></td><td class="number">{added["scores"][label]:.2f}</td>'
         f'<td class="text" dir="auto"><a href="#{name}"><bdi>{escape(row.text)}</bdi></a></td>{offsets}</tr>'
     )
-
-
-def _color(number: int) -> str:
-    return f".l{number} {{ background: color-mix(in srgb, {_COLORS[number % len(_COLORS)]} var(--mark), transparent); }}"
