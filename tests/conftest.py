@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 _LONGEST_FIRST = (
-    "test_serve_command",
     "test_push_pull",
     "test_train_command",
     "test_label_studio_faults",
     "test_transformer_run",
     "test_team_services",
+    "test_serve_load",
+    "test_serve_refusals",
     "test_transformer",
 )
 """Files of tests that take longest, in this order: two processes finish at about the same time if no long file comes last."""

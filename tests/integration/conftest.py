@@ -1,8 +1,12 @@
-"""What the integration tests share: one real Label Studio, and PostgreSQL."""
+"""What the integration tests share: one real Label Studio, PostgreSQL, and servers of models."""
 
+import contextlib
 import hashlib
+import json
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from filelock import FileLock
 from newsmark.annotation.label_studio.connection import Connection
@@ -109,9 +114,7 @@ def postgres():
     if programs is None:
         pytest.skip("no PostgreSQL on this machine (Debian: apt-get install postgresql)")
     as_user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}  # it refuses to run as root
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     # not pytest's folder: only its owner may enter that one
     folder = Path(tempfile.mkdtemp(prefix="newsmark-postgres-"))
 
@@ -132,3 +135,75 @@ def postgres():
             run("pg_ctl", "stop", "-m", "fast")
     finally:
         shutil.rmtree(folder)
+
+
+_PLAIN_JSON = {"Content-Type": "application/json"}
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+class PredictServer:
+    """A running ``predict serve``; its log is in a file."""
+
+    def __init__(self, folder, env, *options, port=None):
+        self.port, self.log = port or _free_port(), folder / f"log-{time.monotonic_ns()}"
+        command = [sys.executable, "-m", "models", "serve", "--port", str(self.port), *map(str, options)]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
+        for _ in range(600):
+            with contextlib.suppress(httpx.TransportError):
+                if self.http.get("/ping").status_code == 200:
+                    return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        pytest.fail(f"the server did not start: {self.log.read_text()}")
+
+    def post(self, content, headers=_PLAIN_JSON):
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return self.http.post("/invocations", content=body, headers=headers)
+
+    def until_under_way(self, count):
+        """Wait until this number of requests are under way."""
+        with httpx.Client(base_url=self.http.base_url, timeout=60) as other:
+            while f"newsmark_requests_under_way {count}.0" not in other.get("/metrics").text:
+                time.sleep(0.01)
+
+    def memory(self):
+        """Resident memory in MB."""
+        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text()).group(1)) / 1000
+
+    def stop(self):
+        self.http.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=90)
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """Start a ``predict serve``: ``serve(FOLDER_OF_ITS_LOG, ENVIRONMENT, *OPTIONS)``."""
+    return PredictServer
+
+
+@pytest.fixture(scope="module")
+def champion(store, command, baseline_run):
+    """Run id of the champion, the baseline."""
+    run = re.search(r"run ([0-9a-f]{32})", baseline_run.stderr).group(1)
+    done = command("training", "promote", run, "--force", "for the tests", env=store)
+    assert done.returncode == 0 or "champion already" in done.stderr, done.stderr
+    return run
+
+
+@pytest.fixture(scope="module")
+def server(champion, serve, store, tmp_path_factory):
+    """A ``predict serve`` of the champion with low limits, one per file of tests."""
+    assert champion
+    one = serve(tmp_path_factory.mktemp("serve"), store, "--max-body", "300000", "--max-inputs", "50", "--max-characters", "60000")
+    yield one
+    assert one.stop() == 0
