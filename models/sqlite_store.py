@@ -35,7 +35,7 @@ _OF_RUN = (
     " FROM logged_models AS model JOIN experiments AS experiment USING (experiment_id) JOIN runs AS run ON run.run_uuid = model.source_run_id"
     f" LEFT JOIN tags AS tag ON tag.run_uuid = run.run_uuid AND tag.key = '{LABELS_TAG}'"
     " WHERE experiment.name = ? AND model.lifecycle_stage = 'active' AND model.status = ?"
-    " AND CASE WHEN ? IS NULL THEN run.status = 'FINISHED' ELSE run.run_uuid = ? END"
+    " AND CASE WHEN ? IS NULL THEN run.status = 'FINISHED' AND run.lifecycle_stage = 'active' ELSE run.run_uuid = ? END"
     " ORDER BY model.creation_timestamp_ms DESC"
 )
 _LOCATIONS = (
@@ -77,7 +77,8 @@ def find_stored(database: Path, name: str, run_id: str | None, alias: str, label
     Args:
         database: the store's file.
         name: name of the experiment, and of the registered model.
-        run_id: the run that logged the model; None for the model that the alias stands for or, where it stands for none, the newest of a finished run.
+        run_id: the run that logged the model; None for the model that the alias stands for or, where it stands for none, the newest of a finished run that
+            was not deleted.
         alias: of the registered model.
         labels: gives the labels that the newest model may have; None for any.
 

@@ -261,9 +261,10 @@ def uri_of_run(run_id: str | None, labels: frozenset[str] | None = None) -> str:
     for model in (one for one in models if str(one.status) == "READY"):
         run = mlflow.get_run(model.source_run_id)
         written = run.data.tags.get(LABELS_TAG)
-        if run_id or (run.info.status == "FINISHED" and suits(written, labels)):
+        finished = run.info.status == "FINISHED" and run.info.lifecycle_stage == "active"  # one that was deleted keeps its model until it is collected
+        if run_id or (finished and suits(written, labels)):
             return str(model.model_uri)
-        if run.info.status == "FINISHED":
+        if finished:
             others.append(f"{run.info.run_id} ({written})")
     if others:
         raise NewsmarkError(

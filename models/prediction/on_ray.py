@@ -36,7 +36,7 @@ def on_ray(folder: Path, threshold: float | None, workers: int | None) -> Engine
         workers: number of actors; by default one per machine, as a transformer uses all cores of it.
 
     Raises:
-        NewsmarkError: Ray is not installed, or its cluster can't be reached.
+        NewsmarkError: Ray is not installed, its cluster can't be reached, or it fails.
     """
     try:
         import ray
@@ -60,21 +60,29 @@ def on_ray(folder: Path, threshold: float | None, workers: int | None) -> Engine
         rest = iter(chunks)
         while given := list(islice(rest, _RAY_CHUNKS)):
             rows = [{**one._asdict(), "furniture": math.nan if one.furniture is None else one.furniture} for one in chain.from_iterable(given)]
-            answers = iter(
-                ray.data.from_items(rows, override_num_blocks=len(given))
-                .map_batches(
-                    _Actor,
-                    fn_constructor_args=(files, threshold),
-                    batch_size=max(map(len, given)),
-                    compute=ray.data.ActorPoolStrategy(size=actors),
-                    num_cpus=1,
+            try:
+                answers = iter(
+                    ray.data.from_items(rows, override_num_blocks=len(given))
+                    .map_batches(
+                        _Actor,
+                        fn_constructor_args=(files, threshold),
+                        batch_size=max(map(len, given)),
+                        compute=ray.data.ActorPoolStrategy(size=actors),
+                        num_cpus=1,
+                    )
+                    .iter_rows()
                 )
-                .iter_rows()
-            )
-            for chunk in given:
-                yield [json.loads(row["added"]) for row in islice(answers, len(chunk))]
+                for chunk in given:
+                    yield [json.loads(row["added"]) for row in islice(answers, len(chunk))]
+            except ray.exceptions.RayError as error:
+                raise NewsmarkError(f"Ray: {_last_line(error)}") from None
 
     return in_order
+
+
+def _last_line(error: Exception) -> str:
+    """What went wrong: Ray puts the traceback of another machine before it."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
 
 
 def _check_address(address: str) -> None:

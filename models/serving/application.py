@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import logging
+import math
 import re
 import time
 import warnings
@@ -171,6 +172,7 @@ class _Server:
         self.model = FollowedModel(name, limits.passages, self.metrics.serve)
         self._under_way: dict[object, int] = {}  # bytes of each request
         self._checked: tuple[float, asyncio.Task[bool]] | None = None
+        self._answered = -math.inf
 
     @contextlib.asynccontextmanager
     async def lifespan(self, application: FastAPI) -> AsyncIterator[None]:  # noqa: ARG002
@@ -213,6 +215,7 @@ class _Server:
                 raise RefusedError(413, f"the texts have more than {self.limits.passages} passages; send them in several requests") from None
             except ModelFailedError:
                 raise RefusedError(500, "the model failed on this request; the server's log says when") from None
+        self._answered = time.monotonic()
         of_present = batcher is self.model.batcher  # what the former model still answers says nothing about the new one's drift
         self.metrics.count(answer.labels, batcher.model, asked.params.threshold is None and of_present)
         return Response(answer.body, media_type="application/json")
@@ -252,7 +255,12 @@ class _Server:
             raise RefusedError(401, "send the token in the header Authorization: Bearer …", **{"WWW-Authenticate": "Bearer"})
 
     async def is_healthy(self) -> bool:
-        """Whether the model labels a sentence; one look serves all who ask within some seconds."""
+        """Whether the model labels a sentence; one look serves all who ask within some seconds.
+
+        While requests wait, a sentence would wait behind them: a request that was just answered says as much.
+        """
+        if self._under_way and time.monotonic() < self._answered + _HEALTH_SECONDS:
+            return True
         if self._checked is None or time.monotonic() >= self._checked[0]:
             self._checked = time.monotonic() + _HEALTH_KEPT_SECONDS, asyncio.create_task(self._ask_model())
         return await asyncio.shield(self._checked[1])

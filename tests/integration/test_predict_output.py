@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -224,6 +225,15 @@ def test_a_cluster_that_is_not_there_is_one_clear_line(command, store, model, ro
     refused = command("models", rows, "--model", model, "--engine", "ray", env={**store, "RAY_ADDRESS": "127.0.0.1:1"})
     assert refused.returncode == 1
     assert "check RAY_ADDRESS" in refused.stderr.splitlines()[-1]
+    assert "Traceback" not in refused.stderr
+
+
+def test_what_fails_on_the_cluster_is_one_clear_line(command, store, model, tmp_path):
+    damaged = shutil.copytree(model, tmp_path / "model")
+    (damaged / "weights.safetensors").write_bytes(b"no weights")
+    refused = command("models", "seeds", "--model", damaged, "--output", tmp_path / "out.jsonl", "--engine", "ray", env=store)
+    assert refused.returncode == 1, refused.stderr
+    assert re.search(r"predict: error: Ray: .*weights\.safetensors", refused.stderr.splitlines()[-1])
     assert "Traceback" not in refused.stderr
 
 

@@ -102,6 +102,14 @@ def test_a_run_that_did_not_finish_is_taken_only_by_its_name(own_store, run_id, 
         store.find_model(None)
 
 
+def test_a_run_that_was_deleted_is_taken_only_by_its_name(own_store, run_id, monkeypatch):
+    MlflowClient(f"sqlite:///{own_store}/mlflow.db").delete_run(run_id)
+    at_hand, by_mlflow = both(run_id, monkeypatch)
+    assert at_hand == by_mlflow
+    with pytest.raises(NewsmarkError, match="no model was trained yet; run: train --config"):
+        store.find_model(None)
+
+
 def test_of_the_newest_models_the_one_is_taken_that_has_no_other_labels(own_store, run_id):
     store.connect()
 
