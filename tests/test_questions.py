@@ -1,6 +1,7 @@
 """Questions about single passages: which are asked, what annotators see, and what their answers come to."""
 
 import json
+from dataclasses import replace
 from itertools import count
 from xml.etree import ElementTree as ET
 
@@ -221,3 +222,16 @@ def test_rows_of_one_document_do_not_follow_each_other(tmp_path):
         path, Answers({f"{name}{number}": {"id": f"{name}{number}", "document": name, "annotators": []} for name in "ab" for number in (1, 2)}, 0, 0, 0)
     )
     assert [json.loads(line)["id"] for line in path.read_text(encoding="utf-8").splitlines()] == ["a1", "b1", "a2", "b2"]
+
+
+def test_answers_about_a_renamed_label_replace_those_under_its_old_name(tmp_path):
+    path, old = tmp_path / "answers.jsonl", question(1, "commitment")
+    merge_answers(path, read(task(old, (1, YES))))
+    (before,) = map(json.loads, path.read_text().splitlines())
+    path.write_text(json.dumps({**before, "weight": 9}) + "\n")
+    new = replace(old, label="quote")
+    renamed = task(new, (1, YES))
+    renamed["data"]["former_sha256"] = [old.id]
+    assert merge_answers(path, read(renamed)) == (0, 1, 1)
+    (after,) = map(json.loads, path.read_text().splitlines())
+    assert after == {**before, "weight": 9, "labels": ["quote"], "judged": ["quote"], "id": new.id}

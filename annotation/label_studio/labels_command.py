@@ -76,11 +76,12 @@ def _change(arguments: argparse.Namespace, plan: Callable[[argparse.Namespace, L
     after, between = relabelled_scheme(scheme, change), transitional_scheme(scheme, change)
     text = read_text(arguments.labels)
     new_text = relabelled_text(text, arguments.labels, change)
-    with _projects(arguments) as projects:
+    with _projects(arguments) as (projects, asking):
         before = {path: read_annotations(path, None, between) for path in arguments.annotations}
         changed = {path: relabelled_annotations(annotations, change) for path, annotations in before.items()}
         on_server = [_found(project, change) for project in projects]
-        if text == new_text and before == changed and not any(on_server):
+        asked = _asked(asking, change)
+        if text == new_text and before == changed and not any(on_server) and not any(asked.values()):
             hint = f"{change.new!r} is there, and no annotation has the old name any more"
             raise UsageError(f"{unknown_name('label', change.old[0], scheme.label_names)} ({hint})")
         answer = {
@@ -92,9 +93,12 @@ def _change(arguments: argparse.Namespace, plan: Callable[[argparse.Namespace, L
         }
         answer["annotations"] = {str(path): _file_counts(before[path], changed[path], change) for path in arguments.annotations}
         answer["projects"] = {one.project.url: {"interface": one.interface, **one.counts} for one in on_server}
+        answer["questions"] = asked
         if not arguments.dry_run:
             for number, one in enumerate(on_server):
                 _change_server(one, scheme, change, adjudicating=number > 0)
+            if asking and any(asked.values()):
+                _rename_questions(asking, change, after)
             for path, annotations in changed.items():
                 if annotations != before[path]:
                     write_annotations(path, _with_times(annotations, projects[:1], after, change))
@@ -105,10 +109,10 @@ def _change(arguments: argparse.Namespace, plan: Callable[[argparse.Namespace, L
 
 
 @contextmanager
-def _projects(arguments: argparse.Namespace) -> Iterator[list[Project]]:
-    """The annotators' project and that of adjudications, those that exist, locked."""
+def _projects(arguments: argparse.Namespace) -> Iterator[tuple[list[Project], Project | None]]:
+    """The annotators' project and that of adjudications, those that exist, and that of questions, if it does; locked."""
     if arguments.offline:
-        yield []
+        yield [], None
         return
     from .project import MAX_TITLE, Project
     from .push import project_lock
@@ -119,14 +123,15 @@ def _projects(arguments: argparse.Namespace) -> Iterator[list[Project]]:
         raise
     except NewsmarkError as error:
         raise NewsmarkError(f"{error}; --offline changes the files only") from None
-    titles = [title for title in (f"{arguments.project} adjudication",) if len(title) <= MAX_TITLE]  # else nothing was adjudicated there
-    projects = [annotating, *(Project(annotating.connection, title) for title in titles)]
+    titles = [f"{arguments.project} {name}" for name in ("adjudication", "questions")]
+    projects = [annotating, *(Project(annotating.connection, title) for title in titles if len(title) <= MAX_TITLE)]  # else there is none
     with annotating.connection.clear_errors(), ExitStack() as stack:
         for one in projects:
             stack.enter_context(project_lock(one))
         if annotating.id is None:
             print(f"{annotating.connection.url} has no project {arguments.project!r}; only files are changed", file=sys.stderr)
-        yield [one for one in projects if one.id is not None]
+        there = [one for one in projects if one.id is not None]
+        yield [one for one in there if one.title != titles[1]], next((one for one in there if one.title == titles[1]), None)
 
 
 def _found(project: Project, change: Relabelling) -> OnServer:
@@ -135,6 +140,21 @@ def _found(project: Project, change: Relabelling) -> OnServer:
     found = old_names_in(project, change)
     refuse_drafts(found)
     return found
+
+
+def _asked(project: Project | None, change: Relabelling) -> dict[str, int]:
+    """Number of questions to rename, by the address of their project; whether a passage has one of several labels was not asked, so merging leaves them."""
+    if project is None or len(change.names) > 1:
+        return {}
+    from .questions import asked_under
+
+    return {project.url: len(asked_under(project, change.names[0]))}
+
+
+def _rename_questions(project: Project, change: Relabelling, after: LabelScheme) -> None:
+    from .questions import rename_questions
+
+    rename_questions(project, change.names[0], after.label(change.new))
 
 
 def _change_server(found: OnServer, scheme: LabelScheme, change: Relabelling, adjudicating: bool) -> None:
@@ -179,6 +199,7 @@ def _report(arguments: argparse.Namespace, change: Relabelling, answer: Mapping[
             continue
         parts = ", ".join(f"{counts[kind]} {kind}{'s' * (counts[kind] != 1)}" for kind in ("annotation", "draft", "prediction"))
         lines.append(f"{url}: {'the interface, ' * counts['interface']}{parts}")
+    lines += [f"{url}: {count} question{'s' * (count != 1)}" for url, count in answer["questions"].items() if count]
     if arguments.json:
         print_json(dict(answer))
     for line in lines:

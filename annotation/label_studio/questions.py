@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ articles from .35 to .40 and from .39 to .57."""
 
 _OWN = ("document", "name", "group", "lang", "kind", "start", "end", "label", "text", "before", "after")
 
+_FORMER = "former_sha256"
+"""Field of a task: the ids that its question had before its label was renamed."""
+
 _KEPT = ("weight", "document")
 """Fields of a row that people may change: its weight, and what it stays together with, where training finds a leak."""
 
@@ -48,6 +51,7 @@ class Answers:
         disputed: number of questions with answers yes and no.
         open: number of questions without an answer.
         left_out: what could not be read.
+        former: ids that questions had before their label was renamed, with their present ones.
     """
 
     rows: Mapping[str, Row | None]
@@ -55,6 +59,7 @@ class Answers:
     disputed: int
     open: int
     left_out: tuple[LeftOut, ...] = ()
+    former: Mapping[str, str] = field(default_factory=dict)
 
 
 def questions_xml() -> str:
@@ -113,6 +118,26 @@ def push_questions(project: Project, questions: Sequence[Question], scheme: Labe
         pass
 
 
+def asked_under(project: Project, label: str) -> list[tuple[int, Question, tuple[str, ...]]]:
+    """The questions about a label: numbers of their tasks, the questions, and the ids that they had under former names."""
+    rows = project.tasks.export_rows(only_annotated=False)
+    found = [(int(row["id"]), _question(row.get("data")), tuple((row.get("data") or {}).get(_FORMER) or ())) for row in rows]
+    return [(task, question, former) for task, question, former in found if question and question.label == label]
+
+
+def rename_questions(project: Project, old: str, label: Label) -> None:
+    """Ask under a label's new name what was asked under its old one; answers stay. What a run that was cut off left is done by the next one.
+
+    Args:
+        project: the project of questions.
+        old: the label's former name.
+        label: the label under its new name.
+    """
+    for task, question, former in asked_under(project, old):
+        data = question_row(replace(question, label=label.name), label)["data"]
+        project.tasks.set_data(task, {**data, _FORMER: [*former, question.id]})
+
+
 def read_answers(project: Project, scheme: LabelScheme) -> Answers:
     """Read the answers of all questions; what two annotators answer differently and what nobody can say decides nothing.
 
@@ -138,6 +163,7 @@ def answers_of(tasks: Iterable[Mapping[str, Any]], scheme: LabelScheme, name_of:
     """
     found: dict[str, tuple[Question, dict[str, str]]] = {}
     left_out = []
+    former: dict[str, str] = {}
     for row in tasks:
         question, task = _question(row.get("data")), read_task(row)
         if question is None:
@@ -147,6 +173,7 @@ def answers_of(tasks: Iterable[Mapping[str, Any]], scheme: LabelScheme, name_of:
             left_out += [LeftOut(task.id, task.name, name_of(one.user), reason) for one in task.annotations if not one.skipped]
             continue
         _, votes = found.setdefault(question.id, (question, {}))
+        former |= dict.fromkeys(row["data"].get(_FORMER) or (), question.id)
         for one in sorted(task.annotations, key=lambda one: one.updated_at or ""):  # the newest of each annotator counts
             if choice := _choice(one):
                 votes[name_of(one.user)] = choice
@@ -157,7 +184,7 @@ def answers_of(tasks: Iterable[Mapping[str, Any]], scheme: LabelScheme, name_of:
         counts["open" if not votes else "unsure" if not said else "disputed" if len(said) > 1 else "decided"] += 1
         if votes:
             rows[key] = _labelled(question, said == {YES}, sorted(name for name, choice in votes.items() if choice != UNSURE)) if len(said) == 1 else None
-    return Answers(rows, counts["unsure"], counts["disputed"], counts["open"], tuple(left_out))
+    return Answers(rows, counts["unsure"], counts["disputed"], counts["open"], tuple(left_out), former)
 
 
 def merge_answers(path: Path, answers: Answers) -> tuple[int, int, int]:
@@ -172,7 +199,7 @@ def merge_answers(path: Path, answers: Answers) -> tuple[int, int, int]:
         NewsmarkError: the file holds a row that is no JSON object.
     """
     local = [row for _, row in read_jsonl(path)] if path.exists() else []
-    before = {row["id"]: row for row in local if _is_answer(row)}
+    before = {answers.former.get(row["id"], row["id"]): row for row in local if _is_answer(row)}
     after = dict(before)
     for key, row in answers.rows.items():
         if row is None:

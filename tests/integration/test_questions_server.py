@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 
 import pytest
 from newsmark.annotation.documents import read_documents
 from newsmark.annotation.label_studio.project import Project
-from newsmark.annotation.labels import load_labels
+from newsmark.annotation.labels import DEFAULT_LABELS, load_labels
 from newsmark.annotation.splitting.passages import split_passages
 from newsmark.training.labelled import load_to_train
 
@@ -83,3 +84,14 @@ def test_passages_are_asked_answered_and_learned(project, annotate, articles, tm
     assert dict(zip(data.texts, data.truth[:, 0].tolist(), strict=True)) == {texts[0]: True, texts[1]: False}
     assert data.judged.tolist() == [[True, False, False, False]] * 2
     assert data.weights.tolist() == [3, 3]
+
+    labels, old = shutil.copy(DEFAULT_LABELS, tmp_path / "labels.yaml"), [json.loads(line) for line in before.splitlines()]
+    (tmp_path / "none.jsonl").touch()
+    rename = ("labels", "rename", "commitment", "promise", "--labels", labels, "--annotations", tmp_path / "none.jsonl")
+    assert f"would change {questions.url}: 5 questions\n" in annotate(*rename, "--dry-run").stderr
+    assert f"changed {questions.url}: 5 questions\n" in annotate(*rename).stderr
+    assert f"{file}: 0 new, 2 changed, 2 in all" in annotate("answers", file, "--labels", labels).stderr
+    renamed = [json.loads(line) for line in file.read_text().splitlines()]
+    assert sorted((row["text"], row["labels"], row["judged"]) for row in renamed) == sorted(
+        (row["text"], ["promise"] * len(row["labels"]), ["promise"]) for row in old
+    )
