@@ -49,6 +49,7 @@ def test_the_page_of_the_interface_is_truthful(server):
 
 def test_health_and_numbers_for_prometheus(server):
     assert server.http.get("/health").status_code == 200
+    assert server.post({"inputs": "Dela"}).status_code == 422
     server.post({"inputs": [{"text": "Dela\nSkriv ut"}], "params": {"threshold": 0.0}})
     numbers = server.http.get("/metrics").text
     for name in (
