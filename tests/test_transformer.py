@@ -176,6 +176,13 @@ def test_passages_add_to_the_loss_by_their_weight(trained):
     assert float(found) == pytest.approx(float((3 * losses[0].sum() + losses[1, 0]) / 4))
 
 
+def test_passages_count_by_their_weight_where_the_head_begins(encoder):
+    settings = TransformerSettings(encoder=encoder, epochs=1, batch_size=8, learning_rate=1e-12, max_tokens=32)
+    heavy = np.where(TARGETS[:, 0] > 0, 9, 1).astype(np.float32)
+    plain, weighted = (Transformer.fit(TEXTS, TARGETS, settings, 13, lambda *_: None, weights=given).scores(UNSEEN) for given in (None, heavy))
+    assert (weighted[:, 0] > plain[:, 0]).all()
+
+
 def test_a_label_that_the_start_did_not_judge_begins_as_a_logistic_regression_of_its_own(encoder):
     first = TARGETS.copy()
     first[:, 1] = np.nan

@@ -77,8 +77,8 @@ class Transformer:
         trained = cls(model, tokenizer, settings, lost)
         tokens = trained._tokenise(texts)
         trained.sample = tokens[:: -(-len(tokens) // _SAMPLE)] if start is None else start.sample
-        trained._probe(tokens, targets, standardise=start is None)
         counts = np.ones(len(texts), dtype=np.float32) if weights is None else weights
+        trained._probe(tokens, targets, counts, standardise=start is None)
         rows = [{"input_ids": ids, "labels": target, "weights": count} for ids, target, count in zip(tokens, targets, counts, strict=True)]
         epochs = settings.epochs if start is None else settings.further_epochs
         steps = -(-len(rows) // settings.batch_size) * epochs
@@ -125,12 +125,13 @@ class Transformer:
                 result[batch] = compute(**inputs).cpu().double().numpy()
         return result
 
-    def _probe(self, tokens: Sequence[list[int]], targets: NDArray[np.float32], standardise: bool) -> None:
+    def _probe(self, tokens: Sequence[list[int]], targets: NDArray[np.float32], counts: NDArray[np.float32], standardise: bool) -> None:
         """Begin the linear layer as a logistic regression on the encoder's vectors.
 
         Args:
             tokens: of n passages.
             targets: n × labels; NaN where not judged.
+            counts: n; how much each passage counts.
             standardise: standardise the vectors over these passages, and begin all labels; otherwise only those that nothing was learned of yet.
         """
         from sklearn.linear_model import LogisticRegression  # a served model has no need of it
@@ -145,11 +146,11 @@ class Transformer:
             vectors = (vectors - center) / scale
         for column in new:
             judged = ~np.isnan(targets[:, column])
-            truth = targets[judged, column] > 0
+            truth, counted = targets[judged, column] > 0, counts[judged]
             if truth.all() or not truth.any():  # nothing to tell apart: the base rate, kept from infinity
-                weights[column], biases[column] = 0.0, math.log((truth.sum() + 1) / ((~truth).sum() + 1))
+                weights[column], biases[column] = 0.0, math.log((counted[truth].sum() + 1) / (counted[~truth].sum() + 1))
                 continue
-            probe = LogisticRegression(C=_PROBE_C, max_iter=1000).fit(vectors[judged], truth)
+            probe = LogisticRegression(C=_PROBE_C, max_iter=1000).fit(vectors[judged], truth, sample_weight=counted)
             weights[column], biases[column] = torch.tensor(probe.coef_[0]), float(probe.intercept_[0])
         if standardise:
             self.model.center.copy_(torch.tensor(center))
