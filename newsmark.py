@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, overload
 if TYPE_CHECKING:
     from newsmark.annotation.annotations import Annotation, Span
     from newsmark.annotation.documents import Document
+    from newsmark.annotation.doubts.doubt import Reason
     from newsmark.annotation.errors import NewsmarkError
     from newsmark.annotation.label_studio.backend_command import BackendOptions
     from newsmark.annotation.label_studio.project import Project
@@ -312,7 +313,7 @@ def annotate(argv: list[str] | None = None) -> int:
     """
     from newsmark.annotation.cli import main
 
-    return main(argv, _load_suggester, _serve_backend, _take_turn)
+    return main(argv, _load_suggester, _serve_backend, _take_turn, _reason_of_run)
 
 
 def _load_suggester(name: str | None, scheme: LabelScheme) -> Scorer:
@@ -331,3 +332,9 @@ def _take_turn(given: TurnInput, report: Callable[[str], None]) -> TurnOutcome:
     from newsmark.training.turn import take_turn
 
     return take_turn(given, report)
+
+
+def _reason_of_run(run_id: str | None) -> Reason:
+    from newsmark.training.suspects import reason_of_run
+
+    return reason_of_run(run_id)

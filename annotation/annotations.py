@@ -37,6 +37,21 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Reviewed:
+    """A doubtful label that a reviewer has decided on (see ``annotate doubt``): it is not doubted again.
+
+    Attributes:
+        start: offset of the first character of the passage, or of the span with the odd borders.
+        end: offset after the last.
+        label: name of the label.
+    """
+
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True)
 class Annotation:
     """What one annotator says of one whole document; a passage without a span was judged to have no label.
 
@@ -52,6 +67,7 @@ class Annotation:
         updated_at: when Label Studio last saw it change (ISO 8601, UTC); None where it did not come from there.
         task_url: page of its task there.
         offered: labels that the annotator could choose from, and so judged; None where the file does not say (see ``with_offered``).
+        reviewed: of a ground truth: what was in doubt and is decided.
     """
 
     document_id: str
@@ -65,6 +81,7 @@ class Annotation:
     updated_at: str | None = None
     task_url: str | None = None
     offered: tuple[str, ...] | None = None
+    reviewed: tuple[Reviewed, ...] = ()
 
 
 def read_annotations(path: Path, documents: Iterable[Document] | None, scheme: LabelScheme, pass_over_others: bool = False) -> list[Annotation]:
@@ -110,6 +127,7 @@ def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:
                 "topics": annotation.topics,
                 "spans": [_without_defaults(vars(span)) for span in annotation.spans],
                 **_without_defaults({key: getattr(annotation, key) for key in ("skipped", "note", "updated_at", "task_url", "offered")}),
+                **({"reviewed": list(map(vars, annotation.reviewed))} if annotation.reviewed else {}),
             }
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
@@ -240,7 +258,21 @@ def _parse(row: Mapping[str, Any], where: str, documents: Mapping[str, Document]
         updated_at=string_of(row, "updated_at", where),
         task_url=string_of(row, "task_url", where),
         offered=tuple(names_of(row, "offered", where)) if row.get("offered") is not None else None,
+        reviewed=read_reviewed(row.get("reviewed"), where),
     )
+
+
+def read_reviewed(rows: object, where: str) -> tuple[Reviewed, ...]:
+    """Read what a reviewer has decided on; None stands for nothing.
+
+    Raises:
+        NewsmarkError: it is no list of objects with start, end and label.
+    """
+    if rows is None:
+        return ()
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise NewsmarkError(f"{where}: 'reviewed' is {type(rows).__name__}; it must be a list of objects with start, end and label")
+    return tuple(Reviewed(_field(row, "start", int, where), _field(row, "end", int, where), _field(row, "label", str, where)) for row in rows)
 
 
 def _parse_span(row: object, where: str, name: str, length: int | None, scheme: LabelScheme) -> Span:

@@ -12,10 +12,12 @@ from .annotations import Annotation, read_annotations
 from .commandline import common_options, json_option, open_closed_streams, print_json, run_command
 from .desk_options import add_annotations, add_documents, add_labels
 from .documents import Document, read_documents
+from .doubts.reasons import LoadReason
 from .errors import NewsmarkError
 from .formats.commands import add_commands as add_format_commands
 from .label_studio.backend_command import ServeBackend
 from .label_studio.commands import add_commands
+from .label_studio.doubt_command import add_doubt
 from .label_studio.turn_command import TakeTurn, add_turn
 from .labels import LabelScheme, load_labels
 from .reading.options import PATHS_HELP, options_of, reading_options
@@ -33,7 +35,11 @@ _NEXT_STEPS = """next:
 
 
 def main(
-    argv: list[str] | None = None, load_suggester: LoadSuggester | None = None, serve_backend: ServeBackend | None = None, take_turn: TakeTurn | None = None
+    argv: list[str] | None = None,
+    load_suggester: LoadSuggester | None = None,
+    serve_backend: ServeBackend | None = None,
+    take_turn: TakeTurn | None = None,
+    load_reason: LoadReason | None = None,
 ) -> int:
     """Run ``annotate``.
 
@@ -42,6 +48,7 @@ def main(
         load_suggester: loads the model of ``annotate push --model`` (see ``newsmark.annotate``); None where no models are at hand.
         serve_backend: suggests live for ``annotate backend``; likewise.
         take_turn: trains and promotes for ``annotate turn``; likewise.
+        load_reason: lets the model of a run doubt labels for ``annotate doubt``; likewise.
 
     Returns:
         The exit code.
@@ -50,14 +57,17 @@ def main(
     argv = sys.argv[1:] if argv is None else argv
 
     def run() -> None:
-        arguments = _parser(load_suggester, serve_backend, take_turn).parse_args(argv)  # its defaults may be those of a project file with a mistake in it
+        arguments = _parser(load_suggester, serve_backend, take_turn, load_reason).parse_args(argv)  # a project file with a mistake in it is found here
         arguments.run(arguments)
 
     return run_command("annotate", "--debug" in argv, run)
 
 
 def _parser(
-    load_suggester: LoadSuggester | None = None, serve_backend: ServeBackend | None = None, take_turn: TakeTurn | None = None
+    load_suggester: LoadSuggester | None = None,
+    serve_backend: ServeBackend | None = None,
+    take_turn: TakeTurn | None = None,
+    load_reason: LoadReason | None = None,
 ) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="annotate",
@@ -84,6 +94,7 @@ def _parser(
         add_labels(command)
         command.set_defaults(run=run)
     add_commands(commands, load_suggester, serve_backend)
+    add_doubt(commands, load_reason)
     add_turn(commands, take_turn)
     add_format_commands(commands)
     return parser

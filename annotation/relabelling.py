@@ -187,7 +187,8 @@ def _relabelled(one: Annotation, change: Relabelling) -> Annotation:
         judged = {*offered} >= {*change.names} or (change.new not in change.names and change.new in offered)
         names = (change.new if name in change.names else name for name in offered)
         offered = tuple(name for name in dict.fromkeys(names) if judged or name != change.new)
-    return replace(one, spans=tuple(sorted(spans, key=lambda span: (span.start, span.end, span.label))), offered=offered)
+    reviewed = dict.fromkeys(replace(place, label=change.new) if place.label in change.old else place for place in one.reviewed)
+    return replace(one, spans=tuple(sorted(spans, key=lambda span: (span.start, span.end, span.label))), offered=offered, reviewed=tuple(reviewed))
 
 
 def _folded(spans: Iterable[Span], change: Relabelling) -> list[Span]:

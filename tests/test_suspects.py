@@ -1,11 +1,16 @@
-"""Suspicious annotations: hand-computed thresholds, what is no suspect, and the tasks' pages."""
+"""Suspicious annotations: hand-computed thresholds, what is no suspect, the tasks' pages, and the model as a reason to doubt."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from newsmark.annotation.annotations import Annotation, Span
+from newsmark.annotation.documents import Document
+from newsmark.annotation.doubts.doubt import annotated_documents
 from newsmark.annotation.errors import NewsmarkError
-from newsmark.training.suspects import find_suspects, task_urls
+from newsmark.annotation.labels import load_labels
+from newsmark.training.suspects import doubts_of_model, find_suspects, task_urls
 from newsmark.training.tables import suspects_table
 from newsmark.training.tracking import LoggedPredictions
 
@@ -123,3 +128,24 @@ def test_a_label_that_was_not_judged_is_no_suspect():
     found = predictions([1, 1, 1, 0, 0, 0, np.nan, np.nan], probabilities)
     assert find_suspects(found) == find_suspects(predictions([1, 1, 1, 0, 0, 0], probabilities[:6]))
     assert suspects_table(find_suspects(found), found, {}, 50).endswith("2 suspicious labels on 8 passages: quote 2 (6 judged)")
+
+
+def test_the_model_doubts_what_is_labelled_now_as_it_was_when_it_was_trained():
+    scheme = load_labels()
+    document = Document("\n".join(f"text {number}" for number in range(6)), "a.txt", "sv")
+    table = predictions([1, 1, 1, 0, 0, 0], [0.9, 0.8, 0.1, 0.2, 0.3, 0.95])
+    offsets = [(7 * number, 7 * number + 6) for number in range(6)]
+    table = replace(table, documents=np.array([document.id] * 6), offsets=offsets)
+
+    def doubts(rows, table=table):
+        spans = tuple(Span(str(number), *offsets[number], "quote", "direct") for number in rows)
+        own = Annotation(document.id, document.name, "ann", False, (), spans, offered=scheme.label_names)
+        found = doubts_of_model(annotated_documents([document], [own], scheme), scheme, table, "baseline 1234abcd")
+        return [(one.text, one.given, pytest.approx(one.strength), one.reasons) for one in found]
+
+    says = "baseline 1234abcd, trained without the article, gives it a probability of"
+    assert doubts([0, 1, 2]) == [("text 5", False, 0.95, {"model": f"{says} 0.95"}), ("text 2", True, 0.9, {"model": f"{says} 0.10"})]
+    assert doubts([0, 1]) == [("text 5", False, 0.95, {"model": f"{says} 0.95"})]  # the other one was corrected since
+    assert doubts([0, 1, 2], replace(table, documents=np.array(["another"] * 6))) == []
+    assert doubts([0, 1, 2], replace(table, offsets=[(start, end + 1) for start, end in offsets])) == []  # split otherwise now
+    assert doubts([0, 1, 2], replace(table, labels=("former",))) == []

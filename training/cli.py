@@ -267,15 +267,13 @@ def _curve(arguments: argparse.Namespace) -> None:
 
 def _suspects(arguments: argparse.Namespace) -> None:
     from .processes import open_store  # keeps --help fast
-    from .suspects import find_suspects, task_urls
+    from .suspects import find_suspects, out_of_fold_predictions, task_urls
     from .tables import suspects_table
-    from .tracking import find_runs, load_predictions
+    from .tracking import find_runs
 
     open_store()
     run = find_runs([arguments.run_id])[0]
-    predictions = load_predictions(run)
-    if not predictions.out_of_fold:
-        raise NewsmarkError(f"{run.run_id}: scored on other passages ({run.scored_on}), so it has no out-of-fold predictions; train again without --test")
+    predictions = out_of_fold_predictions(run)
     annotations = arguments.annotations or Path(run.params.get("annotations", ""))
     urls = task_urls(annotations) if arguments.annotations or annotations.is_file() else {}
     found = find_suspects(predictions)

@@ -18,7 +18,7 @@ import datasets
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation.annotations import Annotation, annotations_by_document, labels_of_passages, read_annotations, with_offered
+from ..annotation.annotations import Annotation, annotations_by_document, read_annotations, with_offered
 from ..annotation.documents import Document, read_documents
 from ..annotation.errors import NewsmarkError, UsageError
 from ..annotation.folders import cache_folder
@@ -26,6 +26,7 @@ from ..annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
 from ..annotation.reading.finding import find_files
 from ..annotation.splitting.fingerprint import code_digest, fingerprint
 from ..annotation.splitting.passages import split_passages
+from ..annotation.votes import count_votes, counting
 from ..models.context import PassageInContext, in_reading_order
 
 UNKNOWN_LANGUAGE = "und"
@@ -34,7 +35,7 @@ UNKNOWN_LANGUAGE = "und"
 UNKNOWN_KIND = "article"
 """Kind of text of a passage that names none, as of all annotated documents."""
 
-_MAKE_ROWS = ("annotations", "documents", "files", "labels")  # modules of annotation/ that make the rows, beside the splitting
+_MAKE_ROWS = ("annotations", "documents", "files", "labels", "votes")  # modules of annotation/ that make the rows, beside the splitting
 
 HARD_PAIRS = "pairs"
 """Kind of "document" whose passages stand alone: two by two they differ in what decides a label."""
@@ -236,20 +237,13 @@ def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str
 
 
 def _rows(document: Document, annotations: Sequence[Annotation], scheme: LabelScheme) -> Iterator[dict[str, Any]]:
-    own = [one for one in annotations if not one.skipped]
-    own = [one for one in own if one.ground_truth] or own
+    own = counting(annotations)
     if not own:
         return
     passages = split_passages(document.text, document.language)
-    votes = [labels_of_passages(passages, one.spans, scheme) for one in own]
+    votes = count_votes(passages, own, scheme)
     topics = [name for name in scheme.topic_names if 2 * sum(name in one.topics for one in own) >= len(own)]
-    judging = {name: [number for number, one in enumerate(own) if name in (one.offered or ())] for name in scheme.label_names}
-    judged = [name for name, who in judging.items() if who]
-    for index, passage in enumerate(passages):
-        # given by half of the annotators who were offered it, of two by one; a ground truth is the only vote
-        labels = [name for name in judged if 2 * sum(name in votes[number][index] for number in judging[name]) >= len(judging[name])]
-        if len(labels) > 1:
-            labels = [name for name in labels if name not in scheme.exclusive_names]
+    for passage, labels in zip(passages, votes.labels, strict=True):
         yield {
             **vars(passage),
             "document": document.id,
@@ -257,6 +251,6 @@ def _rows(document: Document, annotations: Sequence[Annotation], scheme: LabelSc
             "lang": document.language,
             "group": document.group,
             "topics": topics,
-            "labels": labels,
-            "targets": targets_of(labels, judged, scheme),
+            "labels": list(labels),
+            "targets": targets_of(labels, votes.judged, scheme),
         }

@@ -20,6 +20,8 @@ from .dataset import LabelledPassages
 OUT_OF_FOLD, TEST_PREDICTIONS = "out_of_fold.json", "test_predictions.json"
 """The logged tables of predictions: a run has one of them, by what it was scored on."""
 
+NO_RUN = "no finished run yet; run: train --config configs/baseline.yaml"
+
 
 def predictions_frame(data: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_]) -> pd.DataFrame:
     """Make the table of predictions from which anyone can compute the scores again; the truth is missing where it was not judged."""
@@ -56,13 +58,9 @@ def find_runs(run_ids: Sequence[str]) -> list[LoggedRun]:
     Raises:
         NewsmarkError: a run does not exist or was not finished, or there is none at all.
     """
-    import mlflow  # takes seconds
-
-    finished = "attributes.status = 'FINISHED' and tags.kind LIKE '%' and tags.scored_on != 'learning curve'"
-    found = [(run.info.run_id, run.data) for run in mlflow.search_runs(filter_string=finished, output_format="list")]  # newest first
-    runs = [LoggedRun(run_id, data.tags["kind"], data.params["data_digest"], data.tags["scored_on"], data.metrics, data.params) for run_id, data in found]
+    runs = _finished_runs()
     if not runs:
-        raise NewsmarkError("no finished run yet; run: train --config configs/baseline.yaml")
+        raise NewsmarkError(NO_RUN)
     if not run_ids:
         return list({run.kind: run for run in reversed(runs)}.values())
     by_id = {run.run_id: run for run in runs}
@@ -70,6 +68,27 @@ def find_runs(run_ids: Sequence[str]) -> list[LoggedRun]:
         if run_id not in by_id:
             raise NewsmarkError(f"{run_id}: no finished training run has this id; the MLflow page (make ui) lists them")
     return [by_id[run_id] for run_id in run_ids]
+
+
+def newest_out_of_fold() -> LoggedRun:
+    """Look up the newest finished run with out-of-fold predictions.
+
+    Raises:
+        NewsmarkError: there is none.
+    """
+    found = next((run for run in _finished_runs() if run.scored_on == "cross-validation"), None)
+    if found is None:
+        raise NewsmarkError(NO_RUN)
+    return found
+
+
+def _finished_runs() -> list[LoggedRun]:
+    """Finished runs that were scored, the newest first."""
+    import mlflow  # takes seconds
+
+    finished = "attributes.status = 'FINISHED' and tags.kind LIKE '%' and tags.scored_on != 'learning curve'"
+    found = [(run.info.run_id, run.data) for run in mlflow.search_runs(filter_string=finished, output_format="list")]
+    return [LoggedRun(run_id, data.tags["kind"], data.params["data_digest"], data.tags["scored_on"], data.metrics, data.params) for run_id, data in found]
 
 
 @dataclass(frozen=True)

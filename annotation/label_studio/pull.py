@@ -137,14 +137,15 @@ def _same(local: Annotation, remote: Annotation) -> bool:
 
 
 def _as_offered(local: Annotation | None, remote: Annotation) -> Annotation:
-    """Keep what the annotator was offered where only the star of the ground truth has changed: that is no submission."""
+    """Keep what the annotator was offered where only the star of the ground truth has changed: that is no submission; and keep what was reviewed."""
+    remote = replace(remote, reviewed=local.reviewed) if local else remote
     if local and local.ground_truth != remote.ground_truth and _content(local) == _content(replace(remote, ground_truth=local.ground_truth)):
         return replace(remote, offered=local.offered)
     return remote
 
 
 def _content(one: Annotation) -> Annotation:
-    return replace(one, name="", updated_at=None, task_url=None, offered=None)
+    return replace(one, name="", updated_at=None, task_url=None, offered=None, reviewed=())
 
 
 def _moment(text: str | None) -> datetime | None:

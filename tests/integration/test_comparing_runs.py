@@ -1,4 +1,4 @@
-"""``train compare`` and ``train suspects`` on real runs in a real MLflow store."""
+"""``train compare``, ``train suspects`` and ``annotate doubt`` on real runs in a real MLflow store."""
 
 import json
 import re
@@ -150,6 +150,36 @@ def test_suspects_takes_the_tasks_from_the_annotations_it_is_given(command, stor
     assert given.stdout.count("http://studio/00") == 3
     missing = command("training", "suspects", run_id, "--annotations", "nosuch.jsonl", env=store)
     assert (missing.returncode, missing.stderr) == (2, "train: error: nosuch.jsonl: no such file\n")
+
+
+def test_doubt_lists_the_suspects_of_a_run_and_takes_the_newest_with_out_of_fold_predictions(command, store, client, run_id, other_id, tested_id, tmp_path):
+    def doubt(*arguments, env=store):
+        done = command("annotation", "doubt", *arguments, env=env)
+        return done if done.returncode else json.loads(done.stdout)
+
+    suspects = json.loads(command("training", "suspects", other_id, "--limit", "1000", "--json", env=store).stdout)
+    annotations = client.get_run(other_id).data.params["annotations"]
+    answer = doubt("--run", other_id, "--reason", "model", "--limit", "1000", "--annotations", annotations, "--json")
+    keys = ("document", "start", "end", "label", "given", "text", "task_url")
+    assert sorted([one[key] for key in keys] for one in answer["doubts"]) == sorted([one[key] for key in keys] for one in suspects["suspects"])
+    assert answer["reasons"] == {"model": suspects["suspicious"]}
+    strengths = [one["strength"] for one in answer["doubts"]]
+    assert strengths == sorted(strengths, reverse=True)
+
+    database = tmp_path / "mlflow.db"  # the store has runs of other tests, too
+    shutil.copy(store["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///"), database)
+    uri = f"sqlite:///{database}"
+    copy = MlflowClient(uri)
+    for run in copy.search_runs([copy.get_run(run_id).info.experiment_id]):
+        if run.info.run_id not in {run_id, other_id, tested_id}:
+            copy.delete_run(run.info.run_id)
+    newest = max((run_id, other_id), key=lambda one: client.get_run(one).info.start_time)
+    by_newest = doubt("--json", env={**store, "MLFLOW_TRACKING_URI": uri})
+    assert by_newest["doubts"][0]["reasons"]["model"].startswith(f"baseline {newest[:8]}, trained without the article")
+
+    refused = doubt("--run", tested_id)
+    assert refused.stderr.startswith(f"annotate: error: {tested_id}: scored on other passages")
+    assert doubt("--run", "nosuch").stderr.startswith("annotate: error: nosuch: no finished training run")
 
 
 def test_suspects_of_a_run_without_out_of_fold_predictions_are_refused(command, store, tested_id):
