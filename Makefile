@@ -66,6 +66,7 @@ $(PEERS): $(READY)
 bench: $(PEERS)  ## compare with bare calls, plain servers and other classifiers (long; TEST=FILE: labelled passages to score on; SPLITTING=FOLDER: suites of split sentences; PAGES=FILE: saved pages)
 	@$(RUN)/python tests/benchmarks/annotations.py
 	@$(RUN)/python tests/benchmarks/label_studio.py
+	@$(RUN)/python tests/benchmarks/actions.py
 	@$(RUN)/python tests/benchmarks/prediction.py
 	@$(RUN)/python tests/benchmarks/serving.py
 	@$(RUN)/python tests/benchmarks/splitting.py $(if $(SPLITTING),--data "$(SPLITTING)")

@@ -42,7 +42,9 @@ class Label:
     """A label of a span or passage.
 
     Attributes:
+        hotkey: of a label with kinds, it marks with the first one, unless that has a hotkey of its own.
         kinds: a span of this label has exactly one of these; empty where the label has no kinds.
+        kind_hotkeys: of each kind; empty where the file gives none. In the file, ``kinds`` maps them to these.
         exclusive: a passage with this label has no other.
         examples: texts that have the label, for the annotators' instructions.
     """
@@ -54,6 +56,15 @@ class Label:
     kinds: tuple[str, ...] = Field((), title="names")
     exclusive: bool = False
     examples: tuple[str, ...] = Field(default=(), title="texts")
+    kind_hotkeys: tuple[str | None, ...] = ()
+
+    @property
+    def marks(self) -> dict[str | None, str | None]:
+        """What a span of the label can be, with the hotkey of each: its kinds, or None where it has none."""
+        if not self.kinds:
+            return {None: self.hotkey}
+        own = dict(zip(self.kinds, self.kind_hotkeys or [None] * len(self.kinds), strict=True))
+        return {kind: own[kind] or (self.hotkey if kind == self.kinds[0] else None) for kind in self.kinds}
 
 
 @dataclass(frozen=True)
@@ -114,11 +125,11 @@ def _scheme(content: dict[Any, Any], path: Path) -> LabelScheme:
     if set(content) != {"labels", "topics"}:
         raise UsageError(f"{path}: needs exactly the keys 'labels' and 'topics'")
     labels, topics = _entries(Label, content["labels"], f"{path}: labels"), _entries(Topic, content["topics"], f"{path}: topics")
-    entries: list[Label | Topic] = [*labels, *topics]
-    hotkeys = [entry.hotkey for entry in entries]
+    hotkeys = [key for label in labels for key in label.marks.values() if key] + [topic.hotkey for topic in topics]
+    hotkeys += [label.hotkey for label in labels if label.hotkey not in label.marks.values()]
     twice = next((key for key in hotkeys if hotkeys.count(key) > 1), None)
     if twice is not None:
-        raise UsageError(f"{path}: hotkey {twice!r} is given twice; each label and topic needs its own")
+        raise UsageError(f"{path}: hotkey {twice!r} is given twice; each label, kind and topic needs its own")
     return LabelScheme(labels, topics)
 
 
@@ -138,4 +149,11 @@ def _entry(cls: type[T], name: object, settings: Any, where: str) -> T:
         raise UsageError(f"{where}: a name is made of a-z, 0-9, '-' and '_', and starts with a letter")
     if not isinstance(settings, dict):
         raise UsageError(f"{where}: must map settings such as 'definition' to their values")
-    return build(cls, settings, lambda key: f"{where}.{key}", where, name=name)
+    beside: dict[str, Any] = {"name": name}
+    if cls is Label:
+        kinds = settings.get("kinds")
+        hotkeys = tuple(kinds.values()) if isinstance(kinds, dict) else ()
+        if not all(key is None or (isinstance(key, str) and key) for key in hotkeys):
+            raise UsageError(f"{where}.kinds: must be a list of names, or map each name to its hotkey in quotation marks, got {kinds!r}")
+        settings, beside["kind_hotkeys"] = {**settings, **({"kinds": list(kinds)} if isinstance(kinds, dict) else {})}, hotkeys
+    return build(cls, settings, lambda key: f"{where}.{key}", where, **beside)

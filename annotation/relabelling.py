@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -90,17 +91,24 @@ def _known(scheme: LabelScheme, change: Relabelling) -> Relabelling:
 def relabelled_scheme(scheme: LabelScheme, change: Relabelling) -> LabelScheme:
     """The labels after the change: those that become one stand where the one was whose definition, colour and hotkey stay."""
     base = _base(scheme, change)
-    kinds = tuple(dict.fromkeys(kind for label in [base, *scheme.labels] if label is base or label.name in change.names for kind in label.kinds))
-    labels = (replace(base, name=change.new, kinds=kinds) if one is base else one for one in scheme.labels if one is base or one.name not in change.names)
+    joined = [base, *(label for label in scheme.labels if label is not base and label.name in change.names)]
+    hotkeys: dict[str, str | None] = {}
+    for label in joined:
+        for kind, key in zip(label.kinds, label.kind_hotkeys or [None] * len(label.kinds), strict=True):
+            hotkeys[kind] = hotkeys.get(kind) or key
+    own = tuple(hotkeys.values()) if any(hotkeys.values()) else ()
+    merged = replace(base, name=change.new, kinds=tuple(hotkeys), kind_hotkeys=own)
+    labels = (merged if one is base else one for one in scheme.labels if one is base or one.name not in change.names)
     return LabelScheme(tuple(labels), scheme.topics)
 
 
 def transitional_scheme(scheme: LabelScheme, change: Relabelling) -> LabelScheme:
     """The labels while the change is under way: those before it, and with them the new one; what either says can be read."""
     base, after = _base(scheme, change), relabelled_scheme(scheme, change)
-    before = tuple(replace(one, kinds=after.label(change.new).kinds) if one.name == change.new else one for one in scheme.labels)
+    label = after.label(change.new)
+    before = tuple(replace(one, kinds=label.kinds, kind_hotkeys=label.kind_hotkeys) if one.name == change.new else one for one in scheme.labels)
     lacking = [name for name in (*change.old, change.new) if name not in scheme.label_names]
-    return LabelScheme((*before, *(replace(after.label(change.new), name=name, color=base.color, hotkey="") for name in lacking)), scheme.topics)
+    return LabelScheme((*before, *(replace(label, name=name, color=base.color, hotkey="", kind_hotkeys=()) for name in lacking)), scheme.topics)
 
 
 def _base(scheme: LabelScheme, change: Relabelling) -> Label:
@@ -126,9 +134,10 @@ def relabelled_text(text: str, path: Path, change: Relabelling) -> str:
         if name == base.name:
             written = change.new if yaml.safe_load(change.new) == change.new else f'"{change.new}"'
             edits.append((key.start_mark.index, key.end_mark.index, written))
-            if after.label(change.new).kinds != base.kinds:
+            label = after.label(change.new)
+            if (label.kinds, label.kind_hotkeys) != (base.kinds, base.kind_hotkeys):
                 kinds = next(node for setting, node in value.value if setting.value == "kinds")
-                edits.append((kinds.start_mark.index, _end(kinds).index, f"[{', '.join(after.label(change.new).kinds)}]"))
+                edits.append((kinds.start_mark.index, _end(kinds).index, _written_kinds(label)))
         elif name in change.names:
             edits.append(_lines(text, key.start_mark.line, _end(value)))
     for start, end, new in sorted(edits, reverse=True):
@@ -139,6 +148,12 @@ def relabelled_text(text: str, path: Path, change: Relabelling) -> str:
     except UsageError:
         pass
     raise UsageError(f"{path}: is written in a way that can't be changed entry by entry; write each label and each of its settings on a line of its own")
+
+
+def _written_kinds(label: Label) -> str:
+    if not label.kind_hotkeys:
+        return f"[{', '.join(label.kinds)}]"
+    return f"{{{', '.join(f'{kind}: {json.dumps(key)}' for kind, key in zip(label.kinds, label.kind_hotkeys, strict=True))}}}"
 
 
 def _mapping_of(node: Any, key: str) -> list[tuple[Any, Any]]:

@@ -91,7 +91,7 @@ def test_a_suggester_that_fails_leaves_the_task_without_suggestions_and_the_log_
 
 def test_what_the_interface_does_not_offer_yet_is_not_suggested():
     row = suggest_for(task_of(ARTICLE), RuleSuggester(SCHEME), XML.replace('value="statistic"', 'value="figure"'))
-    assert [one["value"].get("labels") for one in row["result"]] == [["quote"], None, ["boilerplate"]]
+    assert [one["value"].get("labels") for one in row["result"]] == [["quote:direct"], ["boilerplate"]]
 
 
 def test_topics_are_suggested_where_the_suggester_has_some():

@@ -63,6 +63,15 @@ def test_an_own_labels_file_is_read(tmp_path):
     assert scheme.exclusive_names == {"quote"}
 
 
+def test_kinds_may_have_hotkeys_and_the_first_of_a_list_has_that_of_its_label(tmp_path):
+    listed = load(tmp_path, changed(kinds=["direct", "indirect"])).label("quote")
+    assert listed.marks == {"direct": "1", "indirect": None}
+    mapped = load(tmp_path, changed(kinds={"direct": None, "indirect": "2"})).label("quote")
+    assert (mapped.kinds, mapped.marks) == (("direct", "indirect"), {"direct": "1", "indirect": "2"})
+    assert load(tmp_path, changed(kinds={"direct": "1", "indirect": "2"})).label("quote").marks == mapped.marks
+    assert load(tmp_path, changed(kinds=None)).label("quote").marks == {None: "1"}
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -77,6 +86,11 @@ def test_an_own_labels_file_is_read(tmp_path):
         (changed(hotkey="u"), "hotkey 'u' is given twice"),
         (changed(kinds="direct"), "labels.quote.kinds: must be a list"),
         (changed(kinds=[1]), "labels.quote.kinds: must be a list"),
+        (changed(kinds={"direct": "1", "indirect": "1"}), "hotkey '1' is given twice; each label, kind and topic needs its own"),
+        (changed(kinds={"direct": None, "indirect": "u"}), "hotkey 'u' is given twice"),
+        (changed(kinds={"direct": 3}), "labels.quote.kinds: must be a list of names, or map each name to its hotkey in quotation marks, got {'direct': 3}"),
+        (changed(kinds={1: "3"}), "labels.quote.kinds: must be a list"),
+        (changed(kind_hotkeys=["3"]), "labels.quote: unknown key 'kind_hotkeys'"),
         (changed(exclusive="yes"), "labels.quote.exclusive: must be true or false"),
         (changed().replace("quote:", "Quote Mark:"), "labels.Quote Mark: a name is made of"),
         (changed().replace("quote:", "5:"), "labels.5: a name is made of"),

@@ -59,6 +59,22 @@ def test_the_shipped_file_keeps_its_comments():
     assert [line for line in after.splitlines() if line not in text.splitlines()] == ["  speech:"]
 
 
+def test_merged_kinds_keep_their_hotkeys():
+    text = FILE.replace("kinds: [open, veiled]", 'kinds: {open: "1", veiled: "5"}').replace("- official\n      - open", 'official: "2"\n      bold: "7"')
+    after = relabelled_text(text, DEFAULT_LABELS, merge_labels(parse_labels(text, DEFAULT_LABELS), ["threat", "warning"], "warning"))
+    label = parse_labels(after, DEFAULT_LABELS).label("warning")
+    assert label.marks == {"official": "2", "bold": "7", "open": "1", "veiled": "5"}
+
+
+def test_results_with_the_kind_in_the_name_are_renamed_and_of_equal_ones_one_stays():
+    rows = [
+        {"id": str(number), "from_name": "span", "value": {"start": 0, "end": 4, "labels": [mark]}}
+        for number, mark in enumerate(("threat:open", "warning:open", "threat:veiled"))
+    ]
+    renamed = relabelled_results(rows, MERGE)
+    assert [(one["id"], one["value"]["labels"]) for one in renamed] == [("0", ["warning:open"]), ("2", ["warning:veiled"])]
+
+
 def test_a_name_that_yaml_reads_otherwise_is_quoted():
     assert '  "yes":' in relabelled_text(FILE, DEFAULT_LABELS, rename_label(SCHEME, "figure", "yes"))
 

@@ -9,7 +9,18 @@ from label_studio_sdk.label_interface import LabelInterface
 from newsmark.annotation.annotations import Span, read_annotations
 from newsmark.annotation.documents import Document, read_documents
 from newsmark.annotation.errors import NewsmarkError
-from newsmark.annotation.label_studio.interface import SPAN, TOPICS, instructions_html, interface_xml, offered_in
+from newsmark.annotation.label_studio.interface import (
+    SPAN,
+    TOPICS,
+    instructions_html,
+    interface_xml,
+    kind_control,
+    labels_in,
+    mark_name,
+    needs_former,
+    offered_in,
+    read_mark,
+)
 from newsmark.annotation.label_studio.reading import read_annotation
 from newsmark.annotation.label_studio.records import read_task
 from newsmark.annotation.label_studio.writing import prediction_row, task_data, to_results
@@ -43,11 +54,11 @@ def test_the_interface_is_valid_and_holds_all_of_the_labels_file():
     interface.validate()
     root = ET.fromstring(XML)
     labels = [(one.get("value"), one.get("background"), one.get("hotkey"), one.get("hint")) for one in root.iter("Label")]
-    assert labels == [(label.name, label.color, label.hotkey, label.definition) for label in SCHEME.labels]
-    topics = next(one for one in root.iter("Choices") if one.get("perRegion") is None)
+    marks = [(label, mark_name(label.name, kind), hotkey) for label in SCHEME.labels for kind, hotkey in label.marks.items()]
+    assert labels == [(mark, label.color, hotkey, label.definition) for label, mark, hotkey in marks]
+    assert [(mark, key) for mark, _, key, _ in labels][2:4] == [("quote:direct", "3"), ("quote:indirect", "5")]
+    (topics,) = root.iter("Choices")
     assert [(one.get("value"), one.get("hotkey"), one.get("hint")) for one in topics] == [(one.name, one.hotkey, one.definition) for one in SCHEME.topics]
-    kinds = {one.get("whenLabelValue"): tuple(kind.get("value") for kind in one) for one in root.iter("Choices") if one.get("perRegion")}
-    assert kinds == {label.name: label.kinds for label in SCHEME.labels if label.kinds}
 
 
 def test_two_labels_may_have_kinds():
@@ -68,16 +79,27 @@ def test_the_interface_escapes_what_a_definition_holds():
 
 def test_the_names_in_an_interface_are_read_back():
     offered = offered_in(XML)
-    assert {value for control, value in offered if control == SPAN} == set(SCHEME.label_names)
+    assert {value for control, value in offered if control == SPAN} == {"commitment", "statistic", "quote:direct", "quote:indirect", "boilerplate"}
     assert {value for control, value in offered if control == TOPICS} == set(SCHEME.topic_names)
-    assert {value for control, value in offered if control not in {SPAN, TOPICS}} == {"direct", "indirect"}
+    assert {control for control, _ in offered} == {SPAN, TOPICS}
+    assert labels_in(XML) == SCHEME.label_names
     assert offered_in("<View><Text name='text' value='$text'/></View>") == frozenset()
 
 
 def test_the_instructions_define_every_label_and_topic():
     html = instructions_html(SCHEME)
-    for entry in (*SCHEME.labels, *SCHEME.topics):
-        assert f"<b>{entry.name}</b>: {entry.definition}" in html
+    for label in SCHEME.labels:
+        assert f"<b>{label.name}</b>: {label.definition}" in html
+    for topic in SCHEME.topics:
+        assert f"<b>{topic.name}</b> (key {topic.hotkey}): {topic.definition}" in html
+
+
+def test_the_instructions_name_the_hotkey_of_every_label_and_kind():
+    html = instructions_html(SCHEME)
+    assert "Mark it with statistic (key 2)." in html
+    assert "Mark it with quote:direct (key 3) or quote:indirect (key 5)." in html
+    listed = replace(SCHEME, labels=(replace(SCHEME.label("quote"), kind_hotkeys=()),))
+    assert "Mark it with quote:direct (key 3) or quote:indirect." in instructions_html(listed)
 
 
 def test_the_instructions_name_the_codebook():
@@ -143,7 +165,8 @@ def test_a_span_outside_the_text_is_not_sent(start, end):
         ("span", {"end": 1000}, "a quote span at 0–1000 is outside the text"),
         ("span", {"start": -2}, "a quote span at -2–4 is outside the text"),
         ("topics", {"choices": ["weather"]}, "topic 'weather' is not in the labels file"),
-        ("kind", {"choices": ["reported"]}, "the quote “Ett.” has no kind; choose direct or indirect"),
+        ("span", {"labels": ["quote:reported"]}, "the quote “Ett.” has no kind; choose direct or indirect"),
+        ("span", {"labels": ["quote"]}, "the quote “Ett.” has no kind; choose direct or indirect"),
     ],
 )
 def test_what_does_not_fit_the_labels_file_or_the_text_is_refused(control, value, problem):
@@ -207,8 +230,34 @@ def test_labels_and_their_kinds_stay_in_view_beside_each_other_and_the_article_i
     root = ET.fromstring(XML)
     (bar,) = root.findall("View")
     assert "position: sticky" in bar.get("style")
-    assert [(one.tag, one.get("name")) for one in bar] == [("Labels", SPAN), ("Choices", "kind-quote")]
+    assert [(one.tag, one.get("name")) for one in bar] == [("Labels", SPAN)]
     assert root.find("Header").get("value") == "$name"
+
+
+def _as_before(results):
+    """Results as they were once: the kind in a control of its own."""
+    for one in results:
+        label, kind = read_mark(one["value"]["labels"][0])
+        yield {**one, "value": {**one["value"], "labels": [label]}}
+        yield {**one, "from_name": kind_control(label), "type": "choices", "value": {**one["value"], "choices": [kind]}}
+
+
+def test_annotations_of_the_former_interface_are_read_and_can_be_changed():
+    former = list(_as_before(to_results(DOCUMENT, [quote(0, 4), quote(8, 14, "s2")])))
+    assert back(DOCUMENT, former).spans == (quote(0, 4), quote(8, 14, "s2"))
+    xml = interface_xml(SCHEME, former=True)
+    LabelInterface(xml).validate()
+    assert offered_in(xml) - offered_in(XML) == {(SPAN, "quote"), ("kind-quote", "direct"), ("kind-quote", "indirect")}
+    assert labels_in(xml) == SCHEME.label_names
+    assert (needs_former(xml, SCHEME), needs_former(XML, SCHEME)) == (True, False)
+    (bar,) = ET.fromstring(xml).findall("View")
+    assert [(one.tag, one.get("name"), one.get("required")) for one in bar] == [("Labels", SPAN, None), ("Choices", "kind-quote", None)]
+
+
+def test_a_label_that_gets_kinds_keeps_what_was_marked_without_one():
+    before = replace(SCHEME, labels=tuple(replace(label, kinds=(), kind_hotkeys=()) for label in SCHEME.labels))
+    assert needs_former(interface_xml(before), SCHEME)
+    assert not needs_former(interface_xml(before), before)
 
 
 def test_the_instructions_say_how_to_work_and_show_examples():

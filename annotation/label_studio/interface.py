@@ -19,26 +19,39 @@ _BAR = "position: sticky; top: 0; z-index: 5; padding: 4px 0; background: var(--
 """Style of the labels and kinds: they stay in view while the text is scrolled."""
 
 _HOW = """<p>How to work:</p><ol>
-<li>Correct the suggestions, or mark the text yourself: press a label's key, then drag over the words. Click a mark to change or delete it.</li>
-<li>Mark the whole sentence where all of it has the label, else the part that has it.</li>
-<li>One stretch of text may have several labels: mark it once with each.</li>
-<li>Choose the kind of a mark, where its label has kinds, in the bar with the labels: nothing can be submitted without it.</li>
-<li>Choose the topics below the text; they are of the whole article.</li>
+<li>Once on each computer: click the gear below the text and switch on <b>Keep label selected after creating a region</b>.</li>
+<li>The suggestions are marked already: correct them, add what is missing, choose the topics below the text, and press Ctrl+Enter to submit.</li>
+<li>To mark: press the key of a label once, then drag over one stretch after another; halves of words are taken as whole ones. Esc puts the label away.</li>
+<li>To delete: click a mark, each further one with Ctrl, and press Backspace once for all of them. To change their label, press its key instead.</li>
+<li>Mark the whole sentence where all of it has the label, else the part that has it. One stretch may have several labels: mark it once with each.</li>
 <li>What you do is kept as a draft; Submit sends it, and Update changes what you have sent. Skip is for texts that can't be judged.</li>
 </ol>"""
 
 
 def kind_control(label: str) -> str:
-    """Name of the control that holds a label's kinds; each label needs its own, because Label Studio refuses a name given twice."""
+    """Name of the control that held a label's kinds, before each kind became a mark of its own; older annotations have its results."""
     return f"kind-{label}"
 
 
-def interface_xml(scheme: LabelScheme, adjudicating: bool = False) -> str:
-    """Make the labelling configuration: spans, the kind of a quote, topics, a note.
+def mark_name(label: str, kind: str | None) -> str:
+    """Name of what annotators mark with: a label or, where it has kinds, ``LABEL:KIND``, so that one key gives both."""
+    return f"{label}:{kind}" if kind else label
+
+
+def read_mark(name: str) -> tuple[str, str | None]:
+    """Label and kind of a mark (see ``mark_name``)."""
+    label, _, kind = name.partition(":")
+    return label, kind or None
+
+
+def interface_xml(scheme: LabelScheme, adjudicating: bool = False, former: bool = False) -> str:
+    """Make the labelling configuration: spans with a label and, where it has kinds, its kind; topics, a note.
 
     Args:
         scheme: labels and topics.
         adjudicating: show what is in dispute above the text, and offer the choice that none of it is right.
+        former: also show, and let change, marks whose kind was chosen in a control of its own, as it was once; Label Studio drops results of
+            controls that an interface does not have.
 
     Returns:
         Label Studio's XML. Labels, kinds, topics, colours and hotkeys are those of the labels file.
@@ -51,9 +64,13 @@ def interface_xml(scheme: LabelScheme, adjudicating: bool = False) -> str:
     bar = ET.SubElement(view, "View", style=_BAR)
     labels = ET.SubElement(bar, "Labels", name=SPAN, toName=TEXT)
     for label in scheme.labels:
-        ET.SubElement(labels, "Label", value=label.name, background=label.color, hotkey=label.hotkey, hint=label.definition)
-    for label in scheme.labels:
+        for kind, hotkey in label.marks.items():
+            mark = ET.SubElement(labels, "Label", value=mark_name(label.name, kind), background=label.color, hint=label.definition)
+            if hotkey:
+                mark.set("hotkey", hotkey)
+    for label in scheme.labels if former else ():
         if label.kinds:
+            ET.SubElement(labels, "Label", value=label.name, background=label.color, hint="As it was marked before: choose the kind beside the labels.")
             kinds = ET.SubElement(
                 bar,
                 "Choices",
@@ -62,12 +79,11 @@ def interface_xml(scheme: LabelScheme, adjudicating: bool = False) -> str:
                 perRegion="true",
                 whenTagName=SPAN,
                 whenLabelValue=label.name,
-                required="true",
                 showInline="true",
             )
             for kind in label.kinds:
                 ET.SubElement(kinds, "Choice", value=kind)
-    ET.SubElement(view, "Text", name=TEXT, value="$text")
+    ET.SubElement(view, "Text", name=TEXT, value="$text", showLabels="true", granularity="word")
     ET.SubElement(view, "Header", value="Topics of the whole article", size="5")
     topics = ET.SubElement(view, "Choices", name=TOPICS, toName=TEXT, choice="multiple", showInline="true")
     for topic in scheme.topics:
@@ -82,7 +98,7 @@ def interface_xml(scheme: LabelScheme, adjudicating: bool = False) -> str:
 def instructions_html(scheme: LabelScheme, adjudicating: bool = False) -> str:
     """Make the annotators' instructions from the definitions of the labels file, with how to adjudicate where that is the task."""
     labels = "".join(f"<li><b>{escape(label.name)}</b>: {escape(label.definition)}{_extra(label)}</li>" for label in scheme.labels)
-    topics = "".join(f"<li><b>{escape(topic.name)}</b>: {escape(topic.definition)}</li>" for topic in scheme.topics)
+    topics = "".join(f"<li><b>{escape(topic.name)}</b> (key {escape(topic.hotkey)}): {escape(topic.definition)}</li>" for topic in scheme.topics)
     how = (
         "<p>What is in dispute is listed above the text, with who marked it and who did not; what all annotators agree on is marked already. Mark what "
         "you think is right, and submit. A task that is submitted as it was shown decides nothing and is reported: if nothing of what is in dispute is "
@@ -123,13 +139,21 @@ def offered_in(xml: str) -> frozenset[tuple[str, str]]:
     return frozenset((str(control.get("name")), str(one.get("value"))) for control in controls for one in control)
 
 
+def needs_former(xml: str, scheme: LabelScheme) -> bool:
+    """Whether annotators could mark, in this configuration, with a label that has kinds without naming one, as it was once or before it had kinds."""
+    plain = {label.name for label in scheme.labels if label.kinds}
+    return any(control.startswith(kind_control("")) or (control == SPAN and name in plain) for control, name in offered_in(xml))
+
+
 def labels_in(xml: str) -> tuple[str, ...]:
     """Read the labels of spans that a labelling configuration offers, in its order."""
-    return tuple(str(one.get("value")) for control in ET.fromstring(xml).iter("Labels") if control.get("name") == SPAN for one in control)
+    marks = (str(one.get("value")) for control in ET.fromstring(xml).iter("Labels") if control.get("name") == SPAN for one in control)
+    return tuple(dict.fromkeys(read_mark(mark)[0] for mark in marks))
 
 
 def _extra(label: Label) -> str:
-    said = [f"Choose its kind: {' or '.join(label.kinds)}."] if label.kinds else []
+    keys = [(mark_name(label.name, kind), key) for kind, key in label.marks.items()]
+    said = ["Mark it with " + " or ".join(f"{name} (key {key})" if key else name for name, key in keys) + "."]
     said += ["Excludes all other labels."] if label.exclusive else []
     examples = "".join(f"<li>{escape(one)}</li>" for one in label.examples)
     return "".join(f" <i>{escape(one)}</i>" for one in said) + (f"<ul>{examples}</ul>" if examples else "")

@@ -10,7 +10,7 @@ from ..errors import NewsmarkError
 from ..labels import LabelScheme
 from .annotators import Annotators
 from .connection import Connection
-from .interface import instructions_html, interface_xml, labels_in, offered_in
+from .interface import instructions_html, interface_xml, labels_in, needs_former, offered_in
 from .tasks import Tasks
 
 MAX_TITLE = 50
@@ -75,7 +75,8 @@ class Project:
         Raises:
             NewsmarkError: a label, kind or topic that annotations use is no longer in the labels file; the tasks are listed.
         """
-        self.ensure_interface(interface_xml(scheme, adjudicating), instructions_html(scheme, adjudicating), overlap)
+        former = self.id is not None and needs_former(self.label_config, scheme)
+        self.ensure_interface(interface_xml(scheme, adjudicating, former), instructions_html(scheme, adjudicating), overlap)
 
     def ensure_interface(self, interface: str, instructions: str, overlap: int | None) -> None:
         """Make the project, or give it this interface (XML), these instructions (HTML) and this number of annotators (see ``ensure``)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..annotations import Annotation, Span
 from ..errors import NewsmarkError
 from ..labels import LabelScheme
-from .interface import NOTE, SPAN, TOPICS, kind_control
+from .interface import NOTE, SPAN, TOPICS, kind_control, read_mark
 from .records import Result, StudioAnnotation, Task, User
 
 if TYPE_CHECKING:
@@ -179,11 +179,12 @@ def _spans(results: Sequence[Result], text: str, scheme: LabelScheme) -> Iterato
         if region.control == SPAN:
             if not region.labels:
                 yield f"the region at {_offsets(region)} has no label"
-            for label in region.labels:
-                yield from _span(region, label, text, kinds.get((region.id, kind_control(label)), []), scheme)
+            for mark in region.labels:
+                yield from _span(region, mark, text, kinds.get((region.id, kind_control(mark)), []), scheme)
 
 
-def _span(region: Result, label: str, text: str, kinds: Sequence[Result], scheme: LabelScheme) -> Iterator[Span | str]:
+def _span(region: Result, mark: str, text: str, kinds: Sequence[Result], scheme: LabelScheme) -> Iterator[Span | str]:
+    label, kind = read_mark(mark)
     if label not in scheme.label_names:
         yield f"label {label!r} is not in the labels file; add it there, or change the annotation"
         return
@@ -200,7 +201,7 @@ def _span(region: Result, label: str, text: str, kinds: Sequence[Result], scheme
     if start >= end:
         return
     allowed = scheme.label(label).kinds
-    kind = next((choice for one in here for choice in one.choices), None)
+    kind = kind or next((choice for one in here for choice in one.choices), None)  # older annotations have it in a control of its own
     if allowed and kind not in allowed:
         yield f"the {label} “{' '.join(text[start:end].split())[:40]}” has no kind; choose {' or '.join(allowed)} in Label Studio"
         return

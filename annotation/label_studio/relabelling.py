@@ -14,7 +14,7 @@ from ..errors import NewsmarkError
 from ..labels import LabelScheme
 from ..relabelling import Relabelling, relabelled_scheme, transitional_scheme
 from .adjudication import AGREED, prefilled_digest
-from .interface import SPAN, kind_control, labels_in
+from .interface import SPAN, kind_control, labels_in, mark_name, read_mark
 from .project import Project
 from .reading import read_annotation, read_tasks
 from .records import read_task
@@ -177,10 +177,12 @@ def _renamed(row: Mapping[str, Any], change: Relabelling) -> Mapping[str, Any]:
 
 def _names(names: Sequence[Any], change: Relabelling) -> Iterator[Any]:
     seen = []
-    for name in (change.new if name in change.old else name for name in names):
-        if name not in seen:
-            seen.append(name)
-            yield name
+    for name in names:
+        label, kind = read_mark(name) if isinstance(name, str) else (name, None)
+        renamed = mark_name(change.new, kind) if label in change.old else name
+        if renamed not in seen:
+            seen.append(renamed)
+            yield renamed
 
 
 def _without_doubles(results: Sequence[Any], new: str) -> list[Any]:
@@ -191,8 +193,12 @@ def _without_doubles(results: Sequence[Any], new: str) -> list[Any]:
     gone = set()
     for one in rows:
         value = one.get("value")
-        if one.get("from_name") == SPAN and isinstance(value, dict) and value.get("labels") == [new] and ids[one.get("id")] == 1:
-            key = json.dumps([value.get("start"), value.get("end"), kinds.get(one.get("id"))])
+        labels = value.get("labels") if isinstance(value, dict) else None
+        if one.get("from_name") != SPAN or not isinstance(value, dict) or not isinstance(labels, list) or ids[one.get("id")] != 1:
+            continue
+        label, kind = read_mark(labels[0]) if len(labels) == 1 and isinstance(labels[0], str) else ("", None)
+        if label == new:
+            key = json.dumps([value.get("start"), value.get("end"), [kind] if kind else kinds.get(one.get("id"))])
             double = kept.setdefault(key, one)
             if double is not one:
                 stays, goes = (one, double) if double.get("origin") == "prediction" != one.get("origin") else (double, one)

@@ -10,7 +10,7 @@ from ..annotations import Annotation, Span
 from ..documents import Document
 from ..errors import NewsmarkError
 from ..suggestions import Suggestion
-from .interface import NOTE, SPAN, TEXT, TOPICS, kind_control
+from .interface import NOTE, SPAN, TEXT, TOPICS, mark_name
 
 if TYPE_CHECKING:
     from .annotators import Annotators
@@ -75,9 +75,7 @@ def to_results(
         where = {"start": span.start, "end": span.end, "text": document.text[span.start : span.end]}
         score = {"score": scores[span.id]} if scores else {}
         common = {"id": span.id, "to_name": TEXT, **({"origin": "prediction"} if span.accepted else {})}
-        results.append({**common, "from_name": SPAN, "type": "labels", "value": {**where, "labels": [span.label]}, **score})
-        if span.kind:
-            results.append({**common, "from_name": kind_control(span.label), "type": "choices", "value": {**where, "choices": [span.kind]}})
+        results.append({**common, "from_name": SPAN, "type": "labels", "value": {**where, "labels": [mark_name(span.label, span.kind)]}, **score})
     if topics:
         results.append({"id": "topics", "from_name": TOPICS, "to_name": TEXT, "type": "choices", "value": {"choices": list(topics)}})
     if note:

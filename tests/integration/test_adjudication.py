@@ -102,9 +102,8 @@ def test_what_is_agreed_passes_and_a_dispute_is_decided_in_label_studio(workplac
     ]
 
     where = {"id": "q", "to_name": "text", "value": {"start": 25, "end": 47, "text": DISPUTED.text[25:47]}}
-    quote = {**where, "from_name": "span", "type": "labels", "value": where["value"] | {"labels": ["quote"]}}
-    kind = {**where, "from_name": "kind-quote", "type": "choices", "value": where["value"] | {"choices": ["direct"]}}
-    workplace.submit([*prediction["result"], quote, kind])
+    quote = {**where, "from_name": "span", "type": "labels", "value": where["value"] | {"labels": ["quote:direct"]}}
+    workplace.submit([*prediction["result"], quote])
     done = workplace.adjudicate()
     assert done.returncode == 0, done.stderr
     assert f"{workplace.file} rewritten: 2 of 3 documents have a ground truth, 0 are in dispute" in done.stderr

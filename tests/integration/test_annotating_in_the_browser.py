@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -128,6 +129,40 @@ def test_marked_words_come_back_exactly(project, annotate, browser, tmp_path):
     marked = {(span["label"], TEXT[span["start"] : span["end"]], span.get("accepted", False)) for span in pulled["spans"]}
     assert marked == {("commitment", "vi bygger\u00a0mer", False), ("boilerplate", "𝔬𝔲𝔦 oui", False), ("statistic", "Près de 100 pays", True)}
     assert pulled["topics"] == ["drug-control"]
+
+
+def _click_mark(browser, words, *held):
+    """Click a mark, with keys held down."""
+    left, top, *_ = browser.execute_script(RECTS, words)
+    for key in held:
+        ActionChains(browser).key_down(key).perform()
+    actions = ActionBuilder(browser)
+    actions.pointer_action.move_to_location(left + 3, top).click()
+    actions.perform()
+    for key in held:
+        ActionChains(browser).key_up(key).perform()
+
+
+def test_a_key_and_a_drag_give_a_quote_its_kind_and_several_marks_are_deleted_at_once(project, annotate, browser, tmp_path):
+    text = "Près de 100 pays ont signé.\nElle dit que tout va bien.\n« Nous allons y travailler demain », dit-elle."
+    (tmp_path / "quotes.jsonl").write_text(json.dumps({"text": text, "name": "quotes.txt", "lang": "fr"}) + "\n", encoding="utf-8")
+    annotate("push", tmp_path / "quotes.jsonl")
+    (task,) = project.tasks.export(only_annotated=False)
+    _open(browser, project.task_url(task.id), "dit-elle")
+    shown = {one.get_attribute("data-label") for one in browser.find_elements(By.CSS_SELECTOR, ".lsf-htx-richtext .htx-highlight")}
+    assert shown == {"1:statistic", "2:quote:direct"}  # what each mark is stands in the text
+    browser.find_element(By.TAG_NAME, "body").send_keys("5")
+    _mark(browser, "lle dit que tout va bie")
+    _click_mark(browser, "100 pays")
+    _click_mark(browser, "Nous allons", Keys.CONTROL)
+    ActionChains(browser).send_keys(Keys.BACKSPACE).perform()
+    WebDriverWait(browser, PATIENCE).until(lambda driver: _regions(driver) == 1)
+    _button(browser, "Submit").click()
+    _button(browser, "Update")
+    annotate("pull", "--annotations", tmp_path / "own.jsonl")
+    (pulled,) = [json.loads(line) for line in (tmp_path / "own.jsonl").read_text(encoding="utf-8").splitlines()]
+    (span,) = pulled["spans"]
+    assert (span["label"], span["kind"], text[span["start"] : span["end"]]) == ("quote", "indirect", "Elle dit que tout va bien")
 
 
 def test_the_next_task_opens_with_what_the_model_suggests_at_that_moment(project, annotate, browser, start_backend, tmp_path):

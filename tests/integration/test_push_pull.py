@@ -16,6 +16,7 @@ from newsmark.annotation.label_studio.interface import SPAN, offered_in
 from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.pull import pull_annotations
 from newsmark.annotation.label_studio.tasks import Tasks
+from newsmark.annotation.label_studio.writing import task_data
 from newsmark.annotation.labels import DEFAULT_LABELS, load_labels
 from newsmark.annotation.splitting.passages import split_passages
 
@@ -163,7 +164,7 @@ def test_a_pull_asks_only_for_what_changed_since_the_last_one(project, two, anno
 def test_a_skipped_document_and_an_accepted_suggestion_are_recorded(project, two, predictions, label_studio, annotate, tmp_path):
     (prediction,) = [one for one in predictions() if one["task"] == two["a.txt"].id]
     accepted = [{**one, "origin": "prediction"} for one in prediction["result"]]
-    assert [one["type"] for one in accepted] == ["labels", "labels", "choices"]  # a statistic, and a quote with its kind
+    assert [one["type"] for one in accepted] == ["labels", "labels"]  # a statistic, and a quote with its kind
     own_span = _mark(8, 11, "commitment", "mine", origin="manual")
     project.connection.sdk.annotations.create(id=two["a.txt"].id, result=[*accepted, own_span], parent_prediction=prediction["id"])
     project.connection.sdk.annotations.create(id=two["b.txt"].id, result=[], was_cancelled=True)
@@ -265,7 +266,7 @@ def test_a_models_suggestions_join_the_older_ones_and_leave_annotations_alone(pr
     assert {task: sorted(versions) for task, versions in _versions(predictions()).items()} == {task.id: [version, "rules-1"] for task in seeds.values()}
     results = [result for one in predictions() if one["model_version"] == version for result in one["result"]]
     texts = {task.id: task.text for task in seeds.values()}
-    assert "quote" in {label for result in results for label in result["value"].get("labels", [])}
+    assert "quote:direct" in {label for result in results for label in result["value"].get("labels", [])}
     assert all(0 <= result["score"] <= 1 for result in results if result["type"] == "labels")
     for one in predictions():
         assert all(texts[one["task"]][result["value"]["start"] : result["value"]["end"]] == result["value"]["text"] for result in one["result"])
@@ -290,10 +291,33 @@ def _labels_offered(project):
 def test_a_label_added_to_the_file_reaches_the_interface(project, two, annotate, tmp_path):
     more = _labels(tmp_path, lambda labels: labels.update({"forecast": {"definition": "Says what will be.", "color": "#123456", "hotkey": "9"}}))
     annotate("push", tmp_path / "own", "--labels", more, "--project", project.title)
-    assert _labels_offered(project) == {"commitment", "statistic", "quote", "boilerplate", "forecast"}
+    assert _labels_offered(project) == {"commitment", "statistic", "quote:direct", "quote:indirect", "boilerplate", "forecast"}
     project.connection.sdk.annotations.create(id=two["a.txt"].id, result=[_mark(0, 4, "forecast")])
     annotate("pull", "--labels", more, "--annotations", tmp_path / "own.jsonl", "--project", project.title)
     assert [row["spans"][0]["label"] for row in _rows(tmp_path / "own.jsonl").values()] == ["forecast"]
+
+
+def test_a_project_of_the_former_interface_keeps_its_annotations_and_new_ones_carry_the_kind(project, annotate, tmp_path):
+    (tmp_path / "a.txt").write_text("Aaa « bb » ccc.", encoding="utf-8")
+    project.ensure_interface(
+        '<View><Labels name="span" toName="text"><Label value="quote"/></Labels><Choices name="kind-quote" toName="text" perRegion="true" required="true">'
+        '<Choice value="direct"/><Choice value="indirect"/></Choices><Text name="text" value="$text"/></View>',
+        "",
+        None,
+    )
+    (document,) = read_documents([tmp_path / "a.txt"])
+    former = [_mark(0, 3, "quote", "q1"), {**_mark(0, 3, "", "q1"), "from_name": "kind-quote", "type": "choices", "value": {"choices": ["indirect"]}}]
+    project.tasks.import_rows([{"data": task_data(document), "annotations": [{"result": former}]}])
+    own, pull = tmp_path / "own.jsonl", ("pull", "--all", "--annotations", tmp_path / "own.jsonl", "--project", project.title)
+    for _ in range(2):  # the second push finds the interface that the first one made
+        annotate("push", tmp_path / "a.txt", "--project", project.title)
+        assert _labels_offered(project) == {"commitment", "statistic", "quote:direct", "quote:indirect", "boilerplate", "quote"}
+        annotate(*pull)
+        assert [(span["label"], span["kind"]) for row in _rows(own).values() for span in row["spans"]] == [("quote", "indirect")]
+    (task,) = project.tasks.export(only_annotated=True)
+    project.tasks.update_annotation(task.annotations[0].id, {"result": [*former, _mark(4, 10, "quote:direct", "q2")]})
+    annotate(*pull)
+    assert [(span["label"], span["kind"]) for row in _rows(own).values() for span in row["spans"]] == [("quote", "indirect"), ("quote", "direct")]
 
 
 def test_a_label_in_use_cannot_be_removed_and_an_unused_one_can(project, two, annotate, tmp_path):
@@ -306,7 +330,7 @@ def test_a_label_in_use_cannot_be_removed_and_an_unused_one_can(project, two, an
         f"'statistic' in task {task} (a.txt), annotation {annotation.id}; change these annotations first, or put the names back\n"
     )
     annotate(*push, _labels(tmp_path, lambda labels: labels.pop("commitment")))
-    assert _labels_offered(project) == {"statistic", "quote", "boilerplate"}
+    assert _labels_offered(project) == {"statistic", "quote:direct", "quote:indirect", "boilerplate"}
 
 
 def test_status_counts_annotators_and_spans_by_document_and_what_is_left(project, two, label_studio, annotate, tmp_path):

@@ -34,12 +34,7 @@ def annotate(label_studio, project, monkeypatch, capsys):
 
 
 def _quote(region, start, end):
-    where = {"start": start, "end": end}
-    common = {"id": region, "to_name": "text"}
-    return [
-        {**common, "from_name": "span", "type": "labels", "value": {**where, "labels": ["quote"]}},
-        {**common, "from_name": "kind-quote", "type": "choices", "value": {**where, "choices": ["direct"]}},
-    ]
+    return [{"id": region, "from_name": "span", "to_name": "text", "type": "labels", "value": {"start": start, "end": end, "labels": ["quote:direct"]}}]
 
 
 @pytest.fixture
@@ -74,7 +69,7 @@ def _names(project):
 def test_a_renamed_label_is_renamed_everywhere_and_a_run_that_was_killed_is_finished(project, annotate, desk):
     labels, own = desk
     before, scheme = _names(project), load_labels(labels)
-    assert before["prediction"] == ["quote", "statistic"]
+    assert before["prediction"] == ["quote:direct", "statistic"]
     rename = "labels", "rename", "quote", "speech", "--annotations", own, "--labels", labels
     dry = annotate(*rename, "--dry-run")
     assert f"would change {own}: 1 span in 1 annotation\nwould change {project.url}: the interface, 1 annotation, 1 draft, 1 prediction\n" in dry
@@ -84,7 +79,7 @@ def test_a_renamed_label_is_renamed_everywhere_and_a_run_that_was_killed_is_fini
             pass
         assert "quote" in labels.read_text(encoding="utf-8")
     annotate(*rename)
-    assert _names(project) == {where: sorted("speech" if name == "quote" else name for name in names) for where, names in before.items()}
+    assert _names(project) == {where: sorted(name.replace("quote", "speech") for name in names) for where, names in before.items()}
     (row,) = map(json.loads, own.read_text(encoding="utf-8").splitlines())
     assert [(span["label"], span.get("kind")) for span in row["spans"]] == [("statistic", None), ("speech", "direct")]
     assert row["offered"] == ["commitment", "statistic", "speech", "boilerplate"]
@@ -115,8 +110,9 @@ def test_a_merge_reaches_disputes(project, annotate, desk, label_studio, tmp_pat
     assert (labels.read_text(encoding="utf-8"), _names(project)) == (text, before)
     project.connection._http.delete(f"{address}/drafts/{draft}/", headers=headers)
     annotate(*merge)
-    assert (_names(project)["annotation"], _names(project)["interface"]) == (["claim", "quote"], ["boilerplate", "claim", "quote"])
+    assert _names(project)["annotation"] == ["claim", "quote:direct"]
+    assert _names(project)["interface"] == ["boilerplate", "claim", "quote:direct", "quote:indirect"]
     (task,) = deciding.tasks.export(only_annotated=False)
     assert "<td>claim</td>" in task.disputed
-    assert [result.labels for result in task.annotations[0].results if result.labels] == [("claim",), ("quote",)]
+    assert [result.labels for result in task.annotations[0].results if result.labels] == [("claim",), ("quote:direct",)]
     assert "submitted as it was shown, which decides nothing" in annotate(*adjudicate, code=3)
