@@ -18,8 +18,12 @@ DISPUTED, REJECTED = "disputed", "rejected"
 _BAR = "position: sticky; top: 0; z-index: 5; padding: 4px 0; background: var(--color-neutral-background, #fff)"
 """Style of the labels and kinds: they stay in view while the text is scrolled."""
 
-_HOW = """<p>How to work:</p><ol>
-<li>Once on each computer: click the gear below the text and switch on <b>Keep label selected after creating a region</b>.</li>
+_LIST = "list-style: revert; padding-left: 1.5em"
+_HEAD = '<p style="font-weight: bold; margin-top: 0.8em">{}</p>'
+"""Label Studio's page takes bullets and space away from lists and paragraphs."""
+
+_HOW = f"""{_HEAD.format("How to work")}<ol style="{_LIST}">
+<li>Once on each computer: click the sliders below the text and switch on <b>Keep label selected after creating a region</b>.</li>
 <li>The suggestions are marked already: correct them, add what is missing, choose the topics below the text, and press Ctrl+Enter to submit.</li>
 <li>To mark: press the key of a label once, then drag over one stretch after another; halves of words are taken as whole ones. Esc puts the label away.</li>
 <li>To delete: click a mark, each further one with Ctrl, and press Backspace once for all of them. To change their label, press its key instead.</li>
@@ -106,8 +110,9 @@ def instructions_html(scheme: LabelScheme, adjudicating: bool = False) -> str:
     )
     return (how if adjudicating else "") + (
         "<p>Mark every stretch of text that carries a label, and choose the topics of the whole article. Labels combine freely, unless it "
-        f"is said otherwise; no label is a normal outcome.</p>{_HOW}<p>Labels:</p><ul>{labels}</ul><p>Topics:</p><ul>{topics}</ul>"
-        "<p>The codebook, annotation/CODEBOOK.md in newsmark's repository, has all rules and many examples.</p>"
+        f'is said otherwise; no label is a normal outcome.</p>{_HOW}{_HEAD.format("Labels")}<ul style="{_LIST}">{labels}</ul>'
+        f'{_HEAD.format("Topics")}<ul style="{_LIST}">{topics}</ul>'
+        '<p style="margin-top: 0.8em">The codebook, annotation/CODEBOOK.md in newsmark\'s repository, has all rules and many examples.</p>'
     )
 
 
@@ -156,4 +161,4 @@ def _extra(label: Label) -> str:
     said = ["Mark it with " + " or ".join(f"{name} (key {key})" if key else name for name, key in keys) + "."]
     said += ["Excludes all other labels."] if label.exclusive else []
     examples = "".join(f"<li>{escape(one)}</li>" for one in label.examples)
-    return "".join(f" <i>{escape(one)}</i>" for one in said) + (f"<ul>{examples}</ul>" if examples else "")
+    return "".join(f" <i>{escape(one)}</i>" for one in said) + (f'<ul style="{_LIST}">{examples}</ul>' if examples else "")

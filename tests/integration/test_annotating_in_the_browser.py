@@ -165,6 +165,28 @@ def test_a_key_and_a_drag_give_a_quote_its_kind_and_several_marks_are_deleted_at
     assert (span["label"], span["kind"], text[span["start"] : span["end"]]) == ("quote", "indirect", "Elle dit que tout va bien")
 
 
+def test_suggestions_that_arrive_later_are_taken_over_as_a_whole(project, annotate, browser, tmp_path):
+    text = "Près de 100 pays ont signé.\nComment (0)"
+    (tmp_path / "later.jsonl").write_text(json.dumps({"text": text, "name": "later.txt", "lang": "fr"}) + "\n", encoding="utf-8")
+    annotate("push", tmp_path / "later.jsonl", "--min-score", "0.8")
+    (task,) = project.tasks.export(only_annotated=False)
+    _open(browser, project.task_url(task.id), "Comment")
+    browser.find_element(By.TAG_NAME, "body").send_keys("w")
+    WebDriverWait(browser, PATIENCE).until(lambda _: project.tasks.drafts_of(task.id))
+    annotate("push", tmp_path / "later.jsonl")
+    _open(browser, project.task_url(task.id), "Comment")
+    assert _regions(browser) == 1  # what was begun
+    tab = next(one for one in browser.find_elements(By.CSS_SELECTOR, ".lsf-annotation-button") if one.text.startswith("rules-1\n"))
+    tab.find_element(By.CSS_SELECTOR, "[class*=__trigger]").click()
+    WebDriverWait(browser, PATIENCE).until(presence_of_element_located((By.XPATH, "//*[text()='Duplicate Annotation']"))).click()
+    WebDriverWait(browser, PATIENCE).until(lambda driver: _regions(driver) == 2)
+    ActionChains(browser).key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
+    _button(browser, "Update")
+    annotate("pull", "--annotations", tmp_path / "own.jsonl")
+    (pulled,) = [json.loads(line) for line in (tmp_path / "own.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(span["label"], span["accepted"]) for span in pulled["spans"]] == [("statistic", True), ("boilerplate", True)]
+
+
 def test_the_next_task_opens_with_what_the_model_suggests_at_that_moment(project, annotate, browser, start_backend, tmp_path):
     row = {"text": "Ministern lovar fler skolor.\nSolen sken.", "name": "live.txt", "lang": "sv"}
     (tmp_path / "live.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
