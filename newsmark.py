@@ -39,6 +39,7 @@ __all__ = [
     "Label",
     "LabelScheme",
     "LabelledPassage",
+    "LabelledSpan",
     "Model",
     "NewsmarkError",
     "Passage",
@@ -185,6 +186,27 @@ class LabelledPassage:
     truncated: bool
 
 
+@dataclass(frozen=True)
+class LabelledSpan:
+    """A span of an article that a model labels: what an annotator would mark.
+
+    Attributes:
+        start: offset of its first character, in Unicode code points.
+        end: offset after its last character.
+        text: its exact characters.
+        label: name of its label.
+        score: probability that its passage has the label.
+        kind: one of the label's kinds; None where it has none, or the model does not know them.
+    """
+
+    start: int
+    end: int
+    text: str
+    label: str
+    score: float
+    kind: str | None
+
+
 class Model:
     """A trained model; ``load`` and ``train`` make it."""
 
@@ -226,7 +248,38 @@ class Model:
         several = [articles] if isinstance(articles, str | Document) else articles
         texts = [(article, lang) if isinstance(article, str) else article for article in several]
         pairs = predict_articles(self._trained, texts, threshold)
-        answers = [[LabelledPassage(**vars(passage), **vars(found)) for passage, found in one] for one in pairs]
+        answers = [[LabelledPassage(**vars(passage), **found.as_dict()) for passage, found in one] for one in pairs]
+        return answers if several is articles else answers[0]
+
+    @overload
+    def predict_spans(self, articles: str | Document, *, lang: str | None = None, threshold: float | None = None) -> list[LabelledSpan]: ...
+
+    @overload
+    def predict_spans(
+        self, articles: list[str] | Sequence[Document], *, lang: str | None = None, threshold: float | None = None
+    ) -> list[list[LabelledSpan]]: ...
+
+    def predict_spans(
+        self, articles: str | Document | list[str] | Sequence[Document], *, lang: str | None = None, threshold: float | None = None
+    ) -> list[LabelledSpan] | list[list[LabelledSpan]]:
+        """Find the spans of articles that an annotator would mark: those that ``annotate push --model`` suggests.
+
+        Args:
+            articles: as ``predict`` takes them.
+            lang: language of the texts.
+            threshold: a label is given from this probability on.
+
+        Returns:
+            The spans of the article, passage by passage; for several articles, such a list per article.
+        """
+        from newsmark.annotation.documents import Document
+        from newsmark.models.prediction.predict import predict_articles, spans_in_article
+
+        several = [articles] if isinstance(articles, str | Document) else articles
+        given = [(article, lang) if isinstance(article, str) else article for article in several]
+        texts = [article if isinstance(article, str) else article.text for article in several]
+        found = map(spans_in_article, predict_articles(self._trained, given, threshold, spans=True))
+        answers = [[LabelledSpan(text=text[span.start : span.end], **vars(span)) for span in spans] for text, spans in zip(texts, found, strict=True)]
         return answers if several is articles else answers[0]
 
     def predict_passages(self, passages: Sequence[str], *, context: bool = True, threshold: float | None = None) -> list[Prediction]:

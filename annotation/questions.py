@@ -17,7 +17,8 @@ from .errors import NewsmarkError
 from .files import read_jsonl, string_of
 from .labels import LabelScheme
 from .near_copies import NearCopies
-from .suggestions import Scorer, labelled_passage
+from .suggestion_files import labelled_passage
+from .suggestions import Scorer
 
 _DOUBT = 20.0
 """A passage is in doubt where its odds are less than this many times above or below those of the threshold: from 5 to 95 % where the threshold is 50 %."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from .annotations import Span
 from .documents import Document
-from .errors import NewsmarkError, unknown_name
-from .files import read_jsonl, string_of
 from .labels import LabelScheme
 from .splitting.passages import split_passages
 
@@ -75,6 +72,25 @@ class SuggestedPassage:
     labels: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class SuggestedSpan:
+    """A span that a model suggests.
+
+    Attributes:
+        start: offset of its first character, in the document or in the passage that it is of.
+        end: offset after its last.
+        label: name of its label.
+        score: probability of the label.
+        kind: one of the label's kinds; None where it has none, or the model does not know them.
+    """
+
+    start: int
+    end: int
+    label: str
+    score: float
+    kind: str | None = None
+
+
 class Scorer(Suggester, Protocol):
     """A suggester that also says how probable each label is for each passage: a trained model."""
 
@@ -118,27 +134,6 @@ class RuleSuggester:
 
 
 @dataclass(frozen=True)
-class FileSuggester:
-    """Suggests what ``predict`` wrote for articles.
-
-    Attributes:
-        version: of the model that labelled them.
-        scheme: labels and topics.
-        passages: labelled passages of each document, by its id; one that is not there gets no suggestions.
-        others: names of documents in the file that are not among those read.
-    """
-
-    version: str
-    scheme: LabelScheme
-    passages: Mapping[str, Sequence[SuggestedPassage]]
-    others: tuple[str, ...]
-
-    def suggest(self, document: Document) -> Suggestion:
-        """Suggest spans of a document."""
-        return suggest_labels(document, self.version, self.passages.get(document.id, ()), self.scheme)
-
-
-@dataclass(frozen=True)
 class SureSuggester:
     """Leaves out what another suggester gives a low score.
 
@@ -161,60 +156,8 @@ class SureSuggester:
         return replace(made, version=self.version, spans=tuple(span for span in made.spans if made.scores[span.id] >= self.least))
 
 
-def read_suggestions(path: Path, documents: Iterable[Document], scheme: LabelScheme) -> FileSuggester:
-    """Read the rows that ``predict`` writes for articles (JSONL, one passage per row).
-
-    Args:
-        path: the file; its rows have ``document`` (the SHA-256 of the text), ``start``, ``end``, ``labels``, ``scores``, ``model_version``.
-        documents: the documents to suggest for.
-        scheme: labels and topics.
-
-    Raises:
-        NewsmarkError: a row is not as it must be, is not of the document's text, or two models made the rows. The message
-            names file and line.
-    """
-    by_id = {document.id: document for document in documents}
-    passages: dict[str, list[SuggestedPassage]] = {}
-    others: dict[str, str] = {}
-    versions: dict[str, None] = {}
-    for where, row in read_jsonl(path):
-        document_id, version = string_of(row, "document", where), string_of(row, "model_version", where)
-        if document_id is None or version is None:
-            raise NewsmarkError(f"{where}: no 'document' or no 'model_version'; give the rows that predict writes for articles")
-        versions[version] = None
-        if document := by_id.get(document_id):
-            passages.setdefault(document_id, []).append(labelled_passage(row, document, scheme, where))
-        else:
-            others[document_id] = string_of(row, "name", where) or document_id[:12]
-    if len(versions) != 1:
-        raise NewsmarkError(f"{path}: rows of {' and '.join(versions) or 'no model'}; give the rows of one model")
-    return FileSuggester(next(iter(versions)), scheme, passages, tuple(others.values()))
-
-
-def labelled_passage(row: Mapping[str, Any], document: Document, scheme: LabelScheme, where: str) -> SuggestedPassage:
-    """Read a row that ``predict`` writes for a passage of a document.
-
-    Raises:
-        NewsmarkError: it is not as it must be, or not of the document's text.
-    """
-    start, end, labels, scores = (row.get(key) for key in ("start", "end", "labels", "scores"))
-    if not (isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(document.text)):
-        raise NewsmarkError(f"{where}: {start!r}–{end!r} are no offsets in {document.name}, which has {len(document.text)} characters")
-    if row.get("text", document.text[start:end]) != document.text[start:end]:
-        raise NewsmarkError(f"{where}: 'text' is not what {document.name} has at {start}–{end}; label the text anew with predict")
-    if not isinstance(labels, list) or not isinstance(scores, dict):
-        raise NewsmarkError(f"{where}: no list 'labels' or no object 'scores'; give the rows that predict writes for articles")
-    for label in labels:
-        if label not in scheme.label_names:
-            raise NewsmarkError(f"{where}: {unknown_name('label', label, scheme.label_names)}")
-        score = scores.get(label)
-        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-            raise NewsmarkError(f"{where}: the score of {label!r} is {score!r}; it must be a number from 0 to 1")
-    return SuggestedPassage(start, end, {label: float(scores[label]) for label in labels})
-
-
 def suggest_labels(document: Document, version: str, passages: Iterable[SuggestedPassage], scheme: LabelScheme) -> Suggestion:
-    """Turn a model's labels into suggestions: one span per passage and label, of the first kind where a label has kinds.
+    """Turn a model's labels into suggestions: one span per passage and label, its kind by a rule.
 
     Args:
         document: what was labelled.
@@ -222,15 +165,42 @@ def suggest_labels(document: Document, version: str, passages: Iterable[Suggeste
         passages: its passages with the labels given.
         scheme: labels and topics.
     """
+    return suggest_spans(document, version, whole_passages(passages), scheme)
+
+
+def suggest_spans(document: Document, version: str, spans: Iterable[SuggestedSpan], scheme: LabelScheme) -> Suggestion:
+    """Turn a model's spans into suggestions; a kind that the model does not know, or the scheme does not have, is found by a rule.
+
+    Args:
+        document: what was labelled.
+        version: of the model.
+        spans: in the document.
+        scheme: labels and topics.
+    """
     found = []
-    for passage in passages:
-        for label, score in passage.labels.items():
-            kinds = scheme.label(label).kinds
-            kind = next(iter(kinds), None)
-            if label == "quote" and not _has_quotation(document.text[passage.start : passage.end]) and "indirect" in kinds:
-                kind = "indirect"
-            found.append((passage.start, passage.end, label, kind, score))
+    for span in spans:
+        kinds = scheme.label(span.label).kinds
+        kind = span.kind if span.kind in kinds else kind_by_rule(span.label, kinds, document.text[span.start : span.end])
+        found.append((span.start, span.end, span.label, kind, span.score))
     return _suggestion(version, found)
+
+
+def kind_by_rule(label: str, kinds: Sequence[str], text: str) -> str | None:
+    """Choose the kind of a span: that of a quote by its quotation marks, of another label the first one; None where it has none.
+
+    Args:
+        label: of the span.
+        kinds: that it can have.
+        text: of the span.
+    """
+    if label == "quote" and "indirect" in kinds and not _has_quotation(text):
+        return "indirect"
+    return next(iter(kinds), None)
+
+
+def whole_passages(passages: Iterable[SuggestedPassage]) -> list[SuggestedSpan]:
+    """Make a span of each label of each passage."""
+    return [SuggestedSpan(passage.start, passage.end, label, score) for passage in passages for label, score in passage.labels.items()]
 
 
 def _has_quotation(text: str) -> bool:

@@ -16,9 +16,13 @@ from .prediction.article import ArticlePrinter
 from .prediction.report import Report
 from .prediction.run import Labeller, predict, print_jsonl, print_table
 from .prediction.skipped import Skipped
+from .prediction.span_rows import print_span_table, print_spans
 
 _WAIT_SECONDS = 600
 """How long a busy server is waited for."""
+
+_PRINTERS = {("jsonl", False): print_jsonl, ("table", False): print_table, ("jsonl", True): print_spans, ("table", True): print_span_table}
+"""What prints rows, by format and by whether they are of spans."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write a page (.html) instead: the articles in colour, and a table of what was found that can be sorted"
+    )
+    parser.add_argument(
+        "--spans",
+        action="store_true",
+        help="rows of spans in place of passages: 'start', 'end', 'text', 'label', 'kind', 'score' and 'model_version', where an annotator would mark it",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl, .parquet, .csv or .xlsx file for the rows; it appears when it is complete")
     parser.add_argument(
@@ -179,6 +188,8 @@ def _predict(arguments: argparse.Namespace) -> None:
         raise UsageError("--article prints whole articles, and --review only some of their passages: leave out one of the two")
     if arguments.report is not None and (arguments.output is not None or arguments.format != "jsonl"):
         raise UsageError("--report writes a page in place of rows: leave out --output, --article and --format")
+    if arguments.spans and arguments.format == "article":
+        raise UsageError("--article prints whole articles, and --spans parts of them: leave out one of the two")
     article = ArticlePrinter()
     report = Report(arguments.report) if arguments.report is not None else None
     skipped = Skipped(arguments.output) if arguments.on_error == "skip" else None
@@ -189,8 +200,9 @@ def _predict(arguments: argparse.Namespace) -> None:
         arguments.review,
         arguments.output,
         arguments.resume,
-        report or article if report or arguments.format == "article" else print_jsonl if arguments.format == "jsonl" else print_table,
+        report or (article if arguments.format == "article" else _PRINTERS[arguments.format, arguments.spans]),
         replace(options_of(arguments), furniture=True, skip=skipped),
+        arguments.spans,
     )
     (report or article).close()
     if summary and arguments.json:
@@ -201,12 +213,12 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 def _labeller(arguments: argparse.Namespace) -> Labeller:
     """Find what labels passages."""
-    threshold = arguments.threshold
+    threshold, spans = arguments.threshold, arguments.spans
     if arguments.url:
         from .prediction.client import Client  # keeps --help fast
 
         client = Client(arguments.url, _token(), _WAIT_SECONDS if arguments.wait is None else arguments.wait)
-        return Labeller(lambda chunks: (client.label(chunk, threshold) for chunk in chunks), client.name, "whose rows say which model answered")
+        return Labeller(lambda chunks: (client.label(chunk, threshold, spans) for chunk in chunks), client.name, "whose rows say which model answered")
     from .prediction.local import here, in_processes
     from .saved import load_model, read_version
     from .store import find_model
@@ -215,8 +227,8 @@ def _labeller(arguments: argparse.Namespace) -> Labeller:
     if arguments.engine == "ray":
         from .prediction.on_ray import on_ray
 
-        return Labeller(on_ray(found.folder, threshold, arguments.workers), read_version(found.folder), found.what)
+        return Labeller(on_ray(found.folder, threshold, arguments.workers, spans), read_version(found.folder), found.what)
     if (arguments.workers or 1) > 1:
-        return Labeller(in_processes(found.folder, threshold, arguments.workers), read_version(found.folder), found.what)
+        return Labeller(in_processes(found.folder, threshold, arguments.workers, spans), read_version(found.folder), found.what)
     model = load_model(found.folder)
-    return Labeller(here(model, threshold), model.version, found.what)
+    return Labeller(here(model, threshold, spans), model.version, found.what)

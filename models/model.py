@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .calibration import Calibration, calibrated, read_odds, with_pages
 from .classifier import Classifier, ReadsBeginnings, SavedClassifier
 from .context import PassageInContext
+from .spans import SpanFinder
 
 REVIEW_RISK = 0.2
 """A passage needs review where the probability that one of its labels is wrong is greater than this."""
@@ -28,6 +29,7 @@ class TrainedModel:
         classifier: the trained classifier.
         rates: share of the annotated passages it was trained on that have each label; empty where not known.
         version: kind and the beginning of the SHA-256 of its files; empty until it was saved.
+        spans: finds the spans of labelled passages.
     """
 
     kind: str
@@ -37,6 +39,7 @@ class TrainedModel:
     classifier: Classifier | SavedClassifier
     rates: tuple[float, ...] = ()
     version: str = ""
+    spans: SpanFinder = field(default_factory=SpanFinder)
 
     def scores(self, contexts: Sequence[PassageInContext]) -> NDArray[np.float64]:
         """Calibrated probability of each label for each passage: n × labels.

@@ -13,6 +13,7 @@ from ..annotation.errors import NewsmarkError
 from .calibration import Calibration
 from .kinds import KINDS
 from .model import TrainedModel
+from .spans import SpanFinder
 
 _CARD = "newsmark.json"
 
@@ -25,6 +26,7 @@ def save_model(model: TrainedModel, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     model.classifier.save(folder)
+    model.spans.save(folder)
     paths = [path for path in sorted(folder.iterdir()) if path.name != _CARD]
     decides = json.dumps([model.labels, sorted(model.exclusive), [vars(one) for one in model.calibrations]])
     digests = {path.name: _digest(path) for path in paths}
@@ -59,6 +61,7 @@ def load_model(folder: Path) -> TrainedModel:
         digests = {name: others.submit(_digest, folder / name) for name in card.get("digests", {})}
         try:
             failure, classifier = None, KINDS[card["kind"]].load_reader().load(folder)
+            spans = SpanFinder.load(folder, card["files"])
         except (NewsmarkError, ModuleNotFoundError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a library raises for damaged files
@@ -71,7 +74,8 @@ def load_model(folder: Path) -> TrainedModel:
         raise NewsmarkError(f"{folder}: the model's files are damaged ({reason}); copy the model again or train a new one") from failure
     rules: list[dict[str, Any]] = [{key: tuple(value) if isinstance(value, list) else value for key, value in rule.items()} for rule in card["rules"]]
     calibrations = tuple(Calibration(**rule) for rule in rules)
-    return TrainedModel(card["kind"], tuple(card["labels"]), frozenset(card["exclusive"]), calibrations, classifier, tuple(card["rates"]), str(card["version"]))
+    known = (card["kind"], tuple(card["labels"]), frozenset(card["exclusive"]), calibrations)
+    return TrainedModel(*known, classifier, tuple(card["rates"]), str(card["version"]), spans)
 
 
 def read_version(folder: Path) -> str:

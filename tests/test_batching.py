@@ -1,6 +1,7 @@
 """Concurrent requests share runs of the model, and the work on each stops when its time is over."""
 
 import asyncio
+import json
 import threading
 import time
 from contextvars import copy_context
@@ -92,6 +93,16 @@ def test_requests_with_other_parameters_have_other_runs(batcher, slow):
 
     assert asyncio.run(ask()) == [[["quote"]]] * 4
     assert slow.asked == [["first"], ["0", "2"], ["1", "3"]]
+
+
+def test_spans_are_in_the_answer_only_where_they_are_asked_for(batcher, slow):
+    async def ask(spans):
+        asked = LabelRequest(inputs=[Input(text="a" * 60 + ".")], params=Params(split=False, spans=spans))
+        slow.let(1)
+        return json.loads((await batcher.label(asked, time.monotonic() + 10)).body)["predictions"][0]["passages"][0]
+
+    assert asyncio.run(ask(True))["spans"] == [{"start": 0, "end": 61, "label": "quote", "score": 0.61, "kind": None}]
+    assert "spans" not in asyncio.run(ask(False))
 
 
 def test_a_large_request_does_not_hold_up_a_small_one(batcher, slow):

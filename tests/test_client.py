@@ -108,3 +108,12 @@ def test_other_answers_are_one_clear_line(serve, answer, reason):
     with pytest.raises(NewsmarkError) as error:
         Client(url).label([PassageInContext("a")])
     assert str(error.value) == f"{url} {reason}"
+
+
+def test_spans_come_with_the_passages_and_a_server_that_finds_none_is_named(serve):
+    span = {"start": 0, "end": 1, "label": "quote", "score": 0.9, "kind": None}
+    answer = json.dumps({"predictions": [{"passages": [{**PASSAGE, "spans": [span]}], "model_version": "fake-1"}]})
+    _, url = serve((200, {}, answer), (200, {}, ANSWER))
+    assert Client(url).label([PassageInContext("a")], spans=True)[0]["spans"] == [span]
+    with pytest.raises(NewsmarkError, match="does not find spans; start it with this version of newsmark, or leave out --spans"):
+        Client(url).label([PassageInContext("a")], spans=True)

@@ -127,6 +127,17 @@ def test_a_model_labels_a_text_several_texts_and_documents(model_folder):
     assert model.predict([]) == []
 
 
+def test_a_model_finds_the_spans_of_a_text_several_texts_and_documents(model_folder):
+    model = newsmark.load(model_folder)
+    passages, spans = model.predict(ARTICLE, lang="sv", threshold=0.3), model.predict_spans(ARTICLE, lang="sv", threshold=0.3)
+    assert spans
+    assert all(ARTICLE[span.start : span.end] == span.text for span in spans)
+    assert [(span.label, span.score) for span in spans] == [(label, one.scores[label]) for one in passages for label in one.labels]
+    documents = newsmark.read_documents("seeds")
+    assert model.predict_spans([ARTICLE, ARTICLE], lang="sv", threshold=0.3) == [spans, spans]
+    assert len(model.predict_spans(documents)) == 5
+
+
 def test_passages_are_labelled_one_for_one_with_or_without_their_neighbours(model_folder):
     model = newsmark.load(model_folder)
     texts = [passage.text for passage in newsmark.split(ARTICLE, "sv")]

@@ -17,6 +17,7 @@ from newsmark.models.context import in_reading_order
 from newsmark.models.kinds import KINDS
 from newsmark.models.model import TrainedModel
 from newsmark.models.saved import is_model_folder, load_model, save_model
+from newsmark.models.spans import SpanFinder
 
 LABELS = ("commitment", "statistic", "quote")
 TEXTS = ["Regeringen lovar att bygga skolor", "Antalet steg till 14 procent", "« Nous irons », a dit le ministre", "Solen sken över staden"]
@@ -77,6 +78,13 @@ def test_folder_holds_a_card_the_vocabulary_and_the_weights(folder):
     assert card["files"] == {name: (folder / name).stat().st_size for name in ("vocabulary.json", "weights.safetensors")}
     assert is_model_folder(folder)
     assert not is_model_folder(folder.parent)
+
+
+def test_the_kinds_that_a_model_knows_come_back_and_belong_to_its_files(folder, tmp_path):
+    save_model(replace(load_model(folder), spans=SpanFinder({"quote": ("direct", "indirect")})), tmp_path / "other")
+    assert "spans.json" in json.loads((tmp_path / "other" / "newsmark.json").read_text(encoding="utf-8"))["digests"]
+    assert load_model(tmp_path / "other").spans == SpanFinder({"quote": ("direct", "indirect")})
+    assert load_model(folder).spans == SpanFinder()
 
 
 def test_missing_folder_is_named(tmp_path):

@@ -7,7 +7,8 @@ from newsmark.annotation.documents import Document
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.label_studio.writing import prediction_row
 from newsmark.annotation.labels import load_labels
-from newsmark.annotation.suggestions import RuleSuggester, SureSuggester, read_suggestions
+from newsmark.annotation.suggestion_files import read_suggestions
+from newsmark.annotation.suggestions import RuleSuggester, SureSuggester
 
 SCHEME = load_labels()
 DOCUMENT = Document("De lovar mer.\nPriset steg.", "a.txt", "sv")
@@ -57,6 +58,35 @@ def test_the_rows_of_a_document_become_spans_and_other_documents_are_named(read)
 def test_a_row_that_is_not_of_the_text_or_not_of_predict_is_one_line(read, tmp_path, changed, problem):
     with pytest.raises(NewsmarkError) as error:
         read(ROW, ROW | changed)
+    assert str(error.value).startswith(f"{tmp_path / 'rows.jsonl'}, line 2: {problem}")
+
+
+SPAN = {"document": DOCUMENT.id, "start": 3, "end": 12, "text": "lovar mer", "label": "quote", "kind": "indirect", "score": 0.7, "model_version": "baseline-1"}
+
+
+def test_rows_of_spans_are_suggested_as_they_are_and_a_kind_that_is_not_said_follows_from_a_rule(read):
+    suggestion = read(SPAN, {**SPAN, "kind": "direct"}, {**SPAN, "kind": None}, {**SPAN, "label": "commitment", "kind": None}).suggest(DOCUMENT)
+    assert [(span.start, span.end, span.label, span.kind) for span in suggestion.spans] == [
+        (3, 12, "quote", "indirect"), (3, 12, "quote", "direct"), (3, 12, "quote", "indirect"), (3, 12, "commitment", None),
+    ]  # fmt: skip
+    assert set(suggestion.scores.values()) == {0.7}
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"end": 100}, "3–100 are no offsets in a.txt"),
+        ({"text": "lovar"}, "'text' is not what a.txt has at 3–12"),
+        ({"label": "qoute"}, "unknown label 'qoute'; did you mean 'quote'?"),
+        ({"label": ["quote"]}, "unknown label ['quote']"),
+        ({"kind": "mixed"}, "unknown kind of quote 'mixed'"),
+        ({"label": "commitment"}, "unknown kind of commitment 'indirect'"),
+        ({"score": None}, "the score of 'quote' is None"),
+    ],
+)
+def test_a_row_of_a_span_that_is_wrong_is_one_line(read, tmp_path, changed, problem):
+    with pytest.raises(NewsmarkError) as error:
+        read(SPAN, SPAN | changed)
     assert str(error.value).startswith(f"{tmp_path / 'rows.jsonl'}, line 2: {problem}")
 
 

@@ -15,6 +15,7 @@ from ..models.calibration import Calibration, calibrated, logistic, read_odds
 from ..models.classifier import Classifier, SavedClassifier
 from ..models.kinds import KINDS
 from ..models.model import REVIEW_RISK, TrainedModel, risk
+from ..models.spans import SpanFinder
 from .config import Config
 from .cross_validation import Fitter, majority
 from .dataset import LabelledPassages
@@ -115,7 +116,8 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
             log.log_text(finished.report + "\n", "export.txt")
             ready = finished.classifier
         calibrations = learn_calibrations(start.tuning_odds(ready))
-        model = TrainedModel(config.data.kind, data.labels, scheme.exclusive_names, calibrations, ready, _rates(data))
+        spans = SpanFinder({label.name: label.kinds for label in scheme.labels if label.kinds})
+        model = TrainedModel(config.data.kind, data.labels, scheme.exclusive_names, calibrations, ready, _rates(data), spans=spans)
         judged, odds, probabilities, decisions, commonest = data, found.odds, found.probabilities, found.decisions, found.majority
         if tested:
             judged, odds, commonest = tested, read_odds(ready, tested.contexts), majority(data.targets, len(tested.texts))

@@ -119,7 +119,8 @@ def _suggester(arguments: argparse.Namespace, documents: Sequence[Document], sch
 
 
 def _any_suggester(arguments: argparse.Namespace, documents: Sequence[Document], scheme: LabelScheme, load_suggester: LoadSuggester | None) -> Suggester:
-    from ..suggestions import RuleSuggester, read_suggestions
+    from ..suggestion_files import read_suggestions
+    from ..suggestions import RuleSuggester
 
     if arguments.model:
         if load_suggester is None:
@@ -130,6 +131,6 @@ def _any_suggester(arguments: argparse.Namespace, documents: Sequence[Document],
     suggester = read_suggestions(arguments.suggestions, documents, scheme)
     if suggester.others:
         print(f"{arguments.suggestions}: {few(suggester.others, 'other document')} passed over", file=sys.stderr)
-    if without := [one.name for one in documents if one.id not in suggester.passages]:
+    if without := [one.name for one in documents if one.id not in suggester.spans]:
         print(f"{arguments.suggestions}: no rows for {few(without, 'document')}; nothing is suggested there", file=sys.stderr)
     return suggester

@@ -12,7 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from ...annotation.errors import NewsmarkError, UsageError
 from ..addresses import without_password
 from ..context import PassageInContext
-from .local import Added
+from .local import Added, added_of
 
 _ATTEMPTS = 8
 _INPUTS, _BYTES = 256, 1_000_000
@@ -55,7 +55,7 @@ class Client:
         self._busy = Retrying(retry=retry_if_exception_type(_BusyError), stop=stop_before_delay(wait), wait=_pause, reraise=True)
         self._wait = wait
 
-    def label(self, contexts: Sequence[PassageInContext], threshold: float | None = None) -> list[Added]:
+    def label(self, contexts: Sequence[PassageInContext], threshold: float | None = None, spans: bool = False) -> list[Added]:
         """Label passages; see ``local.label``. Each row names the model that answered it.
 
         Raises:
@@ -63,11 +63,10 @@ class Client:
         """
         found: list[Added] = []
         for part in _parts(contexts):
-            found += self._label(part, threshold)
+            found += self._label(part, {"split": False, **({} if threshold is None else {"threshold": threshold}), **({"spans": True} if spans else {})})
         return found
 
-    def _label(self, inputs: Sequence[dict[str, Any]], threshold: float | None) -> list[Added]:
-        params: dict[str, Any] = {"split": False} if threshold is None else {"split": False, "threshold": threshold}
+    def _label(self, inputs: Sequence[dict[str, Any]], params: dict[str, Any]) -> list[Added]:
         try:
             response = self._busy(self._away, self._post, json.dumps({"inputs": inputs, "params": params}).encode())
         except _AwayError as error:
@@ -76,7 +75,7 @@ class Client:
             raise NewsmarkError(f"{self.name}: {error} for {self._wait:g} seconds; run the command again later, or wait longer with --wait") from None
         if response.status_code in {413, 504} and len(inputs) > 1:
             middle = len(inputs) // 2
-            return self._label(inputs[:middle], threshold) + self._label(inputs[middle:], threshold)
+            return self._label(inputs[:middle], params) + self._label(inputs[middle:], params)
         if response.status_code == 400 and "Invalid host header" in response.text:
             raise NewsmarkError(f"{self.name} is not the name that the server goes by; start it with this name among its --allowed-hosts")
         if response.status_code == 401:
@@ -85,9 +84,11 @@ class Client:
             answer = response.json()
             if response.status_code != 200:
                 raise NewsmarkError(f"{self.name} refused with status {response.status_code}: {_reason(answer)}")
-            found = [_added(passage, one["model_version"]) for one in answer["predictions"] for passage in one["passages"]]
+            found = [added_of(passage, one["model_version"]) for one in answer["predictions"] for passage in one["passages"]]
             if len(found) != len(inputs):
                 raise ValueError("another number of passages")
+            if params.get("spans") and not all("spans" in one for one in found):
+                raise NewsmarkError(f"{self.name} does not find spans; start it with this version of newsmark, or leave out --spans")
         except (ValueError, KeyError, TypeError):
             raise NewsmarkError(f"{self.name} does not answer as a newsmark server does (status {response.status_code}); check --url") from None
         return found
@@ -107,11 +108,6 @@ class Client:
             asked = response.headers.get("Retry-After", "")
             raise _BusyError(response.status_code, float(asked) if asked.isdecimal() else 0.0)
         return response
-
-
-def _added(passage: dict[str, Any], version: str) -> Added:
-    """What is added to a row; a server of an older newsmark does not say whether it has read only the beginning of a passage."""
-    return {**{name: passage[name] for name in ("labels", "scores", "review")}, "truncated": passage.get("truncated"), "model_version": version}
 
 
 def _pause(state: RetryCallState) -> float:

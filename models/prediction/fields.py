@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 ADDED = ("labels", "scores", "review", "truncated", "model_version")
 """What labelling adds. A field of the input that is called so comes back as ``input_labels`` and so on."""
 
+OF_SPAN = ("start", "end", "text", "label", "kind", "score", "model_version")
+"""What a row has with ``--spans``, after the fields of the input; a field of a row of the input that is called so comes back as ``input_start`` and so on."""
+
 OF_ARTICLE = ("document", "name", "start", "end", "text")
 """What a passage of an article gets; the article's own ``name`` stays."""
 

@@ -17,7 +17,7 @@ from ..saved import load_model
 from .predict import predict_passages
 
 Added = dict[str, Any]
-"""What labelling adds to a row: a value for each of ``fields.ADDED``, in this order."""
+"""What labelling adds to a row: a value for each of ``fields.ADDED``, in this order, and ``spans`` where these are asked for."""
 
 Engine = Callable[[Iterable[Sequence[PassageInContext]]], Iterator[list[Added]]]
 """Labels chunks of passages, one after another; looks a bounded number of chunks ahead."""
@@ -25,27 +25,35 @@ Engine = Callable[[Iterable[Sequence[PassageInContext]]], Iterator[list[Added]]]
 _AHEAD = 2  # chunks per process that wait for it
 
 
-def label(model: TrainedModel, contexts: Sequence[PassageInContext], threshold: float | None) -> list[Added]:
+def label(model: TrainedModel, contexts: Sequence[PassageInContext], threshold: float | None, spans: bool = False) -> list[Added]:
     """Label passages with a model; gives what is added to the row of each."""
-    return [{**vars(one), "model_version": model.version} for one in predict_passages(model, contexts, threshold)]
+    return [added_of(one.as_dict(), model.version) for one in predict_passages(model, contexts, threshold, spans)]
 
 
-def here(model: TrainedModel, threshold: float | None) -> Engine:
+def added_of(prediction: dict[str, Any], version: str) -> Added:
+    """Put what a model, or a server, says of a passage in order; a server of an older newsmark does not say everything."""
+    spans = {"spans": prediction["spans"]} if "spans" in prediction else {}
+    values = {name: prediction[name] for name in ("labels", "scores", "review")}
+    return {**values, "truncated": prediction.get("truncated"), "model_version": version, **spans}
+
+
+def here(model: TrainedModel, threshold: float | None, spans: bool = False) -> Engine:
     """Label in this process."""
-    return lambda chunks: (label(model, chunk, threshold) for chunk in chunks)
+    return lambda chunks: (label(model, chunk, threshold, spans) for chunk in chunks)
 
 
-def in_processes(folder: Path, threshold: float | None, workers: int) -> Engine:
+def in_processes(folder: Path, threshold: float | None, workers: int, spans: bool = False) -> Engine:
     """Label in several processes, each with a model of its own; what Python alone computes gets faster by that.
 
     Args:
         folder: the model's.
         threshold: a label is given from this score on; by default the model's own.
         workers: number of processes.
+        spans: find the spans of the labels, too.
     """
 
     def in_order(chunks: Iterable[Sequence[PassageInContext]]) -> Iterator[list[Added]]:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _load_here, (folder, threshold)) as pool:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _load_here, (folder, threshold, spans)) as pool:
             waiting: deque[Future[list[Added]]] = deque()
             try:
                 for chunk in chunks:
@@ -62,14 +70,14 @@ def in_processes(folder: Path, threshold: float | None, workers: int) -> Engine:
     return in_order
 
 
-_held: tuple[TrainedModel, float | None] | NewsmarkError
+_held: tuple[TrainedModel, float | None, bool] | NewsmarkError
 """The model of a worker process, or why there is none: an error in a process's beginning would look like one that was killed."""
 
 
-def _load_here(folder: Path, threshold: float | None) -> None:
+def _load_here(folder: Path, threshold: float | None, spans: bool) -> None:
     global _held  # noqa: PLW0603
     try:
-        _held = load_model(folder), threshold
+        _held = load_model(folder), threshold, spans
     except NewsmarkError as error:
         _held = error
 
@@ -77,5 +85,5 @@ def _load_here(folder: Path, threshold: float | None) -> None:
 def _label_here(contexts: Sequence[PassageInContext]) -> list[Added]:
     if isinstance(_held, NewsmarkError):
         raise _held
-    model, threshold = _held
-    return label(model, contexts, threshold)
+    model, threshold, spans = _held
+    return label(model, contexts, threshold, spans)

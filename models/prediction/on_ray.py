@@ -25,7 +25,7 @@ _RAY_CHUNKS = 100
 """Chunks that Ray is given at a time: as many passages as the memory of this machine must hold."""
 
 
-def on_ray(folder: Path, threshold: float | None, workers: int | None) -> Engine:
+def on_ray(folder: Path, threshold: float | None, workers: int | None, spans: bool = False) -> Engine:
     """Label with Ray Data: on the cluster that ``RAY_ADDRESS`` names, or else on this machine.
 
     The model travels to actors that hold it; what an actor had under way when it died is done again by another.
@@ -34,6 +34,7 @@ def on_ray(folder: Path, threshold: float | None, workers: int | None) -> Engine
         folder: the model's.
         threshold: a label is given from this score on; by default the model's own.
         workers: number of actors; by default one per machine, as a transformer uses all cores of it.
+        spans: find the spans of the labels, too.
 
     Raises:
         NewsmarkError: Ray is not installed, its cluster can't be reached, or it fails.
@@ -65,7 +66,7 @@ def on_ray(folder: Path, threshold: float | None, workers: int | None) -> Engine
                     ray.data.from_items(rows, override_num_blocks=len(given))
                     .map_batches(
                         _Actor,
-                        fn_constructor_args=(files, threshold),
+                        fn_constructor_args=(files, threshold, spans),
                         batch_size=max(map(len, given)),
                         compute=ray.data.ActorPoolStrategy(size=actors),
                         num_cpus=1,
@@ -103,17 +104,17 @@ def _check_address(address: str) -> None:
 class _Actor:
     """Holds the model on a machine of the cluster."""
 
-    def __init__(self, files: Any, threshold: float | None) -> None:
+    def __init__(self, files: Any, threshold: float | None, spans: bool) -> None:
         import ray
 
         with tempfile.TemporaryDirectory() as folder:
             for name, content in ray.get(files).items():
                 (Path(folder) / name).write_bytes(content)
             self.model = load_model(Path(folder))
-        self.threshold = threshold
+        self.threshold, self.spans = threshold, spans
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, list[str]]:
         columns = (batch[name].tolist() for name in PassageInContext._fields)
         contexts = [PassageInContext(*row) for row in zip(*columns, strict=True)]
         contexts = [one._replace(furniture=None) if one.furniture is not None and math.isnan(one.furniture) else one for one in contexts]
-        return {"added": [json.dumps(one) for one in label(self.model, contexts, self.threshold)]}
+        return {"added": [json.dumps(one) for one in label(self.model, contexts, self.threshold, self.spans)]}

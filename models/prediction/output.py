@@ -13,15 +13,16 @@ from typing import IO, TYPE_CHECKING, Any
 from ...annotation.errors import NewsmarkError, UsageError
 from ...annotation.files import atomic_write, read_json_lines
 from ...annotation.reading.parquet import first_line
-from .parquet import check_joined, write_joined, write_rows
+from .parquet import PASSAGES, SPANS, check_joined, write_joined, write_rows
 from .rows import Row
+from .span_rows import span_lines, span_rows
 from .spreadsheet import write_csv, write_xlsx
 
 if TYPE_CHECKING:
     from ..context import PassageInContext
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-_TABLES = {".parquet": write_rows, ".csv": write_csv, ".xlsx": write_xlsx}
+_ENDINGS = frozenset({".jsonl", ".parquet", ".csv", ".xlsx"})
 _FIRST = ', "labels": '
 """What labelling adds begins with this; everything before it comes from the input."""
 
@@ -39,7 +40,7 @@ def check_path(path: Path) -> None:
     """
     if path.is_dir():
         raise UsageError(f"--output {path}: this is a folder; name a file in it")
-    if path.suffix.lower() not in {".jsonl", *_TABLES}:
+    if path.suffix.lower() not in _ENDINGS:
         raise UsageError(f"--output {path}: name a .jsonl, .parquet, .csv or .xlsx file")
     if path.suffix.lower() == ".xlsx" and importlib.util.find_spec("openpyxl") is None:
         raise NewsmarkError(f"--output {path}: writing .xlsx files needs openpyxl; in newsmark's folder run: pip install -c constraints.txt '.[files]'")
@@ -55,22 +56,24 @@ class Output:
         resume: continue where an interrupted run stopped.
         made_by: model and threshold; rows of another model are not continued.
         joined: Parquet files whose columns are joined to what was found (see ``parquet.write_joined``).
+        spans: the file holds a row for each span of the rows written (see ``span_rows``).
 
     Attributes:
         done: rows that are there: those that an interrupted run has left, and then those written.
+        left_out: of these, those that the file leaves out because they need no review.
 
     Raises:
         UsageError: the file can't have this name, or an interrupted run left rows and ``resume`` is not given.
         NewsmarkError: these rows were made otherwise, or another run is writing them.
     """
 
-    def __init__(self, path: Path, resume: bool, made_by: dict[str, Any], joined: Sequence[Path] = ()) -> None:
+    def __init__(self, path: Path, resume: bool, made_by: dict[str, Any], joined: Sequence[Path] = (), spans: bool = False) -> None:
         check_path(path)
         if joined:
             check_joined(joined)
         self._path, self._part, self._note = path, Path(f"{path}.part"), Path(f"{path}.part.json")
-        self._joined = joined
-        self.done = 0
+        self._joined, self._spans = joined, spans
+        self.done = self.left_out = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = self._open()
         if self._stream.tell():
@@ -111,15 +114,15 @@ class Output:
             The number of its rows.
         """
         count = self.done
-        if self._path.suffix.lower() == ".jsonl" and not only_review:
+        if self._path.suffix.lower() == ".jsonl" and not (only_review or self._spans):
             self._part.replace(self._path)  # from now on another run may begin, whose rows have the former name
         elif self._path.suffix.lower() == ".jsonl":
             count = 0
             with atomic_write(self._path) as stream:
-                for _, row, line in read_json_lines(self._part):
-                    if row["review"]:
-                        stream.write(f"{line}\n")
-                        count += 1
+                for row, line in self._kept(only_review):
+                    lines = span_lines(row, line) if self._spans else [f"{line}\n"]
+                    stream.writelines(lines)
+                    count += len(lines)
             self._part.unlink()
         else:
             count = self._write_table(only_review)
@@ -151,9 +154,12 @@ class Output:
         temporary, ending = Path(f"{self._path}.tmp"), self._path.suffix.lower()
         try:
             if self._joined:
-                count = write_joined(self._joined, self._rows, temporary, only_review)
+                count = write_joined(self._joined, lambda: (row for _, row, _ in read_json_lines(self._part)), temporary, only_review)
+                self.left_out = self.done - count
+            elif ending == ".parquet":
+                count = write_rows(lambda: self._rows(only_review), temporary, SPANS if self._spans else PASSAGES)
             else:
-                count = _TABLES[ending](lambda: (row for row in self._rows() if row["review"] or not only_review), temporary)
+                count = (write_csv if ending == ".csv" else write_xlsx)(lambda: self._rows(only_review), temporary)
         except (pyarrow.ArrowException, OverflowError) as error:
             temporary.unlink(missing_ok=True)
             raise NewsmarkError(f"{self._path}: this kind of file can't hold these rows ({first_line(error)}); {self._keep_as_jsonl()}") from None
@@ -163,8 +169,19 @@ class Output:
         temporary.replace(self._path)
         return count
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
-        return (row for _, row, _ in read_json_lines(self._part))
+    def _kept(self, only_review: bool) -> Iterator[tuple[dict[str, Any], str]]:
+        """The rows that the file is made of, as values and as lines."""
+        self.left_out = 0
+        for _, row, line in read_json_lines(self._part):
+            if row["review"] or not only_review:
+                yield row, line
+            else:
+                self.left_out += 1
+
+    def _rows(self, only_review: bool) -> Iterator[dict[str, Any]]:
+        """The rows of the file."""
+        for row, _ in self._kept(only_review):
+            yield from span_rows(row) if self._spans else [row]
 
     def _keep_as_jsonl(self) -> str:
         """Let ``--resume`` find the rows as those of a .jsonl file; says how."""

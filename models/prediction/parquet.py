@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,10 @@ _READ = ("text", "document", "page", "before", "after", "name", "lang", "labels"
 
 _VALUES = 7
 """The first ones, of this number, are needed with their values; of the others, only whether there is one."""
+
+PASSAGES = {"labels": "strings", "review": "bool", "truncated": "bool", "model_version": "string"}
+SPANS = {"label": "string", "kind": "string", "score": "double", "model_version": "string"}
+"""Columns that labelling adds to rows of passages and of spans, whose types must not depend on the values."""
 
 
 class ParquetRow(NamedTuple):
@@ -53,12 +57,13 @@ def read_columns(path: Path, place: int = 0) -> Iterator[ParquetRow]:
             place += 1
 
 
-def write_rows(rows: Callable[[], Iterator[dict[str, Any]]], target: Path) -> int:
+def write_rows(rows: Callable[[], Iterator[dict[str, Any]]], target: Path, added: Mapping[str, str] = PASSAGES) -> int:
     """Write rows (read several times) to a Parquet file, with a type for each column that holds all its values.
 
     Args:
         rows: makes an iterator of rows.
         target: the file.
+        added: types of the columns that labelling adds, which are there whatever values they have.
 
     Returns:
         The number of rows.
@@ -70,10 +75,10 @@ def write_rows(rows: Callable[[], Iterator[dict[str, Any]]], target: Path) -> in
     import pyarrow
     from pyarrow import parquet
 
-    strings = pyarrow.list_(pyarrow.string())
-    added = pyarrow.schema([("labels", strings), ("review", pyarrow.bool_()), ("truncated", pyarrow.bool_()), ("model_version", pyarrow.string())])
+    kinds = {"strings": pyarrow.list_(pyarrow.string()), "string": pyarrow.string(), "bool": pyarrow.bool_(), "double": pyarrow.float64()}
+    fixed = pyarrow.schema([(name, kinds[kind]) for name, kind in added.items()])
     schemas = [pyarrow.schema(list(pyarrow.array(group).type)) for group in _groups(rows())]
-    schema = pyarrow.unify_schemas([*schemas, added] if schemas else [pyarrow.schema([("text", pyarrow.string())])], promote_options="permissive")
+    schema = pyarrow.unify_schemas([*schemas, fixed] if schemas else [pyarrow.schema([("text", pyarrow.string())])], promote_options="permissive")
     count = 0
     with parquet.ParquetWriter(target, schema) as writer:
         for group in _groups(rows()):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import compress
+from typing import Any
 
 from ...annotation.documents import Document, identify_language
 from ...annotation.errors import NewsmarkError
 from ...annotation.splitting.passages import Passage, split_passages
+from ...annotation.suggestions import SuggestedSpan
 from ..context import PassageInContext, in_reading_order
 from ..model import REVIEW_RISK, TrainedModel, risk
 from .deadline import check_deadline
@@ -23,21 +25,33 @@ class Prediction:
         scores: probability of each label by name, rounded to 6 digits.
         review: whether it needs review: the probability that a label is wrong is greater than ``REVIEW_RISK``.
         truncated: whether the passage is longer than what the model reads of it.
+        spans: of the labels given, with offsets in the passage; None where they were not asked for.
     """
 
     labels: list[str]
     scores: dict[str, float]
     review: bool
     truncated: bool = False
+    spans: tuple[SuggestedSpan, ...] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON takes it; without ``spans`` where they were not asked for."""
+        values = dict(vars(self))
+        if self.spans is None:
+            del values["spans"]
+        else:
+            values["spans"] = [dict(vars(span)) for span in self.spans]
+        return values
 
 
-def predict_passages(model: TrainedModel, contexts: Sequence[PassageInContext], threshold: float | None = None) -> list[Prediction]:
+def predict_passages(model: TrainedModel, contexts: Sequence[PassageInContext], threshold: float | None = None, spans: bool = False) -> list[Prediction]:
     """Classify texts that are passages already.
 
     Args:
         model: a trained model.
         contexts: n passages, with their neighbours where these are known.
         threshold: a label is given from this score on; by default the model's own.
+        spans: find the spans of the labels, too.
 
     Returns:
         n predictions, in order.
@@ -47,7 +61,8 @@ def predict_passages(model: TrainedModel, contexts: Sequence[PassageInContext], 
     risks = risk(scores, decisions)
     truncated = model.truncates([one.text for one in contexts])
     rows = zip(scores.round(6).tolist(), decisions.tolist(), (risks > REVIEW_RISK).tolist(), truncated, strict=True)
-    return [Prediction(list(compress(model.labels, given)), dict(zip(model.labels, row, strict=True)), *marks) for row, given, *marks in rows]
+    found = [Prediction(list(compress(model.labels, given)), dict(zip(model.labels, row, strict=True)), *marks) for row, given, *marks in rows]
+    return [_with_spans(model, *pair) for pair in zip(contexts, found, strict=True)] if spans else found
 
 
 class TooManyPassagesError(NewsmarkError):
@@ -55,7 +70,11 @@ class TooManyPassagesError(NewsmarkError):
 
 
 def predict_articles(
-    model: TrainedModel, articles: Sequence[Document | tuple[str, str | None]], threshold: float | None = None, most: int | None = None
+    model: TrainedModel,
+    articles: Sequence[Document | tuple[str, str | None]],
+    threshold: float | None = None,
+    most: int | None = None,
+    spans: bool = False,
 ) -> list[list[tuple[Passage, Prediction]]]:
     """Split articles into passages and classify all of these together.
 
@@ -64,6 +83,7 @@ def predict_articles(
         articles: n documents, or texts with their languages (ISO 639-1; identified from the text where None).
         threshold: a label is given from this score on; by default the model's own.
         most: passages that the articles may have together; by default any number.
+        spans: find the spans of the labels, too.
 
     Returns:
         The passages of each article in reading order, each with its prediction.
@@ -82,5 +102,17 @@ def predict_articles(
         count += len(split[-1])
         if most is not None and count > most:
             raise TooManyPassagesError(f"the texts have more than {most} passages")
-    predictions = iter(predict_passages(model, contexts, threshold))
+    predictions = iter(predict_passages(model, contexts, threshold, spans))
     return [[(passage, next(predictions)) for passage in passages] for passages in split]
+
+
+def spans_in_article(passages: Iterable[tuple[Passage, Prediction]]) -> list[SuggestedSpan]:
+    """Collect the spans of an article's passages, with offsets in the article, in reading order."""
+    return [
+        replace(span, start=passage.start + span.start, end=passage.start + span.end) for passage, prediction in passages for span in prediction.spans or ()
+    ]
+
+
+def _with_spans(model: TrainedModel, context: PassageInContext, found: Prediction) -> Prediction:
+    check_deadline()
+    return replace(found, spans=tuple(model.spans.find(context, {label: found.scores[label] for label in found.labels})))

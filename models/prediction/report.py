@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,10 +85,10 @@ class Report:
         for number, article in enumerate(self._articles.values(), start=1):
             articles.append(self._article(number, article))
             for place, (row, added, fields) in enumerate(article.passages):
-                for label in added["labels"]:
-                    counts[label] += 1
-                    if label in shown:
-                        rows.append(_table_row(f"p{number}-{place}", article.name, label, self._labels.index(label), row, added, fields))
+                for one in _found(row, added, fields):
+                    counts[one["label"]] += 1
+                    if one["label"] in shown:
+                        rows.append(_table_row(f"p{number}-{place}", article.name, self._labels.index(one["label"]), one, added["review"]))
         legend = " ".join(f"{label_tag(label, self._labels.index(label))} {counts[label]}" for label in shown)
         furniture = f"; {counts[FURNITURE]} passages of page furniture are grey" if counts[FURNITURE] else ""
         page = make_page(
@@ -117,21 +118,48 @@ class Report:
 
     def _passage(self, name: str, row: Row, added: Added) -> str:
         labels = added["labels"]
-        text = f"<bdi>{escape(row.text)}</bdi>"
         if not labels:
-            return text
+            return f"<bdi>{escape(row.text)}</bdi>"
         said = escape(", ".join(f"{label} {added['scores'][label]:.2f}" for label in labels))
         if FURNITURE in labels:
-            return f'<span class="furniture" title="{said}">{text}</span>'
-        tags = "".join(f' <sup class="label l{self._labels.index(label)}">{escape(label)}</sup>' for label in labels)
+            return f'<span class="furniture" title="{said}"><bdi>{escape(row.text)}</bdi></span>'
         review = " review" if added["review"] else ""
-        return f'<mark id="{name}" class="l{self._labels.index(labels[0])}{review}" title="{said}">{text}{tags}</mark>'
+        if "spans" in added:
+            return f'<span id="{name}" title="{said}"><bdi>{self._in_colour(row, added["spans"], review)}</bdi></span>'
+        tags = "".join(map(self._tag, labels))
+        return f'<mark id="{name}" class="l{self._labels.index(labels[0])}{review}" title="{said}"><bdi>{escape(row.text)}</bdi>{tags}</mark>'
+
+    def _in_colour(self, row: Row, spans: list[dict[str, Any]], review: str) -> str:
+        """The text of a passage with its spans marked; where spans overlap, the colour is the shortest one's."""
+        borders = sorted({row.start, row.start + len(row.text), *(one["start"] for one in spans), *(one["end"] for one in spans)})
+        parts = []
+        for start, end in pairwise(borders):
+            text = escape(row.text[start - row.start : end - row.start])
+            inside = [one for one in spans if one["start"] <= start and end <= one["end"]]
+            tags = "".join(self._tag(" ".join(filter(None, (one["label"], one["kind"]))), one["label"]) for one in inside if one["end"] == end)
+            if inside:
+                color = self._labels.index(min(inside, key=lambda one: one["end"] - one["start"])["label"])
+                text = f'<mark class="l{color}{review}">{text}{tags}</mark>'
+            parts.append(text)
+        return "".join(parts)
+
+    def _tag(self, text: str, label: str | None = None) -> str:
+        return f' <sup class="label l{self._labels.index(label or text)}">{escape(text)}</sup>'
 
 
-def _table_row(name: str, article: str, label: str, column: int, row: Row, added: Added, fields: dict[str, Any]) -> str:
-    offsets = "".join(f'<td class="number">{int(fields[key])}</td>' if isinstance(fields.get(key), int) else "<td></td>" for key in ("start", "end"))
+def _found(row: Row, added: Added, fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the table shows of a passage: its spans, or else the passage once for each label."""
+    if "spans" in added:
+        found: list[dict[str, Any]] = added["spans"]
+        return found
+    place = {"start": fields.get("start"), "end": fields.get("end"), "text": row.text}
+    return [{**place, "label": label, "score": added["scores"][label]} for label in added["labels"]]
+
+
+def _table_row(name: str, article: str, column: int, one: dict[str, Any], review: bool) -> str:
+    offsets = "".join(f'<td class="number">{int(one[key])}</td>' if isinstance(one[key], int) else "<td></td>" for key in ("start", "end"))
     return (
-        f'<tr data-label="{escape(label)}" data-review="{int(bool(added["review"]))}"><td><bdi>{escape(article)}</bdi></td>'
-        f'<td><span class="label l{column}">{escape(label)}</span></td><td class="number">{added["scores"][label]:.2f}</td>'
-        f'<td class="text" dir="auto"><a href="#{name}"><bdi>{escape(row.text)}</bdi></a></td>{offsets}</tr>'
+        f'<tr data-label="{escape(one["label"])}" data-review="{int(bool(review))}"><td><bdi>{escape(article)}</bdi></td>'
+        f'<td><span class="label l{column}">{escape(one["label"])}</span></td><td class="number">{one["score"]:.2f}</td>'
+        f'<td class="text" dir="auto"><a href="#{name}"><bdi>{escape(one["text"])}</bdi></a></td>{offsets}</tr>'
     )

@@ -14,7 +14,7 @@ from ...annotation.reading.finding import find_sources
 from ...annotation.reading.kinds import read_source
 from ...annotation.reading.sources import DEFAULTS, Entry, ReadingOptions
 from ...annotation.splitting.passages import split_passages
-from .fields import ADDED, OF_ARTICLE, free_name
+from .fields import ADDED, OF_ARTICLE, OF_SPAN, free_name
 from .parquet import read_columns
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 _RAW = json.JSONDecoder().raw_decode
 _SPACE = " \t\r\n"
-_TAKEN = frozenset(ADDED)
 
 
 class Row(NamedTuple):
@@ -37,6 +36,7 @@ class Row(NamedTuple):
         after: the passage after it, likewise.
         begins_line: whether a line begins with it, or between it and the passage before it in its article.
         furniture: what the page says of it, see ``PassageInContext``.
+        start: offset of its first character in the article that it was split from; 0 where it is a row of its own.
     """
 
     text: str
@@ -46,9 +46,10 @@ class Row(NamedTuple):
     after: str = ""
     begins_line: bool = True
     furniture: float | None = None
+    start: int = 0
 
 
-def read_rows(paths: Iterable[str], joined: bool = False, options: ReadingOptions = DEFAULTS) -> Iterator[Row]:
+def read_rows(paths: Iterable[str], joined: bool = False, options: ReadingOptions = DEFAULTS, spans: bool = False) -> Iterator[Row]:
     """Read passages: those of articles, and the rows of files of rows, of all kinds that ``annotation/reading`` knows.
 
     A row is a passage, or an article that is split (see ``row_is_passage``).
@@ -57,6 +58,7 @@ def read_rows(paths: Iterable[str], joined: bool = False, options: ReadingOption
         paths: files and folders; "-" is standard input.
         joined: all are Parquet files, and what comes back is later joined to their columns (see ``parquet.write_joined``).
         options: how files are read.
+        spans: rows of spans come back in place of these: the fields leave out what a span has itself.
 
     Raises:
         NewsmarkError: a path or its content is not usable.
@@ -69,7 +71,7 @@ def read_rows(paths: Iterable[str], joined: bool = False, options: ReadingOption
         try:
             for entry in read_source(source, options):
                 try:
-                    yield from _rows(entry, source.name)
+                    yield from _rows(entry, source.name, spans)
                 except NewsmarkError as error:
                     options.refuse(error, entry.row)
         except NewsmarkError as error:
@@ -121,18 +123,19 @@ def count_rows(paths: Iterable[str]) -> int | None:
     return count
 
 
-def _rows(entry: Entry, source: str) -> Iterator[Row]:
+def _rows(entry: Entry, source: str, spans: bool) -> Iterator[Row]:
     """The passages of an article, or a row; values of JSON lines come back as they are written: the beginning of the line is kept."""
     row, line = entry.row, entry.line
     if entry.short or row_is_passage(row) is False:
         article = document_of(entry, with_path=True)
-        yield from _passages(article, list(_raw_fields(line)) if line else _encoded(row), row)
+        yield from _passages(article, list(raw_fields(line)) if line else _encoded(row), row, spans=spans)
         return
     text = text_of(row, entry.where)
-    if line and _TAKEN.isdisjoint(row):
+    taken = (*ADDED, *OF_SPAN) if spans else ADDED
+    if line and row.keys().isdisjoint(taken):
         yield _passage(row, text, line[:-1].rstrip(_SPACE), source)
     else:
-        yield _passage(row, text, _join(_renamed(_raw_fields(line) if line else _encoded(row), row, ADDED)), source)
+        yield _passage(row, text, join(_renamed(raw_fields(line) if line else _encoded(row), row, taken)), source)
 
 
 def _encoded(row: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -171,7 +174,9 @@ def _passage(row: Mapping[str, Any], text: str, fields: str, source: str) -> Row
     )
 
 
-def _passages(article: Document, raw: Sequence[tuple[str, str]] = (), row: Mapping[str, Any] | None = None, begin: str = "") -> Iterator[Row]:
+def _passages(
+    article: Document, raw: Sequence[tuple[str, str]] = (), row: Mapping[str, Any] | None = None, begin: str = "", spans: bool = False
+) -> Iterator[Row]:
     """Split an article.
 
     Args:
@@ -179,25 +184,26 @@ def _passages(article: Document, raw: Sequence[tuple[str, str]] = (), row: Mappi
         raw: the fields of its row, as they are written; all come back with each passage but the text.
         row: the same as values.
         begin: fields before all others.
+        spans: see ``read_rows``.
     """
     row = row or {}
     taken = [name for name in OF_ARTICLE if name != "name" or row.get("name") is None]
     own = [(name, value) for name, value in raw if name != "text" and not (name in taken and row.get(name) is None)]
-    rest = _join(_renamed(own, row, [*ADDED, *taken])).removeprefix("{")
+    rest = join(_renamed(own, row, [*ADDED, *taken, *(OF_SPAN if spans else ())])).removeprefix("{")
     beside = object()  # two articles with one name, or one text, are two
     end = 0
     passages = split_passages(article.text, article.language)
     for passage, furniture in zip(passages, article.furniture_at(passage.start for passage in passages), strict=True):
         values = {"document": article.id, "name": article.name, **vars(passage)}
-        fields = _ENCODE({name: values[name] for name in taken})[:-1]
+        fields = _ENCODE({name: values[name] for name in taken if not (spans and name in OF_SPAN)})[:-1]
         if begin:
             fields = f"{begin}, {fields.removeprefix('{')}"
         begins_line = not end or "\n" in article.text[end : passage.start]
         end = passage.end
-        yield Row(passage.text, f"{fields}, {rest}" if rest else fields, beside, begins_line=begins_line, furniture=furniture)
+        yield Row(passage.text, f"{fields}, {rest}" if rest else fields, beside, begins_line=begins_line, furniture=furniture, start=passage.start)
 
 
-def _raw_fields(line: str) -> Iterator[tuple[str, str]]:
+def raw_fields(line: str) -> Iterator[tuple[str, str]]:
     """The fields of a JSON object with their values as they are written; the line is known to be right."""
     place = line.index("{") + 1
     while True:
@@ -219,5 +225,6 @@ def _renamed(raw: Iterable[tuple[str, str]], row: Mapping[str, Any], taken: Sequ
         yield free_name(name, row, taken), value
 
 
-def _join(raw: Iterable[tuple[str, str]]) -> str:
+def join(raw: Iterable[tuple[str, str]]) -> str:
+    """Make the beginning of a JSON object, without its end, of names and values as they are written."""
     return "{" + ", ".join(f"{_ENCODE(name)}: {value}" for name, value in raw)

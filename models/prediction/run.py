@@ -16,6 +16,7 @@ from ...annotation.errors import NewsmarkError, printable
 from ...annotation.reading.sources import DEFAULTS, ReadingOptions
 from .output import Output, as_line, check_path
 from .rows import Row, can_join, count_rows, read_rows, with_neighbours
+from .span_rows import with_span_fields
 
 if TYPE_CHECKING:
     from ..context import PassageInContext
@@ -51,7 +52,7 @@ class Summary:
     Attributes:
         path: the file of labelled rows.
         rows: in the file.
-        skipped: rows left out because they need no review.
+        skipped: rows of passages left out because they need no review.
         resumed: rows that an interrupted run had labelled already.
         truncated: rows of passages of which the model read only the beginning; those resumed are not counted.
         model_version: of the model; a server's name where it labelled.
@@ -78,6 +79,7 @@ def predict(
     resume: bool,
     write: Callable[[Iterable[tuple[Row, Added]]], None],
     reading: ReadingOptions = DEFAULTS,
+    spans: bool = False,
 ) -> Summary | None:
     """Label rows.
 
@@ -90,6 +92,7 @@ def predict(
         resume: continue an interrupted run's ``output``.
         write: prints rows.
         reading: how files are read.
+        spans: give rows of spans in place of rows of passages; the labeller finds them.
 
     Returns:
         What was done, with an output.
@@ -97,12 +100,11 @@ def predict(
     Raises:
         NewsmarkError: the input, the model or the output can't be used.
     """
-    joined = (
-        [Path(path) for path in paths] if output is not None and output.suffix.lower() == ".parquet" and not reading.text_column and can_join(paths) else []
-    )
+    into_parquet = output is not None and output.suffix.lower() == ".parquet"
+    joined = [Path(path) for path in paths] if into_parquet and not spans and not reading.text_column and can_join(paths) else []
     if output is not None:
         check_path(output)
-    rows = with_neighbours(read_rows(paths, bool(joined), reading))
+    rows = with_neighbours(read_rows(paths, bool(joined), reading, spans))
     first = next(rows, None)
     if first is None:
         raise NewsmarkError("the input holds no passages")
@@ -111,23 +113,24 @@ def predict(
     print(f"model: {labeller.version}, {labeller.what}", file=sys.stderr)
     truncated = 0
     if output is None:
-        for labelled in _labelled(rows, labeller.engine):
+        for labelled in _labelled(rows, labeller.engine, spans):
             truncated += sum(bool(added["truncated"]) for _, added in labelled)
             write(pair for pair in labelled if pair[1]["review"] or not only_review)
             sys.stdout.flush()
         _report(truncated)
         return None
-    file = Output(output, resume, {"model": labeller.version, "threshold": threshold, "format": _FORMAT}, joined)
+    made_by = {"model": labeller.version, "threshold": threshold, "format": _FORMAT} | ({"spans": True} if spans else {})
+    file = Output(output, resume, made_by, joined, spans)
     resumed = file.done
     rows = file.skip(rows)
     with tqdm(total=count_rows(paths) if sys.stderr.isatty() else None, unit=" passages", initial=resumed, disable=None, file=sys.stderr) as bar:
-        for labelled in _labelled(rows, labeller.engine):
+        for labelled in _labelled(rows, labeller.engine, spans):
             file.write(labelled)
             truncated += sum(bool(added["truncated"]) for _, added in labelled)
             bar.update(len(labelled))
     written = file.finish(only_review)
     _report(truncated)
-    return Summary(printable(str(output)), written, file.done - written, resumed, truncated, labeller.version)
+    return Summary(printable(str(output)), written, file.left_out, resumed, truncated, labeller.version)
 
 
 def print_jsonl(rows: Iterable[tuple[Row, Added]]) -> None:
@@ -148,7 +151,7 @@ def _report(truncated: int) -> None:
         print(f"{truncated} passages are longer than what the model reads of them; their rows say so in 'truncated'", file=sys.stderr)
 
 
-def _labelled(rows: Iterator[tuple[Row, PassageInContext]], engine: Engine) -> Iterator[list[tuple[Row, Added]]]:
+def _labelled(rows: Iterator[tuple[Row, PassageInContext]], engine: Engine, spans: bool) -> Iterator[list[tuple[Row, Added]]]:
     """Label rows, a chunk at a time."""
     waiting: deque[list[Row]] = deque()
 
@@ -160,4 +163,5 @@ def _labelled(rows: Iterator[tuple[Row, PassageInContext]], engine: Engine) -> I
             size = min(2 * size, CHUNK)
 
     for found in engine(chunks()):
-        yield list(zip(waiting.popleft(), found, strict=True))
+        pairs = list(zip(waiting.popleft(), found, strict=True))
+        yield [(row, with_span_fields(row, added)) for row, added in pairs] if spans else pairs

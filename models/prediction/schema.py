@@ -30,6 +30,7 @@ class Params(BaseModel):
 
     threshold: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False, description="give a label from this score on; by default each label's own")
     split: bool = Field(default=True, description="cut each text into passages; false: each text is one passage")
+    spans: bool = Field(default=False, description="say where in each passage the span of each label begins and ends")
 
 
 class LabelRequest(BaseModel):
@@ -60,10 +61,32 @@ class LabelledText(BaseModel):
     model_version: str
 
 
+class LabelledSpan(BaseModel):
+    """A span: its offsets in the passage (code points), its label with its probability, and its kind where the label has kinds."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+    kind: str | None
+
+
+class ServedPassage(LabelledPassage):
+    """A passage, with its spans where they were asked for."""
+
+    spans: list[LabelledSpan] | None = Field(default=None, description="only where the request asks for them")
+
+
+class ServedText(LabelledText):
+    """The passages of one text in reading order, and the version of the model."""
+
+    passages: list[ServedPassage]  # type: ignore[assignment]  # narrower, and only read
+
+
 class LabelAnswer(BaseModel):
     """One entry per text, in the order of the request."""
 
-    predictions: list[LabelledText]
+    predictions: list[ServedText]
 
 
 class Refusal(BaseModel):

@@ -88,7 +88,7 @@ def _columns(rows: Rows) -> list[str]:
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """A row whose values fit into cells: names in a list are divided by commas, each score has a column, other objects are JSON."""
     flat: dict[str, Any] = {}
-    scores = {f"score_{label}": score for label, score in row["scores"].items()}
+    scores = {f"score_{label}": score for label, score in row.get("scores", {}).items()}
     for field, value in row.items():
         name = free_name(field, row, tuple(scores))
         if field == "scores":

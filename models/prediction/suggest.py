@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from ...annotation.documents import Document
 from ...annotation.errors import NewsmarkError
 from ...annotation.labels import LabelScheme
-from ...annotation.suggestions import SuggestedPassage, Suggestion, suggest_labels
+from ...annotation.suggestions import SuggestedPassage, Suggestion, suggest_spans
 from ..model import TrainedModel
 from ..saved import load_model
 from ..store import connect, find_folder, translate_errors, uri_of_run
-from .predict import predict_articles
+from .predict import predict_articles, spans_in_article
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,6 @@ class ModelSuggester:
         return [SuggestedPassage(passage.start, passage.end, one.scores) for passage, one in labels]
 
     def suggest(self, document: Document) -> Suggestion:
-        """Suggest one span per passage and label given."""
-        [labels] = predict_articles(self.model, [document])
-        labelled = [SuggestedPassage(passage.start, passage.end, {label: one.scores[label] for label in one.labels}) for passage, one in labels]
-        return suggest_labels(document, self.version, labelled, self.scheme)
+        """Suggest the spans of the labels given."""
+        [labelled] = predict_articles(self.model, [document], spans=True)
+        return suggest_spans(document, self.version, spans_in_article(labelled), self.scheme)

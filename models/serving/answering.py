@@ -16,7 +16,9 @@ LabelledPassages = list[tuple[Passage, Prediction]]
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def label_inputs(model: TrainedModel, inputs: Sequence[Input], threshold: float | None, split: bool, most: int | None = None) -> list[LabelledPassages]:
+def label_inputs(
+    model: TrainedModel, inputs: Sequence[Input], threshold: float | None, split: bool, most: int | None = None, spans: bool = False
+) -> list[LabelledPassages]:
     """Label the passages of the inputs.
 
     Args:
@@ -25,6 +27,7 @@ def label_inputs(model: TrainedModel, inputs: Sequence[Input], threshold: float 
         threshold: a label is given from this score on; by default the model's own.
         split: cut each text into passages.
         most: passages that the inputs may have together; by default any number.
+        spans: find the spans of the labels, too.
 
     Returns:
         The passages of each input in reading order.
@@ -36,12 +39,12 @@ def label_inputs(model: TrainedModel, inputs: Sequence[Input], threshold: float 
     if split:
         if most is not None and sum(map(_count_lines, inputs)) > most:  # no passage crosses a line: splitting, which takes longer, can be spared
             raise TooManyPassagesError(f"the texts have more than {most} passages")
-        return predict_articles(model, [(one.text, one.lang) for one in inputs], threshold, most)
+        return predict_articles(model, [(one.text, one.lang) for one in inputs], threshold, most, spans)
     if most is not None and len(inputs) > most:
         raise TooManyPassagesError(f"there are more than {most} passages")
     passages = [Passage(0, len(one.text), one.text) for one in inputs]
     contexts = [PassageInContext(one.text, one.before or "", one.after or "", one.furniture) for one in inputs]
-    return [[pair] for pair in zip(passages, predict_passages(model, contexts, threshold), strict=True)]
+    return [[pair] for pair in zip(passages, predict_passages(model, contexts, threshold, spans), strict=True)]
 
 
 def _count_lines(one: Input) -> int:
@@ -56,7 +59,7 @@ def as_json(answers: Iterable[LabelledPassages], version: str) -> bytes:
         for number, passages in enumerate(answers):
             yield ',{"passages":[' if number else '{"predictions":[{"passages":['
             for place, (passage, prediction) in enumerate(passages):
-                yield ("," if place else "") + _ENCODE({**vars(passage), **vars(prediction)})
+                yield ("," if place else "") + _ENCODE({**vars(passage), **prediction.as_dict()})
             yield f'],"model_version":{_ENCODE(version)}}}'
         yield "]}"
 

@@ -143,7 +143,7 @@ class Batcher:
         DEADLINE.set(deadline)
         inputs, params = [one for request in requests for one in request.asked.inputs], requests[0].asked.params
         try:
-            labelled = iter(label_inputs(self.model, inputs, params.threshold, params.split, self._passages))
+            labelled = iter(label_inputs(self.model, inputs, params.threshold, params.split, self._passages, params.spans))
             answers = []
             for request in requests:
                 mine = list(islice(labelled, len(request.asked.inputs)))

@@ -42,6 +42,6 @@ class LoggedModel(mlflow.pyfunc.PythonModel):
             raise MlflowException.invalid_parameter_value("threshold must be between 0 and 1")
         # MLflow reads the schema off the type, and its Spark UDF takes no objects
         return [
-            {"passages": [{**vars(passage), **vars(prediction)} for passage, prediction in passages], "model_version": self.model.version}  # type: ignore[misc]
+            {"passages": [{**vars(passage), **prediction.as_dict()} for passage, prediction in passages], "model_version": self.model.version}  # type: ignore[misc]
             for passages in label_inputs(self.model, model_input, threshold, given["split"])
         ]
