@@ -41,10 +41,12 @@ def test_the_page_of_the_interface_is_truthful(server):
     assert set(schema["properties"]) == {"inputs", "params"}
     assert set(page["components"]["schemas"]["Input"]["properties"]) == {"text", "lang", "before", "after", "furniture"}
     assert {"200", "413", "422", "429"} <= set(post["responses"])
-    answer = server.post(GOOD).json()
-    text = page["components"]["schemas"]["LabelledText"]["properties"]
-    assert set(answer["predictions"][0]) == set(text)
-    assert set(answer["predictions"][0]["passages"][0]) == set(page["components"]["schemas"]["LabelledPassage"]["properties"])
+    described = page["components"]["schemas"]
+    [plain], [answer] = server.post(GOOD).json()["predictions"], server.post({**GOOD, "params": {"spans": True, "threshold": 0}}).json()["predictions"]
+    assert set(plain) == set(answer) == set(described["ServedText"]["properties"])
+    passage = answer["passages"][0]
+    assert set(passage) == {*plain["passages"][0], "spans"} == set(described["ServedPassage"]["properties"])
+    assert set(passage["spans"][0]) == set(described["LabelledSpan"]["properties"])
 
 
 def test_health_and_numbers_for_prometheus(server):
