@@ -5,12 +5,14 @@ RUN := $(VENV)/bin
 READY := $(VENV)/ready
 PEERS := $(VENV)/peers
 SPARK := $(VENV)/spark
+TOOLS := $(VENV)/tools
+DIST := dist
 SERVICES ?= $(CURDIR)/services
 HOST ?= 127.0.0.1
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick coverage check bench ui label-studio services clean
+.PHONY: help setup demo test quick coverage check bench dist sbom size ui label-studio services clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +75,34 @@ bench: $(PEERS)  ## compare with bare calls, plain servers and other classifiers
 	@$(RUN)/python tests/benchmarks/pages.py $(if $(PAGES),--pages "$(PAGES)")
 	@$(RUN)/python tests/benchmarks/classifiers.py $(if $(TEST),--test "$(TEST)")
 	@$(RUN)/python tests/benchmarks/new_label.py $(if $(TEST),--test "$(TEST)")
+
+$(TOOLS)/build: constraints.txt
+	@echo "==> the tools that build, in $(TOOLS) (only this once)"
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check build hatchling -c constraints.txt
+	@touch $@
+
+$(TOOLS)/sbom: $(TOOLS)/build
+	@echo "==> the tools that list what is installed (only this once)"
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom pip-licenses -c constraints.txt
+	@touch $@
+
+dist: $(TOOLS)/build  ## build the sdist, from it the wheel, and the list of their checksums, in dist/
+	@rm -rf $(DIST) && mkdir -p $(DIST)
+	@$(TOOLS)/bin/python -m build --no-isolation --outdir $(DIST) >$(DIST)/build.log 2>&1 || { cat $(DIST)/build.log >&2; exit 1; }
+	@rm $(DIST)/build.log && cp constraints.txt $(DIST)
+	@cd $(DIST) && $(abspath $(TOOLS))/bin/python -c 'import hashlib, pathlib; pathlib.Path("SHA256SUMS").write_text("".join( \
+	  f"{hashlib.sha256(one.read_bytes()).hexdigest()}  {one.name}\n" for one in sorted(pathlib.Path().iterdir())))'
+	@cat $(DIST)/SHA256SUMS
+
+sbom: $(READY) $(TOOLS)/sbom  ## write what is installed in .venv to dist/: sbom.cdx.json (CycloneDX) and licences.md
+	@mkdir -p $(DIST)
+	@$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file $(DIST)/sbom.cdx.json $(RUN)/python
+	@$(TOOLS)/bin/pip-licenses --python $(RUN)/python --from mixed --with-urls --format markdown --output-file $(DIST)/licences.md >/dev/null
+	@$(TOOLS)/bin/pip-licenses --python $(RUN)/python --from mixed --summary --order count
+
+size: $(READY) dist  ## install the wheel alone into a new virtual environment and print what predicting takes: megabytes, and seconds to import
+	@$(RUN)/python tests/benchmarks/install.py $(DIST)
 
 ui: $(READY)  ## open MLflow's page with all runs on http://127.0.0.1:5000
 	@MLFLOW_DISABLE_TELEMETRY=1 $(RUN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db"

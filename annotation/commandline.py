@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import NewsmarkError, PartlyDoneError, UsageError, printable
+from .folders import install_command
 
 
 def common_options() -> argparse.ArgumentParser:
@@ -123,7 +124,7 @@ class _Version(argparse.Action):
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed; in newsmark's folder run: pip install -c constraints.txt '.[annotate,files,train,transformer,serve]'"
+        return f"{error.name} is not installed; {install_command('annotate,files,train,transformer,serve')}"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return printable(f"{where}{error.strerror}")

@@ -24,6 +24,11 @@ def checkout() -> Path | None:
     return folder if (folder / "pyproject.toml").is_file() else None
 
 
+def install_command(extras: str) -> str:
+    """What to run for some extras of newsmark (names with commas): in the checkout with the tested versions, elsewhere for what is installed."""
+    return f"in newsmark's folder run: pip install -c constraints.txt '.[{extras}]'" if checkout() else f"run: pip install 'newsmark[{extras}]'"
+
+
 def find_project_file(start: Path | None = None) -> Path | None:
     """Find the project file in a folder (by default the current one) or the nearest folder above it; None where there is none."""
     folder = Path.cwd() if start is None else start.absolute()

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from .errors import UsageError, printable
-from .folders import CONFIGS, PROJECT_FILE, checkout
+from .folders import CONFIGS, PROJECT_FILE
 
 _FILES = ("labels.yaml", "CODEBOOK.md", "articles", "configs", PROJECT_FILE)  # the project file last: without it, nothing finds the others
 _CORPUS = 'newsmark\'s own corpus, for labels that it has, too (commitment, statistic, quote, boilerplate): trained on first, never scored; "" for none'
@@ -64,7 +64,7 @@ def _model_name(folder: Path) -> str:
 
 def _of_desk(configuration: str) -> str:
     """Make a desk's configuration from newsmark's own: what the project file gives is left out, and the corpus is found where it is."""
-    corpus = (checkout() or CONFIGS) / "seeds" / "bootstrap"
-    found = json.dumps(str(corpus), ensure_ascii=False) if corpus.is_dir() else '""'
+    corpus = CONFIGS.parent / "seeds" / "bootstrap"  # in a checkout and in a wheel
+    found = json.dumps(str(corpus), ensure_ascii=False)
     text = re.sub(r"^documents:.*\nannotations:.*\n", "# documents, annotations and labels are those of newsmark.yaml\n", configuration, flags=re.MULTILINE)
     return re.sub(r"^bootstrap:.*$", lambda _: f"bootstrap: {found}   # {_CORPUS}", text, flags=re.MULTILINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib.util
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from typing import Any
 
 from ..annotation.desk import current_desk
 from ..annotation.errors import NewsmarkError, UsageError
-from ..annotation.folders import project_folder, shown
+from ..annotation.folders import install_command, project_folder, shown
 from .addresses import check_answers, without_password
 from .saved import is_model_folder
 from .sqlite_store import LABELS_TAG, NEWEST, find_stored, mend_locations, suits
@@ -229,6 +230,9 @@ def forget_files(folder: Path) -> None:
 
 
 def _download(name: str | None) -> FoundModel:
+    if importlib.util.find_spec("mlflow") is None:
+        asked = f"model {name}: only MLflow can look it up" if name else "no trained model is at hand, and only MLflow could ask a server for one"
+        raise NewsmarkError(f"{asked}, and it is not installed; name a model folder (--model FOLDER), or {install_command('train')}")
     uri, what = resolve(name)
     try:
         with translate_errors(), _files(uri) as folder:

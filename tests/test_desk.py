@@ -65,12 +65,6 @@ def test_labelled_passages_are_trained_on_alone_until_there_are_annotations(desk
     assert load_config(Path("configs/baseline.yaml"), passages).data.documents == ("articles",)
 
 
-def test_without_the_corpus_a_desks_configuration_names_none(tmp_path, monkeypatch):
-    monkeypatch.setattr("newsmark.annotation.new_desk.checkout", lambda: None)
-    assert cli.main(["init", str(tmp_path / "desk")]) == 0
-    assert load_config(tmp_path / "desk" / "configs" / "baseline.yaml", {}).data.bootstrap == ""
-
-
 def test_a_configuration_belongs_to_the_desk_that_it_is_in(desk, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     data = load_config(desk / "configs" / "baseline.yaml", {"documents": "x.txt"}).data

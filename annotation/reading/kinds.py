@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from ..errors import NewsmarkError
+from ..folders import install_command
 from .sources import Entry, ReadingOptions, Source
 
 
@@ -45,8 +46,8 @@ KINDS = (
     Kind((".xlsx",), "tables.read_xlsx_file", articles=False, requires=("openpyxl", "openpyxl"), zipped=True),
     Kind((".json",), "json_rows.read_json_file", articles=False),
     Kind((".jsonl", ".ndjson"), "json_rows.read_jsonl_file", articles=False),
-    Kind((".parquet",), "parquet.read_parquet_file", articles=False),
-    Kind((".arrow",), "arrow.read_arrow_file", articles=False),
+    Kind((".parquet",), "parquet.read_parquet_file", articles=False, requires=("pyarrow", "pyarrow")),
+    Kind((".arrow",), "arrow.read_arrow_file", articles=False, requires=("pyarrow", "pyarrow")),
     Kind((".warc",), "warc.read_warc_file", articles=False, requires=("warcio", "warcio")),
 )
 _BY_ENDING = {ending: kind for kind in KINDS for ending in kind.endings}
@@ -107,8 +108,7 @@ def read_source(source: Source, options: ReadingOptions) -> Iterator[Entry]:
     if kind is None:
         raise NewsmarkError(f"{source.name}: this kind of file is not known; known are {known_endings()}")
     if kind.requires and importlib.util.find_spec(kind.requires[0]) is None:
-        command = "pip install -c constraints.txt '.[files]'"
-        raise NewsmarkError(f"{source.name}: reading {source.ending} files needs {kind.requires[1]}; in newsmark's folder run: {command}")
+        raise NewsmarkError(f"{source.name}: reading {source.ending} files needs {kind.requires[1]}; {install_command('files')}")
     module, function = kind.reader.split(".")
     try:
         if kind.zipped:

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ...annotation.errors import NewsmarkError, UsageError
 from ...annotation.files import atomic_write, read_json_lines
+from ...annotation.folders import install_command
 from ...annotation.reading.parquet import first_line
 from .parquet import PASSAGES, SPANS, check_joined, write_joined, write_rows
 from .rows import Row
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _ENDINGS = frozenset({".jsonl", ".parquet", ".csv", ".xlsx"})
+_REQUIRED = {".parquet": "pyarrow", ".xlsx": "openpyxl"}
+"""The library that writing such a file needs."""
+
 _FIRST = ', "labels": '
 """What labelling adds begins with this; everything before it comes from the input."""
 
@@ -42,8 +46,9 @@ def check_path(path: Path) -> None:
         raise UsageError(f"--output {path}: this is a folder; name a file in it")
     if path.suffix.lower() not in _ENDINGS:
         raise UsageError(f"--output {path}: name a .jsonl, .parquet, .csv or .xlsx file")
-    if path.suffix.lower() == ".xlsx" and importlib.util.find_spec("openpyxl") is None:
-        raise NewsmarkError(f"--output {path}: writing .xlsx files needs openpyxl; in newsmark's folder run: pip install -c constraints.txt '.[files]'")
+    library = _REQUIRED.get(path.suffix.lower())
+    if library is not None and importlib.util.find_spec(library) is None:
+        raise NewsmarkError(f"--output {path}: writing {path.suffix} files needs {library}; {install_command('files')}")
 
 
 class Output:
@@ -149,8 +154,6 @@ class Output:
             stream.close()  # the other run ended between the two calls, and its file has another name now
 
     def _write_table(self, only_review: bool) -> int:
-        import pyarrow
-
         temporary, ending = Path(f"{self._path}.tmp"), self._path.suffix.lower()
         try:
             if self._joined:
@@ -160,7 +163,7 @@ class Output:
                 count = write_rows(lambda: self._rows(only_review), temporary, SPANS if self._spans else PASSAGES)
             else:
                 count = (write_csv if ending == ".csv" else write_xlsx)(lambda: self._rows(only_review), temporary)
-        except (pyarrow.ArrowException, OverflowError) as error:
+        except _refusals(ending) as error:
             temporary.unlink(missing_ok=True)
             raise NewsmarkError(f"{self._path}: this kind of file can't hold these rows ({first_line(error)}); {self._keep_as_jsonl()}") from None
         except BaseException:
@@ -215,3 +218,12 @@ class Output:
                 self.done += 1
         self.done = max(self.done - 1, 0)
         self._stream.truncate(ends[0])
+
+
+def _refusals(ending: str) -> tuple[type[Exception], ...]:
+    """What is raised where a kind of file can't hold the rows."""
+    if ending != ".parquet":
+        return (OverflowError,)
+    import pyarrow
+
+    return pyarrow.ArrowException, OverflowError

