@@ -229,7 +229,8 @@ def test_a_cluster_that_is_not_there_is_one_clear_line(command, store, model, ro
 
 
 def test_what_fails_on_the_cluster_is_one_clear_line(command, store, model, tmp_path):
-    damaged = shutil.copytree(model, tmp_path / "model")
+    artifacts = Path(store["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///")).parent / "artifacts/models"
+    damaged = shutil.copytree(artifacts / model.rpartition("/")[2] / "artifacts/artifacts/model", tmp_path / "model")
     (damaged / "weights.safetensors").write_bytes(b"no weights")
     refused = command("models", "seeds", "--model", damaged, "--output", tmp_path / "out.jsonl", "--engine", "ray", env=store)
     assert refused.returncode == 1, refused.stderr
