@@ -45,7 +45,7 @@ def on_ray(folder: Path, threshold: float | None, workers: int | None, spans: bo
         raise NewsmarkError("--engine ray needs Ray: pip install 'newsmark[ray]'") from None
 
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    logging.disable(logging.WARNING)  # Ray logs each step
+    logging.disable(logging.ERROR)  # Ray logs each step, and what it raises as well
     _check_address(os.environ.get("RAY_ADDRESS", ""))
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
