@@ -85,6 +85,22 @@ class Classifier(Protocol):
         ...
 
 
+class Contributions(Protocol):
+    """Says what each character of a text adds to the logarithmic odds of each label, where these are a sum."""
+
+    def __call__(self, classifier: Any, texts: Sequence[str]) -> list[NDArray[np.float64]]:
+        """Divide the logarithmic odds of texts.
+
+        Args:
+            classifier: that was read from a model folder of this kind.
+            texts: n texts.
+
+        Returns:
+            For each text an array, characters × labels; its sum is the logarithmic odds less a constant.
+        """
+        ...
+
+
 class JudgedPassages(Protocol):
     """n passages with labels that are known, where they were judged."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .classifier import Classifier, Finish, SavedClassifier
+    from .classifier import Classifier, Contributions, Finish, SavedClassifier
 
 _EVERYWHERE = ("mlflow", "numpy", "pydantic", "PyYAML", "py3langid")
 
@@ -32,6 +32,8 @@ class Kind:
         stage: module that keeps a trained classifier between two fits: ``keep(classifier, folder)``, ``restore(folder, settings)`` and
             ``origin(settings)``, which describes what a fit depends on beside passages, settings, seed, code and libraries (None where that is
             not known, so that nothing may be kept). None where training is so fast that nothing need be kept.
+        contributions: ``module:function`` that divides a text's scores among its characters (see ``classifier.Contributions``); None where they
+            are no sum.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Kind:
     requirements: tuple[str, ...]
     finish: str | None = None
     stage: str | None = None
+    contributions: str | None = None
 
     def load_settings(self) -> type[Any]:
         """Load the class of its settings; light, but for pydantic, which predicting has no need of."""
@@ -61,6 +64,11 @@ class Kind:
     def load_finish(self) -> Finish | None:
         """Load the function that finishes a trained classifier; None where there is none."""
         found: Finish | None = _load(self.finish) if self.finish else None
+        return found
+
+    def load_contributions(self) -> Contributions | None:
+        """Load the function that divides logarithmic odds among characters; None where there is none."""
+        found: Contributions | None = _load(self.contributions) if self.contributions else None
         return found
 
     def load_stage(self) -> Any | None:
@@ -83,6 +91,7 @@ KINDS = {
             reader="baseline.reader:SavedBaseline",
             format=6,
             requirements=(*_EVERYWHERE, "safetensors", "scipy"),
+            contributions="baseline.contributions:contributions",
         ),
         Kind(
             name="transformer",

@@ -12,11 +12,25 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from ..annotation.errors import UsageError
+
 _FRAME = Path(__file__).with_suffix(".html")
 _COLORS = ("#2e7d32", "#1565c0", "#ef6c00", "#8e24aa", "#c62828", "#00838f", "#6d4c41", "#9e9d24")
 
 
-def make_page(own: Path, title: str, labels: int, **parts: str) -> str:
+def check_path(path: Path, option: str) -> None:
+    """Refuse a path that can be no page's.
+
+    Raises:
+        UsageError: it has no ending of a page, or its folder is not there.
+    """
+    if path.suffix.lower() not in {".html", ".htm"}:
+        raise UsageError(f"{option} {path}: the report is a page; give it a name with .html")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{option} {path}: no such folder; make it first")
+
+
+def make_page(own: Path, title: str, labels: int, /, **parts: str) -> str:
     """Make a page.
 
     Args:
@@ -48,6 +62,12 @@ def bdi(text: str) -> str:
 def label_tag(text: str, column: int) -> str:
     """The name of a label in its colour."""
     return f'<span class="label l{column}">{escape(text)}</span>'
+
+
+def cells(row: Iterable[str | int | tuple[str, str]]) -> str:
+    """A row of a table: numbers, as such or written; or HTML with the class of its cell."""
+    parts = ((one, "number") if not isinstance(one, tuple) else one for one in row)
+    return "<tr>" + "".join(f'<td class="{kind}">{html}</td>' if kind else f"<td>{html}</td>" for html, kind in parts) + "</tr>"
 
 
 def table(name: str, titled_by: str, heads: Iterable[str], rows: Iterable[str]) -> str:

@@ -27,6 +27,7 @@ def predictions(truth, decisions, groups):
         decisions=np.array(decisions, dtype=bool),
         judged=~np.isnan(np.array(truth, dtype=float)),
         languages=np.array(["sv", "fr"] * count)[:count],
+        kinds=np.array(["article"] * count),
     )
 
 

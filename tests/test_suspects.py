@@ -31,6 +31,7 @@ def predictions(given, probabilities, labels=("quote",)):
         decisions=probabilities >= 0.5,
         judged=~np.isnan(given.astype(float)),
         languages=np.array(["sv"] * count),
+        kinds=np.array(["article"] * count),
     )
 
 

@@ -63,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     suspects.add_argument("--annotations", type=Path, metavar="FILE", help="where the tasks' pages in Label Studio are (default: what the run was trained on)")
     suspects.add_argument("--limit", type=whole_number("rows", 1, 1000000), default=50, metavar="N", help="rows to print at most (default: %(default)s)")
     suspects.set_defaults(run=_suspects)
+    report = commands.add_parser("report", parents=shared, help="write a page about a run: scores, curves, every passage with what moved its score")
+    report.add_argument("run_id", metavar="RUN", help="run id")
+    report.add_argument("before_id", nargs="?", metavar="RUN", help="a run from before: what changed since, label by label and passage by passage")
+    report.add_argument("--output", type=Path, metavar="FILE", help="the page (default: report-RUN.html in the current folder, with the first 8 digits)")
+    report.add_argument("--annotations", type=Path, metavar="FILE", help="where the tasks' pages in Label Studio are (default: what the run was trained on)")
+    report.set_defaults(run=_report)
     promote = commands.add_parser(
         "promote",
         parents=shared,
@@ -169,6 +175,23 @@ def _compare(arguments: argparse.Namespace) -> None:
         print_json({"runs": [vars(run) for run in runs], "differences": differences, "not_compared": refused})
         return
     print("\n\n".join([comparison_table(runs, same_passages=not refused), *paired, *refused]))
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from ..models.page import check_path  # keeps --help fast
+    from .processes import open_store
+    from .report.collect import collect
+    from .report.page import write_report
+
+    path = arguments.output or Path(f"report-{arguments.run_id[:8]}.html")
+    check_path(path, "--output")
+    open_store()
+    found = collect(arguments.run_id, arguments.before_id, arguments.annotations)
+    artifact = write_report(found, path)
+    if arguments.json:
+        print_json({"run_id": arguments.run_id, "path": str(path), "artifact": artifact, "passages": len(found.predictions.texts)})
+    else:
+        print(f"{path}: {len(found.predictions.texts)} passages; logged to the run as {artifact}")
 
 
 def _relog(arguments: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from ..annotation.errors import NewsmarkError
@@ -106,6 +107,26 @@ def on_newer_data(before: LoggedPredictions, now: LoggedPredictions, model: Trai
         scores = model.scores(in_reading_order(now.texts.tolist(), now.documents.tolist()))
         probabilities[new], decisions[new] = scores[new], model.decide(scores)[new]
     return replace(now, probabilities=probabilities, decisions=decisions), int(new.sum())
+
+
+def in_common(first: LoggedPredictions, other: LoggedPredictions) -> tuple[NDArray[np.intp], LoggedPredictions, LoggedPredictions]:
+    """Take of two runs the passages that both were scored on and that are annotated alike for both.
+
+    Returns:
+        Their indices in the other run, in its order, and what each run predicted for them.
+
+    Raises:
+        NewsmarkError: labels differ, or there is no such passage; the message says so as a clause.
+    """
+    if first.labels != other.labels:
+        raise NewsmarkError(f"their labels differ: {', '.join(first.labels)} and {', '.join(other.labels)}")
+    known = {(document, *offsets, text): row for row, (document, offsets, text) in enumerate(_passages(first))}
+    pairs = [(known.get((document, *offsets, text), -1), row) for row, (document, offsets, text) in enumerate(_passages(other))]
+    rows, others = np.array([pair for pair in pairs if pair[0] >= 0], dtype=np.intp).reshape(-1, 2).T
+    alike = ((first.truth[rows] == other.truth[others]) & (first.judged[rows] == other.judged[others])).all(axis=1)
+    if not alike.any():
+        raise NewsmarkError("no passage was scored in both with the same annotation")
+    return others[alike], first.subset(rows[alike]), other.subset(others[alike])
 
 
 def language_differences(first: LoggedPredictions, other: LoggedPredictions, seed: int) -> dict[str, float]:

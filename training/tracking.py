@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..annotation.errors import NewsmarkError
 from ..annotation.folders import checkout
 from ..models.addresses import without_password
-from .dataset import LabelledPassages
+from .dataset import UNKNOWN_KIND, LabelledPassages
 
 OUT_OF_FOLD, TEST_PREDICTIONS = "out_of_fold.json", "test_predictions.json"
 """The logged tables of predictions: a run has one of them, by what it was scored on."""
@@ -108,6 +108,7 @@ class LoggedPredictions:
         decisions: n × labels.
         judged: n × labels, whether it is known if the passage has the label.
         languages: ISO 639-1 code of each passage.
+        kinds: kind of text of each passage.
     """
 
     out_of_fold: bool
@@ -122,6 +123,19 @@ class LoggedPredictions:
     decisions: NDArray[np.bool_]
     judged: NDArray[np.bool_]
     languages: NDArray[np.str_]
+    kinds: NDArray[np.str_]
+
+    @property
+    def labelled(self) -> LabelledPassages:
+        """The passages with what is known of them, as they were scored."""
+        targets = np.where(self.judged, self.truth, np.nan).astype(np.float32)
+        about = self.documents, self.names, self.languages, self.groups
+        return LabelledPassages(self.labels, self.texts.tolist(), targets, *about, self.offsets, self.kinds)
+
+    def subset(self, rows: NDArray[np.intp]) -> LoggedPredictions:
+        """Take the passages with these indices."""
+        arrays = ("documents", "names", "groups", "texts", "truth", "probabilities", "decisions", "judged", "languages", "kinds")
+        return replace(self, offsets=[self.offsets[row] for row in rows], **{name: getattr(self, name)[rows] for name in arrays})
 
     def passage(self, row: int) -> dict[str, Any]:
         """What a passage is: its document, place and text."""
@@ -164,6 +178,7 @@ def load_predictions(run: LoggedRun) -> LoggedPredictions:
             decisions.astype(bool),
             ~np.isnan(truth),
             frame["lang"].to_numpy(str),
+            frame["kind"].to_numpy(str) if "kind" in frame else np.full(len(frame), UNKNOWN_KIND),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise NewsmarkError(f"{run.name}: its logged table {name} is damaged; train it again") from error

@@ -12,9 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...annotation.errors import NewsmarkError, UsageError
+from ...annotation.errors import NewsmarkError
 from ...annotation.files import atomic_write
-from ..page import bdi, label_tag, make_page, table
+from ..page import bdi, check_path, label_tag, make_page, table
 from .article import FURNITURE
 
 if TYPE_CHECKING:
@@ -47,10 +47,7 @@ class Report:
     """
 
     def __init__(self, path: Path) -> None:
-        if path.suffix.lower() not in {".html", ".htm"}:
-            raise UsageError(f"--report {path}: the report is a page; give it a name with .html")
-        if not path.absolute().parent.is_dir():
-            raise UsageError(f"--report {path}: no such folder; make it first")
+        check_path(path, "--report")
         self._path = path
         self._articles: dict[Any, _Article] = {}
         self._labels: list[str] = []
