@@ -7,12 +7,15 @@ body and its script, in this order.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 
 from ..annotation.errors import UsageError
+
+Heads = Sequence[str | tuple[str, str]]
+"""Headings of a table, those of numbers with a class of their own (see ``numbers``)."""
 
 _FRAME = Path(__file__).with_suffix(".html")
 _COLORS = ("#2e7d32", "#1565c0", "#ef6c00", "#8e24aa", "#c62828", "#00838f", "#6d4c41", "#9e9d24")
@@ -70,7 +73,12 @@ def cells(row: Iterable[str | int | tuple[str, str]]) -> str:
     return "<tr>" + "".join(f'<td class="{kind}">{html}</td>' if kind else f"<td>{html}</td>" for html, kind in parts) + "</tr>"
 
 
-def table(name: str, titled_by: str, heads: Iterable[str], rows: Iterable[str]) -> str:
+def numbers(*heads: str) -> Heads:
+    """Headings of columns that hold numbers."""
+    return [(head, "number") for head in heads]
+
+
+def table(name: str, titled_by: str, heads: Heads, rows: Iterable[str]) -> str:
     """A table that can be sorted by its headings; ``<button data-csv="NAME" hidden>`` saves what it shows.
 
     Args:
@@ -79,7 +87,8 @@ def table(name: str, titled_by: str, heads: Iterable[str], rows: Iterable[str]) 
         heads: headings.
         rows: ``<tr>…</tr>``; a cell of the class "number" is sorted as a number.
     """
-    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
+    named = ((one, "") if isinstance(one, str) else one for one in heads)
+    head = "".join(f'<th scope="col"{kind and f" class={kind}"}>{escape(one)}</th>' for one, kind in named)
     return (
         f'<div class="table" tabindex="0" role="region" aria-labelledby="{titled_by}">\n<table id="{name}" class="sortable">\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody>\n</table>\n</div>"

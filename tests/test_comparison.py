@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from newsmark.annotation.errors import NewsmarkError
-from newsmark.training.comparison import compare, language_differences, mcnemar, on_newer_data
+from newsmark.training.comparison import compare, in_common, language_differences, mcnemar, on_newer_data
 from newsmark.training.metrics import Interval
 from newsmark.training.tables import comparison_table, paired_table
 from newsmark.training.tracking import LoggedPredictions, LoggedRun
@@ -209,3 +209,20 @@ def test_languages_differ_by_the_macro_f1_of_their_passages():
     found = language_differences(first, other, 13)  # the first and third passage are Swedish
     assert found["fr"] == pytest.approx(1.0)
     assert found["sv"] == pytest.approx(2 / 3 - 1)
+
+
+def test_in_common_are_the_passages_that_both_runs_have_with_the_same_annotation():
+    first, other = predictions([[1], [0], [1], [0]], [[1], [1], [0], [0]], "aabb"), predictions([[0], [1], [0], [np.nan]], [[1], [1], [1], [1]], "aabb")
+    texts = np.array(["text 1", "new", "text 0", "text 3"], dtype=object)  # the first as before, one new, one annotated otherwise, one not judged any more
+    other = replace(other, texts=texts, documents=first.documents[[1, 1, 0, 3]], names=first.names[[1, 1, 0, 3]])
+    rows, before, now = in_common(first, other)
+    assert (rows.tolist(), before.texts.tolist(), now.decisions.tolist()) == ([0], ["text 1"], [[True]])
+    assert compare(before, now, 13).passages == 1
+
+
+def test_nothing_is_in_common_where_labels_or_all_passages_differ():
+    first, other = predictions([[1]], [[1]], "a"), predictions([[0]], [[1]], "a")
+    with pytest.raises(NewsmarkError, match="no passage was scored in both with the same annotation"):
+        in_common(first, other)
+    with pytest.raises(NewsmarkError, match="their labels differ: quote and quote, statistic"):
+        in_common(first, predictions([[1, 0]], [[1, 0]], "a"))

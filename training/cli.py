@@ -1,4 +1,7 @@
-"""The ``train`` command: train a classifier, score it honestly, log it to MLflow."""
+"""The ``train`` command: train a classifier, score it honestly, log it to MLflow.
+
+It is one file, so that all commands and their options are seen together; each of them only calls what does the work.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...annotation.errors import NewsmarkError
 from ...annotation.files import atomic_write
-from ..page import bdi, check_path, label_tag, make_page, table
+from ..page import Heads, bdi, check_path, label_tag, make_page, numbers, table
 from .article import FURNITURE
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _TEMPLATE = Path(__file__).with_suffix(".html")
 _MOST = 20_000  # passages that a browser still shows well
-_HEADS = ("article", "label", "probability", "text", "begins", "ends")
+_HEADS: Heads = ("article", "label", *numbers("probability"), "text", *numbers("begins", "ends"))
 _METADATA = ("title", "author", "date", "source", "url")
 
 

@@ -1,4 +1,4 @@
-"""``train compare``, ``train suspects`` and ``annotate doubt`` on real runs in a real MLflow store."""
+"""``train compare``, ``train suspects``, ``train report`` and ``annotate doubt`` on real runs in a real MLflow store."""
 
 import json
 import re
@@ -189,3 +189,61 @@ def test_suspects_of_a_run_without_out_of_fold_predictions_are_refused(command, 
     assert done.stderr.endswith("train again without --test\n")
     assert done.stderr.count("\n") == 1
     assert command("training", "suspects", "nosuch", env=store).stderr.startswith("train: error: nosuch: no finished training run")
+
+
+def test_a_report_shows_the_logged_scores_the_flips_and_the_tasks_and_is_logged(command, store, client, run_id, other_id, tmp_path):
+    path = tmp_path / "report.html"
+    done = command("training", "report", other_id, run_id, "--output", path, env=store)
+    assert (done.returncode, done.stdout) == (0, f"{path}: 149 passages; logged to the run as report-{run_id[:8]}.html\n"), done.stderr
+    page = path.read_text(encoding="utf-8")
+    assert Path(client.download_artifacts(other_id, f"report-{run_id[:8]}.html")).read_text(encoding="utf-8") == page
+    metrics = client.get_run(other_id).data.metrics
+    assert f"<dt>macro F1</dt><dd><b>{metrics['macro_f1']:.2f}</b> <span>{metrics['macro_f1_low']:.2f}–{metrics['macro_f1_high']:.2f}</span>" in page
+    assert f"<dt>edits per article</dt><dd><b>{metrics['edits_per_article']:.1f}</b>" in page
+    assert page.count("http://studio/") == 5
+    now, before = read(client, other_id), read(client, run_id)
+    flips = sum(sum(now[f"{label}_given"] != before[f"{label}_given"]) for label in LABELS)
+    right = sum(sum((now[f"{label}_given"] != before[f"{label}_given"]) & (now[f"{label}_given"] == now[f"{label}_true"])) for label in LABELS)
+    assert (page.count(">right now<"), page.count(">wrong now<")) == (right, flips - right)
+    assert flips
+    assert "the weights of its n-grams" in page
+    assert re.search(r'<mark class="up3">\w+', page.partition("</form>")[2])
+
+
+def test_a_report_is_made_without_the_model_and_says_what_is_missing(command, store, client, run_id, tmp_path):
+    """The folder of the run's model is away meanwhile."""
+    (model,) = [one for one in client.search_logged_models([client.get_run(run_id).info.experiment_id]) if one.source_run_id == run_id]
+    folder = Path(model.artifact_location.removeprefix("file://"))
+    folder.rename(tmp_path / "away")
+    try:
+        done = command("training", "report", run_id, "--json", "--output", tmp_path / "report.html", env=store)
+    finally:
+        (tmp_path / "away").rename(folder)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"run_id": run_id, "path": str(tmp_path / "report.html"), "artifact": "report.html", "passages": 149}
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "What moved the scores is left out, because the run&#x27;s model is not at hand: run" in page
+    assert "<mark class=" not in page.partition("</form>")[2]
+
+
+def test_a_report_of_a_test_file_shows_what_it_was_scored_on(command, store, run_id, tested_id, tmp_path):
+    done = command("training", "report", tested_id, run_id, "--output", tmp_path / "report.html", env=store)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "2 passages of 2 documents, scored by test file test.jsonl" in page
+    assert "can't be compared with this run passage by passage: no passage was scored in both with the same annotation." in page
+    assert "It was trained on these articles" not in page
+    assert "· annotation looks wrong<" not in page
+
+
+def test_a_report_that_can_not_be_made_leaves_no_file(command, store, run_id, tmp_path):
+    for arguments, said in (
+        (("0" * 32,), "no finished training run has this id"),
+        ((run_id, "--annotations", tmp_path / "none.jsonl"), "none.jsonl"),
+        ((run_id, "--output", tmp_path / "report.pdf"), "the report is a page; give it a name with .html"),
+    ):
+        done = command("training", "report", "--output", tmp_path / "report.html", *arguments, env=store)
+        assert done.returncode in {1, 2}
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

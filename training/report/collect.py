@@ -151,9 +151,17 @@ def _explained(run: LoggedRun, predictions: LoggedPredictions, risks: NDArray[np
     found = dict(zip(rows.tolist(), explain(model, predictions.texts[rows].tolist()), strict=True))
     moved = {row: one for row, one in found.items() if one is not None}
     which = "the weights of its n-grams" if exact else "how much the score falls when a word is left out"
-    model_of = "the logged model, which was trained on these articles, too" if predictions.out_of_fold else "the logged model"
+    trained_on = (
+        " It was trained on these articles, too: what it says of them may differ from the scores, which are of models that were not."
+        if predictions.out_of_fold
+        else ""
+    )
     left_out = f" {len(found) - len(moved)} passages are left out: they are longer than {LONGEST} characters, or come after the most uncertain ones."
-    return moved, f"What moved a score: {which}, in logarithmic odds, by {model_of}." + left_out * (len(moved) < len(found))
+    return (
+        moved,
+        f"What moved a score: {which}, in logarithmic odds, in the logged model; what the passages beside add is not shown.{trained_on}"
+        + left_out * (len(moved) < len(found)),
+    )
 
 
 def _changes(before: LoggedRun, now: LoggedPredictions, seed: int) -> Changes:

@@ -8,14 +8,15 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from ...models.page import bdi, cells, label_tag, table
+from ...models.page import bdi, cells, label_tag, numbers, table
 from ..explanation import Moved
 from .collect import Findings
 
 MOST = 10_000
 """Passages that a browser still shows well; of more, those that are right and not in doubt are left out."""
 
-_WEAK = 0.2  # a word counts that moves a score by at least this share of what the strongest one does
+_MARKED = 8  # words that are marked in a text at most: those that move a score most
+_WEAK = 0.3  # and by at least this share of what the strongest one does
 _STRENGTHS = 3
 _NAMED = 5  # words that are named on either side
 _SHORT = 200  # characters of a text in a table
@@ -48,8 +49,8 @@ def articles_table(found: Findings, articles: Sequence[tuple[str, list[int]]]) -
     for number, (name, own) in enumerate(articles):
         languages = ", ".join(sorted(set(found.predictions.languages[own].tolist())))
         errors = int(wrong[own].sum())
-        rows.append(cells([(f'<a href="#a{number}">{bdi(name)}</a>', "text"), (escape(languages), ""), len(own), errors, f"{errors / len(own):.0%}"]))
-    return table("articles-table", "articles", ("article", "language", "passages", "with an error", "share"), rows)
+        rows.append(cells([(f'<a href="#a{number}">{bdi(name)}</a>', "name"), (escape(languages), ""), len(own), errors, f"{errors / len(own):.0%}"]))
+    return table("articles-table", "articles", ("article", "language", *numbers("passages", "with an error", "share")), rows)
 
 
 def errors_table(found: Findings, rows: NDArray[np.intp]) -> str:
@@ -60,9 +61,10 @@ def errors_table(found: Findings, rows: NDArray[np.intp]) -> str:
             kind = "missed" if found.missed[row, column] else "wrongly given" if found.wrongly[row, column] else ""
             if not kind:
                 continue
-            about = [(bdi(str(found.predictions.names[row])), "text"), (label_tag(label, column), ""), (kind, "")]
-            lines.append(cells([*about, f"{found.predictions.probabilities[row, column]:.2f}", (passage_link(found, row), "text")]))
-    return table("errors-table", "errors", ("article", "label", "error", "probability", "text"), lines)
+            probability = f"{found.predictions.probabilities[row, column]:.2f}"
+            name = bdi(str(found.predictions.names[row]))
+            lines.append(cells([(passage_link(found, row), "text"), (label_tag(label, column), ""), (kind, "outcome"), probability, (name, "name")]))
+    return table("errors-table", "errors", ("text", "label", "error", *numbers("probability"), "article"), lines)
 
 
 def passage_link(found: Findings, row: int) -> str:
@@ -119,9 +121,9 @@ def _verdict(found: Findings, row: int, focus: Sequence[int]) -> str:
         else:
             known = "" if found.predictions.judged[row, column] else ", not judged"
             said.append(f"{label_tag(name, column)}{known}")
-    doubt = ' <span class="quiet">doubtful</span>' if found.doubtful[row].any() else ""
-    suspect = ' <span class="quiet">annotation looks wrong</span>' if found.suspicious[row].any() else ""
-    return f'<span class="tags">{" ".join(said) or "<span class=quiet>no label</span>"}{doubt}{suspect}</span>'
+    flags = (("doubtful", found.doubtful), ("annotation looks wrong", found.suspicious))
+    quiet = "".join(f' <span class="quiet">· {name}</span>' for name, mask in flags if mask[row].any())
+    return f'<span class="tags">{" ".join(said) or "<span class=quiet>no label</span>"}{quiet}</span>'
 
 
 def _reasons(found: Findings, row: int, text: str, moved: Moved | None, focus: Sequence[int]) -> str:
@@ -153,11 +155,12 @@ def _highlighted(text: str, moved: Moved, column: int) -> str:
     strongest = float(np.abs(odds).max())
     if not strongest > 0:
         return escape(text)
+    shares = odds / strongest
+    marked = np.sort(np.argsort(-np.abs(shares), kind="stable")[:_MARKED])
     parts, done = [], 0
-    for (start, end), value in zip(moved.pieces, (odds / strongest).tolist(), strict=True):
-        if abs(value) < _WEAK:
-            continue
-        kind = "up" if value > 0 else "down"
-        parts += [escape(text[done:start]), f'<mark class="{kind}{min(int(abs(value) * _STRENGTHS) + 1, _STRENGTHS)}">{escape(text[start:end])}</mark>']
+    for index in marked[np.abs(shares[marked]) >= _WEAK].tolist():
+        (start, end), share = moved.pieces[index], float(shares[index])
+        kind = f"{'up' if share > 0 else 'down'}{min(int(abs(share) * _STRENGTHS) + 1, _STRENGTHS)}"
+        parts += [escape(text[done:start]), f'<mark class="{kind}">{escape(text[start:end])}</mark>']
         done = end
     return "".join([*parts, escape(text[done:])])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from html import escape
 
-from ...models.page import bdi, cells, label_tag, table
+from ...models.page import Heads, bdi, cells, label_tag, numbers, table
 from ..effort import EDITS
 from ..metrics import Interval, PartEvaluation
 from ..tables import number
@@ -55,7 +55,12 @@ def label_scores(found: Findings) -> str:
         )
     for name, interval in (("macro F1", found.evaluation.macro_f1), ("micro F1", found.evaluation.micro_f1)):
         rows.append(cells([(name, ""), f"{interval.value:.2f}", (f"{bar(interval)} {_range(interval)}", "range"), *[""] * 6]))
-    heads = ("label", "F1", "95 % interval", "precision", "recall", "avg. precision", "have it", "missed", "wrongly given")
+    heads: Heads = (
+        "label",
+        *numbers("F1"),
+        "95 % interval",
+        *numbers("precision", "recall", "avg. precision", "have it", "missed", "wrongly given"),
+    )
     return table("labels-table", "scores", heads, rows)
 
 
@@ -75,7 +80,7 @@ def _parts_table(what: str, parts: Mapping[str, PartEvaluation]) -> str:
     for key, one in parts.items():
         both = [cell for interval in (one.macro_f1, one.micro_f1) for cell in (f"{interval.value:.2f}", (f"{bar(interval)} {_range(interval)}", "range"))]
         rows.append(cells([(bdi(key), ""), *both, one.passages]))
-    heads = (what, "macro F1", "95 % interval", "micro F1", "95 % interval", "passages")
+    heads: Heads = (what, *numbers("macro F1"), "95 % interval", *numbers("micro F1"), "95 % interval", *numbers("passages"))
     return f'<h3 id="{name}">By {what}</h3>\n{table(f"{name}-table", name, heads, rows)}'
 
 
@@ -111,7 +116,7 @@ def confusion(found: Findings) -> str:
         )
         for line, (name, row) in enumerate(zip(names, counts, strict=True))
     ]
-    return table("confusion-table", "confusion", ("", *(f"wrongly {label}" for label in labels), "nothing wrongly"), rows)
+    return table("confusion-table", "confusion", ("", *numbers(*(f"given: {label}" for label in labels), "no wrong label")), rows)
 
 
 def cooccurrence(found: Findings) -> str:
@@ -129,7 +134,7 @@ def cooccurrence(found: Findings) -> str:
         )
         for line, label in enumerate(predictions.labels)
     ]
-    return table("both-table", "both", ("annotated / predicted", *predictions.labels), rows)
+    return table("both-table", "both", ("annotated / predicted", *numbers(*predictions.labels)), rows)
 
 
 def _heated(count: int, most: int, text: str = "") -> tuple[str, str]:
@@ -146,11 +151,11 @@ def changes(found: Findings, one: Changes) -> str:
     differences = [*comparison.differences.labels, comparison.differences.macro_f1, comparison.differences.micro_f1]
     for name, difference, test in zip(names, differences, tests, strict=True):
         rows.append(cells([(name, ""), _signed(difference.value), (f"{_signed(difference.low)} to {_signed(difference.high)}", "range"), *test]))
-    heads = ("label", "F1 difference", "95 % interval", "only before right", "only now right", "McNemar p")
+    heads: Heads = ("label", *numbers("F1 difference"), "95 % interval", *numbers("only before right", "only now right", "McNemar p"))
     better = sum(flip.better for flip in one.flips)
     said = (
         f"This run less {escape(one.before.name)}, on the {comparison.passages} passages that both have with the same annotation: "
-        f"{better} decisions are right now that were wrong, {len(one.flips) - better} are wrong that were right."
+        f"decisions that were wrong and are right now: {better}; that were right and are wrong now: {len(one.flips) - better}."
     )
     return f'<p>{said}</p>\n{table("changes-table", "changes", heads, rows)}\n<h3 id="flips">Decisions that changed</h3>\n{_flips(found, one)}'
 
@@ -159,12 +164,13 @@ def _flips(found: Findings, changes: Changes) -> str:
     predictions, rows = found.predictions, []
     for one in changes.flips:
         outcome = '<span class="good">right now</span>' if one.better else '<span class="error">wrong now</span>'
-        about = [(bdi(str(predictions.names[one.row])), "text"), (label_tag(predictions.labels[one.column], one.column), ""), (outcome, "")]
-        rows.append(cells([*about, f"{one.before:.2f}", f"{predictions.probabilities[one.row, one.column]:.2f}", (passage_link(found, one.row), "text")]))
+        about = [(passage_link(found, one.row), "text"), (label_tag(predictions.labels[one.column], one.column), ""), (outcome, "outcome")]
+        now = f"{predictions.probabilities[one.row, one.column]:.2f}"
+        rows.append(cells([*about, f"{one.before:.2f}", now, (bdi(str(predictions.names[one.row])), "name")]))
     if not rows:
         return "<p>None.</p>"
     button = '<p><button type="button" data-csv="flips-table" hidden>Save as CSV</button></p>'
-    return f"{button}\n{table('flips-table', 'flips', ('article', 'label', 'outcome', 'before', 'now', 'text'), rows)}"
+    return f"{button}\n{table('flips-table', 'flips', ('text', 'label', 'outcome', *numbers('before', 'now'), 'article'), rows)}"
 
 
 def _range(interval: Interval) -> str:
