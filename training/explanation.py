@@ -17,7 +17,7 @@ LONGEST = 10_000
 """Characters of a text from which on it is not explained."""
 
 READINGS = 4_000
-"""Texts without one of their words that are classified at most: some seconds up to a minute for a transformer on 2 cores."""
+"""Texts, whole and without one of their words, that are classified at most: some 12 seconds for the transformer on 2 cores (models/RESULTS.md)."""
 
 _NO_SPACES = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _PIECE = regex.compile(rf"[{_NO_SPACES}]\p{{M}}*|[^\s{_NO_SPACES}]+")
