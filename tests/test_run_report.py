@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from newsmark.training.comparison import compare
 from newsmark.training.explanation import Moved
-from newsmark.training.metrics import evaluate
+from newsmark.training.metrics import Interval, evaluate
 from newsmark.training.report import passages
-from newsmark.training.report.collect import Changes, Findings, Flip
+from newsmark.training.report.collect import Changes, Findings, Flip, LoggedCurve
 from newsmark.training.report.page import report_page
 from newsmark.training.tracking import LoggedPredictions, LoggedRun
 from selenium import webdriver
@@ -56,7 +56,7 @@ def predicted(rows=ROWS):
     )
 
 
-def findings(url="", changes=None):
+def findings(url="", changes=None, curve=None):
     one = predicted()
     run = LoggedRun("0123456789abcdef" * 2, "baseline", "d" * 64, "cross-validation", {"edits_per_article": 4.25}, {"seed": "13", "note": "<i>"})
     risks = np.where(one.decisions, 1 - one.probabilities, one.probabilities)
@@ -65,7 +65,7 @@ def findings(url="", changes=None):
     moved = {1: Moved(((0, 3), (4, 8), (9, 12)), np.array([[0, 0.1, 0], [0, 1.5, 0], [0, -0.9, 0]]))}
     tasks = {"a.txt": "http://studio/tasks/1?a=1&b=2", "<b>.html": "javascript:alert(1)"}
     scores = evaluate(one.labelled, one.probabilities, one.decisions, 13)
-    return Findings(run, url, one, scores, (risks > 0.2) & one.judged, suspicious, moved, "Weights of n-grams.", tasks, changes)
+    return Findings(run, url, one, scores, (risks > 0.2) & one.judged, suspicious, moved, "Weights of n-grams.", tasks, changes, curve)
 
 
 def changed():
@@ -130,6 +130,14 @@ def test_what_changed_is_counted_and_linked():
     assert rows == [("p2", "wrong", "0.40", "0.70"), ("p4", "right", "0.40", "0.95")]
     why_not = Changes(changed().before, None, "their labels differ: a and <b>")
     assert "can't be compared with this run passage by passage: their labels differ: a and &lt;b&gt;." in report_page(findings(changes=why_not))
+
+
+def test_a_learning_curve_is_drawn_where_there_is_one():
+    curve = LoggedCurve("c" * 32, ((0, Interval(0.25, 0.2, 0.3)), (2, Interval(0.5, 0.4, 0.75))))
+    (figure,) = re.findall(r'<figure id="learning">.*?</figure>', report_page(findings(curve=curve)), re.DOTALL)
+    assert "learning curve of run cccccccc (0: 0.25, 2: 0.50)" in figure
+    assert re.findall(r"<title>(\d.*?)</title>", figure) == ["0.20–0.30", "0.40–0.75", "0 articles: macro F1 0.25", "2 articles: macro F1 0.50"]
+    assert 'id="learning"' not in report_page(findings())
 
 
 def test_of_too_many_passages_those_with_an_error_stay(monkeypatch):

@@ -90,8 +90,7 @@ def test_its_model_predicts(begun, command, store):
     assert len(done.stdout.splitlines()) == 20
 
 
-@pytest.mark.usefixtures("begun")
-def test_a_learning_curve_begins_with_the_corpus_alone_and_is_no_run_to_compare(command, store, client, corpus):
+def test_a_learning_curve_begins_with_the_corpus_alone_and_is_no_run_to_compare(begun, command, store, client, corpus, tmp_path):
     keys = "--bootstrap", corpus, "--max-folds", "2"
     done = command("training", "curve", "--config", "configs/baseline.yaml", *keys, env=store)
     assert done.returncode == 0, done.stderr
@@ -104,6 +103,9 @@ def test_a_learning_curve_begins_with_the_corpus_alone_and_is_no_run_to_compare(
     compared = command("training", "compare", env=store)
     assert compared.returncode == 0, compared.stderr
     assert run.info.run_id[:8] not in compared.stdout
+    report = command("training", "report", _run(client, begun).info.run_id, "--output", tmp_path / "report.html", env=store)
+    assert report.returncode == 0, report.stderr
+    assert f"learning curve of run {run.info.run_id[:8]} (0: 0." in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_left_out_language_is_scored_and_not_trained_on(train, client, corpus):

@@ -16,7 +16,7 @@ from ...models.saved import load_model
 from ...models.store import find_folder
 from ..comparison import Comparison, compare, in_common
 from ..explanation import LONGEST, Moved, explain, is_exact
-from ..metrics import Evaluation, evaluate
+from ..metrics import Evaluation, Interval, evaluate
 from ..suspects import find_suspects, task_urls
 from ..tracking import LoggedPredictions, LoggedRun, find_runs, load_predictions
 
@@ -56,6 +56,14 @@ class Changes:
 
 
 @dataclass(frozen=True)
+class LoggedCurve:
+    """A learning curve: its run, and macro F1 by the number of annotated articles trained on."""
+
+    run_id: str
+    points: tuple[tuple[int, Interval], ...]
+
+
+@dataclass(frozen=True)
 class Findings:
     """All that a report shows of a run, on n passages.
 
@@ -70,6 +78,7 @@ class Findings:
         how_moved: how that was found, or why it was not.
         tasks: pages in Label Studio by id of document.
         changes: what differs from another run; None where no other was named.
+        curve: the newest learning curve of the same kind of model on the same articles; None where there is none.
     """
 
     run: LoggedRun
@@ -81,7 +90,8 @@ class Findings:
     moved: Mapping[int, Moved]
     how_moved: str
     tasks: Mapping[str, str]
-    changes: Changes | None
+    changes: Changes | None = None
+    curve: LoggedCurve | None = None
 
     @property
     def missed(self) -> NDArray[np.bool_]:
@@ -125,6 +135,7 @@ def collect(run_id: str, before_id: str | None = None, annotations: Path | None 
         how,
         task_urls(path) if annotations or path.is_file() else {},
         _changes(find_runs([before_id])[0], predictions, seed) if before_id else None,
+        _curve(run),
     )
 
 
@@ -135,6 +146,19 @@ def _page_of(run: LoggedRun) -> str:
     if not server.startswith(("http://", "https://")):
         return ""
     return f"{server}/#/experiments/{mlflow.get_run(run.run_id).info.experiment_id}/runs/{run.run_id}"
+
+
+def _curve(run: LoggedRun) -> LoggedCurve | None:
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    same = f"params.model = '{run.kind}' and params.data_digest = '{run.data_digest}'"
+    found = mlflow.search_runs(filter_string=f"attributes.status = 'FINISHED' and tags.scored_on = 'learning curve' and {same}", output_format="list")
+    if not found:
+        return None
+    run_id = found[0].info.run_id
+    value, low, high = ({one.step: one.value for one in client.get_metric_history(run_id, f"macro_f1{end}")} for end in ("", "_low", "_high"))
+    return LoggedCurve(run_id, tuple((size, Interval(value[size], low[size], high[size])) for size in sorted(value)))
 
 
 def _explained(run: LoggedRun, predictions: LoggedPredictions, risks: NDArray[np.float64]) -> tuple[dict[int, Moved], str]:

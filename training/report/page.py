@@ -13,7 +13,7 @@ from ...models.page import bdi, cells, label_tag, make_page, table
 from ...models.store import translate_errors
 from .collect import Findings
 from .passages import MOST, article_sections, articles_of, articles_table, errors_table, shown_rows
-from .scores import changes, confusion, cooccurrence, curves, label_scores, overview, part_scores
+from .scores import changes, confusion, cooccurrence, curves, label_scores, learning, overview, part_scores
 
 _FILE = Path(__file__).with_name("report.html")
 
@@ -64,6 +64,7 @@ def report_page(found: Findings) -> str:
         parts=part_scores(found),
         groups=_groups(len(set(predictions.groups.tolist()))),
         curves=curves(found),
+        learning=learning(found.curve) if found.curve else "",
         confusion=confusion(found),
         both=cooccurrence(found),
         changes=compared,

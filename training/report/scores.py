@@ -10,8 +10,8 @@ from ...models.page import Heads, bdi, cells, label_tag, numbers, table
 from ..effort import EDITS
 from ..metrics import Interval, PartEvaluation
 from ..tables import number
-from .charts import bar, precision_recall, reliability
-from .collect import Changes, Findings
+from .charts import bar, learning_curve, precision_recall, reliability
+from .collect import Changes, Findings, LoggedCurve
 from .passages import passage_link
 
 
@@ -96,6 +96,13 @@ def curves(found: Findings) -> str:
         caption = f"{label_tag(one.label, column)} average precision {number(one.average_precision)}, {one.support} of {one.judged} have it"
         figures.append(f'<figure><figcaption>{caption}</figcaption><div class="pair">{"".join(pair)}</div></figure>')
     return "\n".join(figures)
+
+
+def learning(curve: LoggedCurve) -> str:
+    """What more annotated articles buy."""
+    caption = f"macro F1 by the number of annotated articles trained on, with 95 % intervals; learning curve of run {escape(curve.run_id[:8])}"
+    points = ", ".join(f"{size}: {one.value:.2f}" for size, one in curve.points)
+    return f'<figure id="learning"><figcaption>{caption} ({points})</figcaption><div class="pair">{learning_curve(curve.points)}</div></figure>'
 
 
 def confusion(found: Findings) -> str:
