@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 import numpy as np
+import regex
 from numpy.typing import NDArray
 
 from ...models.page import bdi, cells, label_tag, numbers, table
@@ -144,9 +145,14 @@ def _words(text: str, moved: Moved, column: int) -> str:
     for what, sign in (("raised by", 1), ("lowered by", -1)):
         strongest = [index for index in order.tolist() if sign * odds[index] >= 0.005][:_NAMED]
         if strongest:
-            words = ", ".join(f"{bdi(text[slice(*moved.pieces[index])])}&nbsp;{odds[index]:+.2f}" for index in strongest)
+            words = ", ".join(f"{bdi(_bare(text[slice(*moved.pieces[index])]))}&nbsp;{odds[index]:+.2f}" for index in strongest)
             parts.append(f"<br>{what} {words}")
     return "".join(parts)
+
+
+def _bare(word: str) -> str:
+    """A word without the punctuation around it, where there is more."""
+    return regex.sub(r"^\p{P}+|\p{P}+$", "", word) or word
 
 
 def _highlighted(text: str, moved: Moved, column: int) -> str:
