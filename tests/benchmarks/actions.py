@@ -34,7 +34,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 SCHEME = load_labels()
-PATIENCE = 300  # seconds; a page that comes at all comes long before
+PATIENCE = 100  # seconds; a page that comes at all comes long before
 FLAGS = "headless=new no-sandbox disable-gpu disable-background-networking disable-component-update disable-sync no-first-run no-proxy-server"
 
 # Where the characters of a slice (code points) are on the page: [left, middle, right, middle] of the first and the last one. A line break is one character.
@@ -249,7 +249,9 @@ def browser(server):
 def keep_label(driver):
     """Switch the setting on, as the instructions say; it is kept in the browser."""
     driver.find_element(By.CSS_SELECTOR, "button[aria-label='Settings']").click()
-    WebDriverWait(driver, PATIENCE).until(lambda one: one.find_elements(By.XPATH, f"//label[contains(., '{SETTING}')]"))[0].click()
+    box = f"//label[contains(., '{SETTING}')]//input"
+    (switch,) = WebDriverWait(driver, PATIENCE).until(lambda one: one.find_elements(By.XPATH, box))
+    driver.execute_script("arguments[0].click()", switch)  # a real click may miss it while the window opens
     WebDriverWait(driver, PATIENCE).until(lambda one: one.execute_script("return window.Htx.settings.continuousLabeling"))
 
 

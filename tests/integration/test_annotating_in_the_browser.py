@@ -210,8 +210,8 @@ def test_picture_of_the_interface(project, annotate, browser, tmp_path):
     """The README's picture; NEWSMARK_SCREENSHOT=annotation/interface.png makes it anew."""
     annotate("push", "seeds/003_351322b492e975e1.txt")
     (task,) = project.tasks.export(only_annotated=False)
-    # drawn on a larger page, so that labels, text and topics fit into 1400×900
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 1750, "height": 1125, "deviceScaleFactor": 0.8, "mobile": False})
+    # drawn on a larger page, so that labels, text and topics fit into 1400×992
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": 1750, "height": 1240, "deviceScaleFactor": 0.8, "mobile": False})
     _open(browser, project.task_url(task.id), "100 pays")
     picture = base64.b64decode(browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"])
     Path(os.environ.get("NEWSMARK_SCREENSHOT") or tmp_path / "interface.png").write_bytes(picture)
