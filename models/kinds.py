@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
     from .classifier import Classifier, Contributions, Finish, SavedClassifier
 
 _EVERYWHERE = ("mlflow", "numpy", "pydantic", "PyYAML", "py3langid")
@@ -29,6 +32,8 @@ class Kind:
         requirements: packages that a logged model needs.
         finish: ``module:function`` that makes a trained classifier ready to be saved (see ``classifier.Finish``); None where there is
             nothing left to do.
+        share: ``module:function`` that writes what plain libraries read beside the files of a saved model: ``share(folder, encoder, labels)`` gives their
+            names; None where the model's own files are all.
         stage: module that keeps a trained classifier between two fits: ``keep(classifier, folder)``, ``restore(folder, settings)`` and
             ``origin(settings)``, which describes what a fit depends on beside passages, settings, seed, code and libraries (None where that is
             not known, so that nothing may be kept). None where training is so fast that nothing need be kept.
@@ -43,6 +48,7 @@ class Kind:
     format: int
     requirements: tuple[str, ...]
     finish: str | None = None
+    share: str | None = None
     stage: str | None = None
     contributions: str | None = None
 
@@ -69,6 +75,11 @@ class Kind:
     def load_contributions(self) -> Contributions | None:
         """Load the function that divides logarithmic odds among characters; None where there is none."""
         found: Contributions | None = _load(self.contributions) if self.contributions else None
+        return found
+
+    def load_share(self) -> Callable[[Path, str, Sequence[str]], list[str]] | None:
+        """Load the function that writes what plain libraries read; None where there is none."""
+        found: Callable[[Path, str, Sequence[str]], list[str]] | None = _load(self.share) if self.share else None
         return found
 
     def load_stage(self) -> Any | None:
@@ -101,6 +112,7 @@ KINDS = {
             format=5,
             requirements=(*_EVERYWHERE, "onnxruntime", "tokenizers"),
             finish="transformer.finish:finish",
+            share="transformer.sharing:share",
             stage="transformer.stage",
         ),
     )

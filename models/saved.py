@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,18 @@ def load_model(folder: Path) -> TrainedModel:
     calibrations = tuple(Calibration(**rule) for rule in rules)
     known = (card["kind"], tuple(card["labels"]), frozenset(card["exclusive"]), calibrations)
     return TrainedModel(*known, classifier, tuple(card["rates"]), str(card["version"]), spans)
+
+
+def copy_model(folder: Path, target: Path) -> None:
+    """Copy the files of a model that ``save_model`` wrote, as they are, into a new folder.
+
+    Raises:
+        NewsmarkError: there is no such folder, or it is no newsmark model.
+    """
+    names = [*_read_card(folder)["files"], _CARD]
+    target.mkdir(parents=True)
+    for name in names:
+        shutil.copyfile(folder / name, target / name)
 
 
 def read_version(folder: Path) -> str:

@@ -83,6 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     promote.set_defaults(run=_promote)
     rollback = commands.add_parser("rollback", parents=shared, help="make the former champion the champion again")
     rollback.set_defaults(run=_rollback)
+    export = commands.add_parser(
+        "export", parents=shared, help="write a run's model, its card and checksums into a folder for a colleague or the Hugging Face Hub"
+    )
+    export.add_argument("run_id", metavar="RUN", help="run id")
+    export.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder; predict --model takes it, too")
+    export.add_argument(
+        "--license", metavar="NAME", help="under which you hand the model on, as the Hub names it: mit, apache-2.0, other … (default: the card leaves it open)"
+    )
+    export.set_defaults(run=_export)
     again = commands.add_parser("relog", parents=shared, help="log a run that was kept because MLflow could not take it")
     again.add_argument("folder", type=Path, metavar="FOLDER", help="where it was kept")
     again.set_defaults(run=_relog)
@@ -207,6 +216,20 @@ def _relog(arguments: argparse.Namespace) -> None:
         print_json({"run_id": run_id})
     else:
         print(f"logged as run {run_id}")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from .export import export  # keeps --help fast
+    from .processes import open_store
+
+    open_store()
+    done = export(arguments.run_id, arguments.folder, arguments.license)
+    if done.left_out:
+        print(done.left_out, file=sys.stderr)
+    if arguments.json:
+        print_json({"folder": done.folder, "model_version": done.version, "files": done.files, "left_out": done.left_out})
+    else:
+        print(f"{done.folder}: {done.version}, {', '.join(done.files)}")
 
 
 def _promote(arguments: argparse.Namespace) -> None:

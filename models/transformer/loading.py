@@ -26,7 +26,7 @@ def load_encoder(encoder: str) -> tuple[Any, PreTrainedTokenizerBase]:
     Raises:
         NewsmarkError: a Hugging Face id that can't be fetched, or a folder without the files of an encoder.
     """
-    _quieten()
+    quieten()
     source = encoder_source(encoder)
     local = Path(source).is_dir()
     try:
@@ -84,7 +84,8 @@ def without_pooler(config: Any) -> dict[str, bool]:
     return {"add_pooling_layer": False} if config.model_type in {"bert", "roberta", "xlm-roberta", "camembert"} else {}
 
 
-def _quieten() -> None:
+def quieten() -> None:
+    """Keep ``transformers`` from logging and from drawing progress bars."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("transformers").setLevel(logging.ERROR)

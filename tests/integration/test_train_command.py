@@ -11,8 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from huggingface_hub import ModelCard
 from mlflow import MlflowClient
+from newsmark.training.cli import main
 from sklearn.metrics import f1_score
+
+import newsmark
 
 LABELS = ["commitment", "statistic", "quote", "boilerplate"]
 BASELINE = ("--config", "configs/baseline.yaml", "--bootstrap", "")  # the cold-start corpus is another file's
@@ -261,3 +265,58 @@ def test_an_unannotated_document_is_left_out(command, store, tmp_path):
     (tmp_path / "seeds/new.txt").write_text("En helt ny artikel som ingen har märkt upp ännu.\n")
     done = command("training", *BASELINE, "--documents", tmp_path / "seeds", env=store)
     assert "149 passages of 5 documents" in done.stderr
+
+
+@pytest.fixture
+def export(store, monkeypatch, capsys):
+    """Run ``train export`` in this process; gives its exit code, what it printed and what it reported."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store["MLFLOW_TRACKING_URI"])
+
+    def run_export(*arguments):
+        code = main(["export", *map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    return run_export
+
+
+def test_export_writes_a_whole_model_with_its_card_and_checksums(export, run, tmp_path):
+    folder = tmp_path / "new" / "model"
+    code, printed, _ = export(run.info.run_id, folder, "--license", "cc-by-4.0", "--json")
+    assert code == 0
+    answer = json.loads(printed)
+    assert answer["left_out"] == ""
+    assert sorted(answer["files"]) == sorted(path.name for path in folder.iterdir())
+    assert set(answer["files"]) == {"README.md", "SHA256SUMS", "newsmark.json", *json.loads((folder / "newsmark.json").read_text())["files"]}
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
+    text = Path("seeds/003_351322b492e975e1.txt").read_text(encoding="utf-8")
+    assert newsmark.load(folder).version == answer["model_version"]
+    assert newsmark.load(folder).predict(text) == newsmark.load(run.info.run_id).predict(text)
+    card = ModelCard.load(folder / "README.md")
+    assert (card.data.license, card.data.library_name, card.data.pipeline_tag) == ("cc-by-4.0", "newsmark", "text-classification")
+    assert card.data.language == sorted(run.data.params["data_languages"].split(", "))
+    scores = {result.metric_name: result.metric_value for result in card.data.eval_results}
+    assert scores == {
+        "macro F1": round(run.data.metrics["macro_f1"], 4),
+        **{f"F1 of {label}": round(run.data.metrics[f"{label}/f1"], 4) for label in LABELS},
+    }
+    assert "base_model" not in card.data.to_dict()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in card.text.splitlines() if line.startswith("| ") and line.count("|") == 6]
+    thresholds = {row[0]: float(row[1]) for row in rows[1:]}
+    assert list(thresholds) == LABELS
+    assert all(0 < threshold < 1 for threshold in thresholds.values())
+    assert "head.safetensors" not in card.text  # a baseline is nothing for transformers
+
+
+def test_export_replaces_nothing_and_names_what_is_wrong(export, run, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    for arguments, code, said in (
+        ([run.info.run_id, tmp_path], 2, f"train: error: {tmp_path}: is not empty, and nothing is replaced; name a new folder"),
+        ([run.info.run_id, tmp_path / "mine.txt"], 2, "mine.txt: is not empty"),
+        (["0" * 32, tmp_path / "out"], 1, "no finished training run has this id"),
+        ([run.info.run_id, tmp_path / "out", "--license", "My Own"], 2, "name a licence as the Hub does"),
+    ):
+        found, printed, reported = export(*arguments)
+        assert (found, printed, reported.count("\n")) == (code, "", 1)
+        assert said in reported
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

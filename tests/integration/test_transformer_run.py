@@ -3,10 +3,14 @@
 import hashlib
 import json
 import re
+import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 from mlflow import MlflowClient
+from newsmark.models.transformer.reader import FLOAT, GraphSettings, SavedTransformer
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,22 @@ def test_its_model_predicts_and_holds_no_pickle(trained, store, command):
     files = [path for path in Path(place.removeprefix("file://")).rglob("*") if path.is_file()]
     assert {"model.onnx", "model.int8.onnx", "newsmark.json"} <= {path.name for path in files}
     assert not [path.name for path in files if path.suffix in {".pkl", ".pt", ".bin", ".pickle", ".joblib"}]
+
+
+def test_its_export_is_read_by_plain_transformers_as_its_card_says(trained, store, command, tmp_path):
+    run_id = re.search(r"run ([0-9a-f]{32})", trained.stderr).group(1)
+    done = command("training", "export", run_id, tmp_path / "model", env=store)
+    assert (done.returncode, "left out" in done.stderr) == (0, False), done.stderr
+    card = ModelCard.load(tmp_path / "model" / "README.md")
+    assert card.data.base_model == "intfloat/multilingual-e5-small"
+    (snippet,) = (block for block in re.findall(r"```python\n(.*?)```", card.text, re.DOTALL) if "AutoModel" in block)
+    used = {}
+    exec(snippet.replace("FOLDER", str(tmp_path / "model")), used)
+    settings = GraphSettings(64, graph=FLOAT)
+    assert used["tokenizer"].model_max_length == settings.max_tokens
+    scores = SavedTransformer(tmp_path / "model", settings).scores(["Ministern lovar sänkta utsläpp."])
+    assert np.allclose(used["probabilities"].numpy(), scores, atol=1e-4)
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=tmp_path / "model", check=True)
 
 
 SENTENCES = {
