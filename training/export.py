@@ -71,7 +71,8 @@ def export(run_id: str, folder: Path, licence: str | None = None) -> Exported:
         made = Path(temporary) / "model"
         copy_model(source, made)
         added, left_out = _share(run, made, model.labels)
-        card = _card(run, model, licence, bool(added), left_out)
+        graphs = any(made.glob("*.onnx"))
+        card = _card(run, model, licence, graphs, bool(added), left_out)
         (made / "README.md").write_text(card, encoding="utf-8")
         files = sorted(path.name for path in made.iterdir())
         sums = (f"{hashlib.sha256((made / name).read_bytes()).hexdigest()}  {name}\n" for name in files)
@@ -92,14 +93,14 @@ def _share(run: LoggedRun, folder: Path, labels: Sequence[str]) -> tuple[list[st
         return [], f"the weights for plain transformers are left out: {reason}"
 
 
-def _card(run: LoggedRun, model: TrainedModel, licence: str | None, plain: bool, left_out: str) -> str:
+def _card(run: LoggedRun, model: TrainedModel, licence: str | None, graphs: bool, plain: bool, left_out: str) -> str:
     rules = [
         [name, f"{rule.threshold:.3f}", f"{rule.slope:.3f}", f"{rule.intercept:.3f}", "yes" if name in model.exclusive else ""]
         for name, rule in zip(model.labels, model.calibrations, strict=True)
     ]
     table = tabulate(rules, headers=["label", "threshold", "slope", "intercept", "excludes all others"], tablefmt="github", disable_numparse=True)
     use = _USE.read_text(encoding="utf-8").replace("$rules", table).strip()
-    parts = [f"---\n{_front_matter(run, licence)}\n---", model_card(run).strip(), use]
+    parts = [f"---\n{_front_matter(run, licence, graphs)}\n---", model_card(run).strip(), use]
     if plain:
         parts.append(_PLAIN.read_text(encoding="utf-8").strip())
     elif left_out:
@@ -107,7 +108,7 @@ def _card(run: LoggedRun, model: TrainedModel, licence: str | None, plain: bool,
     return "\n\n".join(parts) + "\n"
 
 
-def _front_matter(run: LoggedRun, licence: str | None) -> str:
+def _front_matter(run: LoggedRun, licence: str | None, graphs: bool) -> str:
     """The facts that the Hub reads, as YAML."""
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -126,7 +127,7 @@ def _front_matter(run: LoggedRun, licence: str | None) -> str:
         license=licence,
         library_name="newsmark",
         pipeline_tag="text-classification",
-        tags=["newsmark", "news", "multi-label", *(["onnx"] if run.kind == "transformer" else [])],
+        tags=["newsmark", "news", "multi-label", *(["onnx"] if graphs else [])],
         base_model=encoder if re.fullmatch(r"[\w.-]+/[\w.-]+", encoder) and not Path(encoder).exists() else None,
         model_name=f"newsmark {run.kind} {run.run_id[:8]}",
         eval_results=results,
