@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from newsmark.annotation.suggestions import Scorer
     from newsmark.models.model import TrainedModel
     from newsmark.models.prediction.predict import Prediction
+    from newsmark.models.topics import TopicPrediction
     from newsmark.training.metrics import Evaluation
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ __all__ = [
     "Prediction",
     "Span",
     "Topic",
+    "TopicPrediction",
     "TrainingResult",
     "__version__",
     "load",
@@ -74,6 +76,7 @@ _TYPES = {
     "Evaluation": "training.metrics",
     "Span": "annotation.annotations",
     "Topic": "annotation.labels",
+    "TopicPrediction": "models.topics",
 }
 """Where the public types are defined, relative to this package."""
 
@@ -280,6 +283,33 @@ class Model:
         texts = [article if isinstance(article, str) else article.text for article in several]
         found = map(spans_in_article, predict_articles(self._trained, given, threshold, spans=True))
         answers = [[LabelledSpan(text=text[span.start : span.end], **vars(span)) for span in spans] for text, spans in zip(texts, found, strict=True)]
+        return answers if several is articles else answers[0]
+
+    @overload
+    def topics(self, articles: str | Document, *, lang: str | None = None, threshold: float | None = None) -> TopicPrediction: ...
+
+    @overload
+    def topics(self, articles: list[str] | Sequence[Document], *, lang: str | None = None, threshold: float | None = None) -> list[TopicPrediction]: ...
+
+    def topics(
+        self, articles: str | Document | list[str] | Sequence[Document], *, lang: str | None = None, threshold: float | None = None
+    ) -> TopicPrediction | list[TopicPrediction]:
+        """Give whole articles topics.
+
+        Args:
+            articles: a text, a document, or several of them.
+            lang: language of the texts (ISO 639-1); identified from each text where it is None. A document knows its own.
+            threshold: a topic is given from this score on; None stands for 0.5, and for those topics only that were found to save annotators work.
+
+        Returns:
+            The topics of the article, with ``topics`` and ``scores``; both are empty where the model knows none. For several articles, a list of these.
+        """
+        from newsmark.annotation.documents import Document
+        from newsmark.models.prediction.predict import predict_articles, topics_of_article
+
+        several = [articles] if isinstance(articles, str | Document) else articles
+        texts = [(article, lang) if isinstance(article, str) else article for article in several]
+        answers = [topics_of_article(self._trained, one, threshold) for one in predict_articles(self._trained, texts)]
         return answers if several is articles else answers[0]
 
     def predict_passages(self, passages: Sequence[str], *, context: bool = True, threshold: float | None = None) -> list[Prediction]:

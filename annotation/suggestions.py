@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from .annotations import Span
@@ -38,12 +38,14 @@ class Suggestion:
         spans: what is suggested.
         scores: probability of each span by its id.
         topics: of the document, where they are suggested.
+        topic_scores: score of each of these topics.
     """
 
     version: str
     spans: tuple[Span, ...]
     scores: dict[str, float]
     topics: tuple[str, ...] = ()
+    topic_scores: Mapping[str, float] = field(default_factory=dict)
 
 
 class Suggester(Protocol):
@@ -151,9 +153,11 @@ class SureSuggester:
         return f"{self.suggester.version} from {self.least:g}"
 
     def suggest(self, document: Document) -> Suggestion:
-        """Suggest spans of a document."""
+        """Suggest spans and topics of a document."""
         made = self.suggester.suggest(document)
-        return replace(made, version=self.version, spans=tuple(span for span in made.spans if made.scores[span.id] >= self.least))
+        spans = tuple(span for span in made.spans if made.scores[span.id] >= self.least)
+        topics = tuple(topic for topic in made.topics if made.topic_scores[topic] >= self.least)
+        return replace(made, version=self.version, spans=spans, topics=topics)
 
 
 def suggest_labels(document: Document, version: str, passages: Iterable[SuggestedPassage], scheme: LabelScheme) -> Suggestion:

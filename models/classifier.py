@@ -49,6 +49,15 @@ class ReadsBeginnings(Protocol):
         ...
 
 
+@runtime_checkable
+class Embeds(Protocol):
+    """A classifier that also makes vectors of texts; near ones mean nearly the same, in whatever languages."""
+
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Vectors of n texts: n × size, rows independent of each other."""
+        ...
+
+
 class Classifier(Protocol):
     """A multi-label classifier of passages that can be trained; one implementation per kind."""
 

@@ -8,6 +8,7 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..annotation.commandline import common_options, json_option, open_closed_streams, print_json, probability, run_command, whole_number
 from ..annotation.errors import UsageError
@@ -17,6 +18,9 @@ from .prediction.report import Report
 from .prediction.run import Labeller, predict, print_jsonl, print_table
 from .prediction.skipped import Skipped
 from .prediction.span_rows import print_span_table, print_spans
+
+if TYPE_CHECKING:
+    from .model import TrainedModel
 
 _WAIT_SECONDS = 600
 """How long a busy server is waited for."""
@@ -85,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
         "--spans",
         action="store_true",
         help="rows of spans in place of passages: 'start', 'end', 'text', 'label', 'kind', 'score' and 'model_version', where an annotator would mark it",
+    )
+    parser.add_argument(
+        "--topics", action="store_true", help="rows of articles in place of passages: 'document', 'name', 'topics', 'scores' and 'model_version'"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl, .parquet, .csv or .xlsx file for the rows; it appears when it is complete")
     parser.add_argument(
@@ -190,6 +197,9 @@ def _predict(arguments: argparse.Namespace) -> None:
         raise UsageError("--report writes a page in place of rows: leave out --output, --article and --format")
     if arguments.spans and arguments.format == "article":
         raise UsageError("--article prints whole articles, and --spans parts of them: leave out one of the two")
+    if arguments.topics:
+        _predict_topics(arguments)
+        return
     article = ArticlePrinter()
     report = Report(arguments.report) if arguments.report is not None else None
     skipped = Skipped(arguments.output) if arguments.on_error == "skip" else None
@@ -207,6 +217,38 @@ def _predict(arguments: argparse.Namespace) -> None:
     (report or article).close()
     if summary and arguments.json:
         print_json(summary.as_dict())
+    if skipped:
+        skipped.finish()
+
+
+def _predict_topics(arguments: argparse.Namespace) -> None:
+    from .prediction.topic_rows import predict_topics
+
+    passages = {
+        "--article": arguments.format == "article",
+        "--spans": arguments.spans,
+        "--report": arguments.report,
+        "--review": arguments.review,
+        "--resume": arguments.resume,
+        "--workers": arguments.workers,
+        "--engine": arguments.engine != "local",
+        "--url": arguments.url,
+    }
+    if others := [name for name, given in passages.items() if given]:
+        raise UsageError(f"--topics gives rows of articles, and {' and '.join(others)} is for passages: leave out one of the two")
+
+    def find() -> tuple[TrainedModel, str]:
+        from .saved import load_model
+        from .store import find_model
+
+        found = find_model(arguments.model)
+        return load_model(found.folder), found.what
+
+    skipped = Skipped(arguments.output) if arguments.on_error == "skip" else None
+    reading = replace(options_of(arguments), furniture=True, skip=skipped)
+    done = predict_topics(arguments.paths, find, arguments.threshold, arguments.output, arguments.format == "table", reading)
+    if done and arguments.json:
+        print_json(done)
     if skipped:
         skipped.finish()
 

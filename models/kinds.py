@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .classifier import Classifier, Contributions, Finish, SavedClassifier
 
-_EVERYWHERE = ("mlflow", "numpy", "pydantic", "PyYAML", "py3langid")
+_EVERYWHERE = ("mlflow", "numpy", "pydantic", "PyYAML", "py3langid", "safetensors")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ KINDS = {
             trainer="baseline.trainer:Baseline",
             reader="baseline.reader:SavedBaseline",
             format=6,
-            requirements=(*_EVERYWHERE, "safetensors", "scipy"),
+            requirements=(*_EVERYWHERE, "scipy"),
             contributions="baseline.contributions:contributions",
         ),
         Kind(

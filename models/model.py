@@ -12,6 +12,7 @@ from .calibration import Calibration, calibrated, read_odds, with_pages
 from .classifier import Classifier, ReadsBeginnings, SavedClassifier
 from .context import PassageInContext
 from .spans import SpanFinder
+from .topics import TopicModel, TopicPrediction, article_vector
 
 REVIEW_RISK = 0.2
 """A passage needs review where the probability that one of its labels is wrong is greater than this."""
@@ -30,6 +31,7 @@ class TrainedModel:
         rates: share of the annotated passages it was trained on that have each label; empty where not known.
         version: kind and the beginning of the SHA-256 of its files; empty until it was saved.
         spans: finds the spans of labelled passages.
+        topics: gives articles topics; None where no topics were annotated, or the model is older than that.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class TrainedModel:
     rates: tuple[float, ...] = ()
     version: str = ""
     spans: SpanFinder = field(default_factory=SpanFinder)
+    topics: TopicModel | None = None
 
     def scores(self, contexts: Sequence[PassageInContext]) -> NDArray[np.float64]:
         """Calibrated probability of each label for each passage: n × labels.
@@ -55,6 +58,19 @@ class TrainedModel:
     def truncates(self, texts: Sequence[str]) -> list[bool]:
         """Whether the classifier reads only the beginning of each text."""
         return self.classifier.truncates(texts) if isinstance(self.classifier, ReadsBeginnings) else [False] * len(texts)
+
+    def predict_topics(self, passages: Sequence[str], labels: Sequence[Sequence[str]], threshold: float | None = None) -> TopicPrediction:
+        """Decide on the topics of an article, by its passages that have no label that excludes all others.
+
+        Args:
+            passages: n passages of the article.
+            labels: names of the labels that each was given.
+            threshold: a topic is given from this score on, whatever was measured of it; by default only where its suggestions are of use.
+        """
+        if self.topics is None:
+            return TopicPrediction([], {})
+        inside = [text for text, names in zip(passages, labels, strict=True) if self.exclusive.isdisjoint(names)]
+        return self.topics.predict(article_vector(self.classifier, inside or passages), threshold)
 
     def decide(self, scores: NDArray[np.float64], threshold: float | None = None) -> NDArray[np.bool_]:
         """Turn scores into labels.

@@ -15,6 +15,7 @@ from .calibration import Calibration
 from .kinds import KINDS
 from .model import TrainedModel
 from .spans import SpanFinder
+from .topics import TopicModel
 
 _CARD = "newsmark.json"
 
@@ -28,6 +29,8 @@ def save_model(model: TrainedModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model.classifier.save(folder)
     model.spans.save(folder)
+    if model.topics is not None:
+        model.topics.save(folder)
     paths = [path for path in sorted(folder.iterdir()) if path.name != _CARD]
     decides = json.dumps([model.labels, sorted(model.exclusive), [vars(one) for one in model.calibrations]])
     digests = {path.name: _digest(path) for path in paths}
@@ -63,6 +66,7 @@ def load_model(folder: Path) -> TrainedModel:
         try:
             failure, classifier = None, KINDS[card["kind"]].load_reader().load(folder)
             spans = SpanFinder.load(folder, card["files"])
+            topics = TopicModel.load(folder)
         except (NewsmarkError, ModuleNotFoundError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a library raises for damaged files
@@ -76,7 +80,7 @@ def load_model(folder: Path) -> TrainedModel:
     rules: list[dict[str, Any]] = [{key: tuple(value) if isinstance(value, list) else value for key, value in rule.items()} for rule in card["rules"]]
     calibrations = tuple(Calibration(**rule) for rule in rules)
     known = (card["kind"], tuple(card["labels"]), frozenset(card["exclusive"]), calibrations)
-    return TrainedModel(*known, classifier, tuple(card["rates"]), str(card["version"]), spans)
+    return TrainedModel(*known, classifier, tuple(card["rates"]), str(card["version"]), spans, topics)
 
 
 def copy_model(folder: Path, target: Path) -> None:

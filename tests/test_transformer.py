@@ -14,6 +14,7 @@ import pytest
 import torch
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.models.calibration import Calibration, log_odds
+from newsmark.models.classifier import Embeds
 from newsmark.models.context import in_reading_order
 from newsmark.models.model import TrainedModel
 from newsmark.models.saved import load_model, save_model
@@ -241,6 +242,17 @@ def test_score_of_a_saved_model_does_not_depend_on_the_others_at_all(saved, grap
     assert np.array_equal(classifier.scores(texts[::-1])[::-1], together)
     assert np.array_equal(np.concatenate([classifier.scores([text]) for text in texts]), together)
     assert classifier.scores([]).shape == (0, 2)
+
+
+def test_saved_graphs_also_give_the_vectors_that_probabilities_are_made_from(saved, trained):
+    texts = [*UNSEEN, *TEXTS[:4]]
+    pooled = trained._in_batches(trained._tokenise(texts), 32, trained.model.pool)
+    assert np.allclose(SavedTransformer(saved, GraphSettings(32, FLOAT)).vectors(texts), pooled, atol=2e-2)
+    small = SavedTransformer(saved, GraphSettings(32, INT8))
+    assert np.corrcoef(small.vectors(texts).ravel(), pooled.ravel())[0, 1] > 0.95
+    assert np.array_equal(np.concatenate([small.vectors([text]) for text in texts]), small.vectors(texts))
+    assert isinstance(small, Embeds)
+    assert small.vectors([]).shape == (0, 32)
 
 
 def test_texts_that_are_longer_than_what_is_read_are_known(saved):

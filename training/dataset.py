@@ -224,6 +224,13 @@ def targets_of(labels: Iterable[str], judged: Iterable[str], scheme: LabelScheme
     return [float(name in labels) if name in judged else math.nan for name in scheme.label_names]
 
 
+def topics_of(annotations: Sequence[Annotation], scheme: LabelScheme) -> tuple[str, ...]:
+    """The topics of a document: of its ground truth, else those that half of its annotators give, of two one."""
+    own = [one for one in annotations if not one.skipped]
+    own = [one for one in own if one.ground_truth] or own
+    return tuple(name for name in scheme.topic_names if own and 2 * sum(name in one.topics for one in own) >= len(own))
+
+
 def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str:
     annotation = Path(__file__).parent.parent / "annotation"
     code = [Path(__file__), *(annotation / f"{module}.py" for module in _MAKE_ROWS), *sorted((annotation / "reading").glob("*.py"))]
@@ -242,7 +249,7 @@ def _rows(document: Document, annotations: Sequence[Annotation], scheme: LabelSc
         return
     passages = split_passages(document.text, document.language)
     votes = count_votes(passages, own, scheme)
-    topics = [name for name in scheme.topic_names if 2 * sum(name in one.topics for one in own) >= len(own)]
+    topics = topics_of(own, scheme)
     for passage, labels in zip(passages, votes.labels, strict=True):
         yield {
             **vars(passage),

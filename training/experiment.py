@@ -30,6 +30,7 @@ from .recorder import Recorder
 from .splits import make_folds
 from .stages import Stages
 from .tables import scores_table
+from .topics import learn_topics
 from .tracking import OUT_OF_FOLD, TEST_PREDICTIONS, predictions_frame
 
 _GROUPS = ("articles (translations together)", "groups (an article with its translations, the rows of a document, a row of none with its near copies)")
@@ -117,7 +118,9 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
             ready = finished.classifier
         calibrations = learn_calibrations(start.tuning_odds(ready))
         spans = SpanFinder({label.name: label.kinds for label in scheme.labels if label.kinds})
-        model = TrainedModel(config.data.kind, data.labels, scheme.exclusive_names, calibrations, ready, _rates(data), spans=spans)
+        topics = learn_topics(config, scheme, ready, data, found.decisions, start.tuning)
+        facts = (config.data.kind, data.labels, scheme.exclusive_names, calibrations, ready, _rates(data))
+        model = TrainedModel(*facts, spans=spans, topics=topics.model if topics else None)
         judged, odds, probabilities, decisions, commonest = data, found.odds, found.probabilities, found.decisions, found.majority
         if tested:
             judged, odds, commonest = tested, read_odds(ready, tested.contexts), majority(data.targets, len(tested.texts))
@@ -127,13 +130,11 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
         majority_evaluation = evaluate(judged, commonest.astype(float), commonest, config.data.seed)
         drawn = "documents (a row that names none counts as one)" if tested else _GROUPS[bool(config.data.passages)]
         table = scores_table(evaluation, majority_evaluation, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
-        if not tested and (effort := measure_effort(config, scheme, data, probabilities, decisions)):
-            table += "\n" + effort.line
-            log.log_metrics(effort.flat())
-        before = logistic(odds[:, 0])
-        log.log_metrics({"calibration_error_before": calibration_error(before[judged.judged], judged.truth[judged.judged])})
-        log.log_figure(reliability_figure(judged, before, probabilities), "reliability.png")
-        _log_evaluation(log, judged, evaluation, probabilities, decisions, table, TEST_PREDICTIONS if tested else OUT_OF_FOLD)
+        effort = None if tested else measure_effort(config, scheme, data, probabilities, decisions)
+        for line, metrics in [(one.line, one.flat()) for one in (effort, topics) if one is not None]:
+            table += "\n" + line
+            log.log_metrics(metrics)
+        _log_evaluation(log, judged, evaluation, logistic(odds[:, 0]), probabilities, decisions, table, TEST_PREDICTIONS if tested else OUT_OF_FOLD)
         log.log_model(model)
     fitter.forget_folds()
     return Result(log.run_id(run), log.model_uri, log.model_version, model, evaluation, majority_evaluation, table, probabilities, decisions)
@@ -157,11 +158,14 @@ def _log_evaluation(
     log: Recorder,
     judged: LabelledPassages,
     evaluation: Evaluation,
+    before: NDArray[np.float64],
     probabilities: NDArray[np.float64],
     decisions: NDArray[np.bool_],
     table: str,
     name: str,
 ) -> None:
+    log.log_metrics({"calibration_error_before": calibration_error(before[judged.judged], judged.truth[judged.judged])})
+    log.log_figure(reliability_figure(judged, before, probabilities), "reliability.png")
     log.log_metrics(evaluation.flat())
     log.log_text(table + "\n", "scores.txt")
     log.log_table(predictions_frame(judged, probabilities, decisions), name)

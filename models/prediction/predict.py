@@ -13,6 +13,7 @@ from ...annotation.splitting.passages import Passage, split_passages
 from ...annotation.suggestions import SuggestedSpan
 from ..context import PassageInContext, in_reading_order
 from ..model import REVIEW_RISK, TrainedModel, risk
+from ..topics import TopicPrediction
 from .deadline import check_deadline
 
 
@@ -116,3 +117,8 @@ def spans_in_article(passages: Iterable[tuple[Passage, Prediction]]) -> list[Sug
 def _with_spans(model: TrainedModel, context: PassageInContext, found: Prediction) -> Prediction:
     check_deadline()
     return replace(found, spans=tuple(model.spans.find(context, {label: found.scores[label] for label in found.labels})))
+
+
+def topics_of_article(model: TrainedModel, labelled: Sequence[tuple[Passage, Prediction]], threshold: float | None = None) -> TopicPrediction:
+    """Decide on the topics of an article that ``predict_articles`` labelled (see ``TrainedModel.predict_topics``)."""
+    return model.predict_topics([passage.text for passage, _ in labelled], [one.labels for _, one in labelled], threshold)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...annotation.documents import Document
 from ...annotation.errors import NewsmarkError
@@ -11,7 +11,7 @@ from ...annotation.suggestions import SuggestedPassage, Suggestion, suggest_span
 from ..model import TrainedModel
 from ..saved import load_model
 from ..store import connect, find_folder, translate_errors, uri_of_run
-from .predict import predict_articles, spans_in_article
+from .predict import predict_articles, spans_in_article, topics_of_article
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,9 @@ class ModelSuggester:
         return [SuggestedPassage(passage.start, passage.end, one.scores) for passage, one in labels]
 
     def suggest(self, document: Document) -> Suggestion:
-        """Suggest the spans of the labels given."""
+        """Suggest the spans of the labels given, and topics."""
         [labelled] = predict_articles(self.model, [document], spans=True)
-        return suggest_spans(document, self.version, spans_in_article(labelled), self.scheme)
+        topics = topics_of_article(self.model, labelled)
+        known = tuple(name for name in topics.topics if name in self.scheme.topic_names)
+        spans = suggest_spans(document, self.version, spans_in_article(labelled), self.scheme)
+        return replace(spans, topics=known, topic_scores=topics.scores)

@@ -66,14 +66,14 @@ class Probabilities(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
-        """Probabilities (batch × labels); the input is batch × tokens."""
+    def forward(self, input_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Probabilities (batch × labels), and what they are made from, the standardised means (batch × hidden); the input is batch × tokens."""
         hidden = self.model.encoder(input_ids=input_ids).last_hidden_state
         ones = torch.ones_like(hidden[:, :, :1]).transpose(1, 2)
         mean = torch.matmul(ones, hidden).squeeze(1) / hidden.shape[1]
         pooled = (mean - self.model.center) / self.model.scale
         logits = torch.matmul(self.model.head.weight, pooled.unsqueeze(2)).squeeze(2) + self.model.head.bias
-        return torch.sigmoid(logits)
+        return torch.sigmoid(logits), pooled
 
 
 def halve_embeddings(model: Any) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +22,9 @@ from ..classifier import CORES
 
 INT8, FLOAT = "model.int8.onnx", "model.onnx"
 """The graphs of a model folder: weights and arithmetic in 8 bits, and the same in 32."""
+
+_PROBABILITIES, VECTORS = "probabilities", "vectors"
+"""What a graph computes of each passage."""
 
 _SETTINGS, _TOKENIZER = "settings.json", "tokenizer.json"
 CHARACTERS_PER_TOKEN = 12
@@ -67,21 +71,29 @@ class SavedTransformer:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(folder / settings.graph), options, providers=["CPUExecutionProvider"])
-        self._labels = int(self._session.get_outputs()[0].shape[1])
+        self._sizes = {output.name: int(output.shape[1]) for output in self._session.get_outputs()}
         self._workers = ThreadPoolExecutor(CORES)
         self._callers, self._lock = 0, threading.Lock()
         self._free = threading.Semaphore(CORES)
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
-        scores = np.empty((len(texts), self._labels))
+        return self._compute(texts, _PROBABILITIES)
+
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Standardised mean of each text's token vectors; see ``classifier.Embeds``. Graphs of former versions have none."""
+        return self._compute(texts, VECTORS)
+
+    def _compute(self, texts: Sequence[str], output: str) -> NDArray[np.float64]:
+        """Compute one of the graph's outputs for each text: n × its size."""
+        result = np.empty((len(texts), self._sizes[output]))
         tokens = self._tokenise(texts)
         with self._sharing() as cores:
             batches = _batches(tokens, cores)
             several = self._workers.map if cores > 1 and len(batches) > 1 else map
-            for batch, found in zip(batches, several(self._score, ([tokens[index] for index in batch] for batch in batches)), strict=True):
-                scores[batch] = found
-        return scores
+            for batch, found in zip(batches, several(self._run, ([tokens[index] for index in batch] for batch in batches), repeat(output)), strict=True):
+                result[batch] = found
+        return result
 
     def truncates(self, texts: Sequence[str]) -> list[bool]:
         """Whether each text has more tokens than are read; see ``classifier.ReadsBeginnings``."""
@@ -112,10 +124,10 @@ class SavedTransformer:
         found = self._tokenizer.encode_batch_fast(clean) if len(clean) >= _MANY else map(self._tokenizer.encode, clean)
         return [one.ids for one in found]
 
-    def _score(self, tokens: Sequence[list[int]]) -> NDArray[np.float32]:
-        """Probabilities (n × labels) of n passages of one length."""
+    def _run(self, tokens: Sequence[list[int]], output: str) -> NDArray[np.float32]:
+        """One of the graph's outputs (n × its size) for n passages of one length."""
         with self._free:
-            found: NDArray[np.float32] = self._session.run(None, {"input_ids": np.array(tokens, dtype=np.int64)})[0]
+            found: NDArray[np.float32] = self._session.run([output], {"input_ids": np.array(tokens, dtype=np.int64)})[0]
         return found
 
     def save(self, folder: Path) -> None:

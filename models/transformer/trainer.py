@@ -21,7 +21,7 @@ from ...annotation.errors import NewsmarkError
 from ..classifier import ReportMetric
 from .loading import freeze, load_encoder, with_vocabulary
 from .network import MeanPoolingHead, Probabilities, halve_embeddings
-from .reader import CHARACTERS_PER_TOKEN, FLOAT, INT8, GraphSettings, without_special_tokens, write_settings
+from .reader import CHARACTERS_PER_TOKEN, FLOAT, INT8, VECTORS, GraphSettings, without_special_tokens, write_settings
 from .settings import TransformerSettings
 
 _BATCH, _BATCH_OF_A_GPU = 32, 256
@@ -182,8 +182,8 @@ class Transformer:
                     example,
                     str(whole),
                     input_names=["input_ids"],
-                    output_names=["probabilities"],
-                    dynamic_axes={"input_ids": {0: "passages", 1: "tokens"}, "probabilities": {0: "passages"}},
+                    output_names=["probabilities", VECTORS],
+                    dynamic_axes={"input_ids": {0: "passages", 1: "tokens"}, "probabilities": {0: "passages"}, VECTORS: {0: "passages"}},
                     opset_version=17,
                     dynamo=False,
                 )
