@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from datasets import load_from_disk
+from huggingface_hub import DatasetCard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from newsmark.annotation.annotations import Annotation, Span, labels_of_passages
@@ -154,6 +156,20 @@ def test_hugging_face_data_sets_keep_odd_texts(tmp_path):
     (back,) = imported.annotations.values()
     assert plain(back.spans) == plain(SPANS)
     assert reported == []
+
+
+def test_a_hugging_face_data_set_has_a_card_of_what_it_holds(tmp_path):
+    chosen = next(one for one in FORMATS if one.name == "huggingface")
+    chosen.write(tmp_path / "data", [Annotated(DOCUMENT, FIRST), Annotated(DOCUMENT, PASSED)])
+    card = DatasetCard.load(tmp_path / "data" / "README.md")
+    assert card.data.language == [DOCUMENT.language]
+    assert card.data.size_categories == ["n<1K"]
+    assert card.data.license is None
+    assert f"2 annotations of 1 documents in {DOCUMENT.language} by 2 annotators" in card.text
+    assert "1 as passed over" in card.text
+    counts = {cells[1].strip(): int(cells[2]) for line in card.text.splitlines() if len(cells := line.split("|")) == 4 and cells[2].strip().isdecimal()}
+    assert sum(counts.values()) == len(SPANS)
+    assert len(load_from_disk(tmp_path / "data")) == 2
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])), unit=st.sampled_from([CODE_POINTS, UTF16, BYTES]))

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import NewsmarkError
 from . import argilla
+from .data_card import data_card
 from .exchange import Annotated, Entry, full_label
 from .rows import marks_of, string, text_field
 
@@ -84,7 +85,7 @@ def _class_names(features: Mapping[str, Any]) -> list[str] | None:
 
 
 def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:
-    """Write one row per annotation: Parquet where the file is called so, a folder for ``load_from_disk`` otherwise."""
+    """Write one row per annotation: Parquet where the file is called so, a folder for ``load_from_disk`` with its data card otherwise."""
     datasets = _datasets()
     text, flag = datasets.Value("string"), datasets.Value("bool")
     span = {"start": datasets.Value("int64"), "end": datasets.Value("int64"), "label": text}
@@ -119,6 +120,7 @@ def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:
         made.to_parquet(str(path))
     else:
         made.save_to_disk(str(path))
+        (path / "README.md").write_text(data_card(annotated), encoding="utf-8")
     return []
 
 
