@@ -95,16 +95,18 @@ def test_what_the_interface_does_not_offer_yet_is_not_suggested():
 
 
 def test_topics_are_suggested_where_the_suggester_has_some():
-    topic = SCHEME.topics[0].name
+    first, second = (topic.name for topic in SCHEME.topics[:2])
 
     class Topics:
         version = "topics-1"
 
         def suggest(self, _):
-            return Suggestion("topics-1", (), {}, (topic,))
+            return Suggestion("topics-1", (), {}, (first, second))
 
     (result,) = suggest_for(task_of(ARTICLE), Topics(), XML)["result"]
-    assert (result["from_name"], result["value"]) == ("topics", {"choices": [topic]})
+    assert (result["from_name"], result["value"]) == ("topics", {"choices": [first, second]})
+    (result,) = suggest_for(task_of(ARTICLE), Topics(), XML.replace(f'value="{first}"', 'value="older-name"'))["result"]
+    assert result["value"] == {"choices": [second]}  # one that the interface does not offer takes no other with it
 
 
 def test_an_article_of_100_kb_is_answered_whole(client):

@@ -53,6 +53,13 @@ def test_a_model_that_a_released_version_saved_answers_as_it_did_then(name):
     assert model.version == then["version"]
 
 
+def test_a_transformer_of_an_older_version_makes_no_vectors_and_says_so():
+    model = load_model(KEPT / "transformer-5")
+    assert model.topics is None
+    with pytest.raises(NewsmarkError, match="an older newsmark wrote this model, and it makes no vectors; train it again"):
+        model.classifier.vectors(["Solen sken."])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_format_of_a_newer_version_is_named(tmp_path, kind):
     known = KINDS[kind].format

@@ -7,7 +7,7 @@ from the list and has older suggestions is not asked for, so that those are rene
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -67,8 +67,14 @@ def suggest_for(task: Mapping[str, Any], suggester: Suggester, interface: str) -
         logger.error("nothing is suggested: the suggester failed", extra={"task": read.id, "error": type(error).__name__})
         return empty
     offered = _offered(interface)
-    kept = [one for one in row["result"] if all((one["from_name"], name) in offered for name in one["value"].get("labels", one["value"].get("choices", ())))]
-    return {**row, "result": kept}
+    return {**row, "result": [kept for one in row["result"] if (kept := _as_offered(one, offered))]}
+
+
+def _as_offered(result: Row, offered: Set[tuple[str, str]]) -> Row | None:
+    """What of a result an interface offers; None where that is nothing. Of several topics the others stay."""
+    [key] = {"labels", "choices"} & result["value"].keys()
+    names = [name for name in result["value"][key] if (result["from_name"], name) in offered]
+    return {**result, "value": {**result["value"], key: names}} if names else None
 
 
 @dataclass

@@ -18,6 +18,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from ...annotation.errors import NewsmarkError
 from ..classifier import CORES
 
 INT8, FLOAT = "model.int8.onnx", "model.onnx"
@@ -81,7 +82,13 @@ class SavedTransformer:
         return self._compute(texts, _PROBABILITIES)
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Standardised mean of each text's token vectors; see ``classifier.Embeds``. Graphs of former versions have none."""
+        """Standardised mean of each text's token vectors; see ``classifier.Embeds``.
+
+        Raises:
+            NewsmarkError: a former version wrote the graph, which does not give them.
+        """
+        if VECTORS not in self._sizes:
+            raise NewsmarkError(f"{self._folder}: an older newsmark wrote this model, and it makes no vectors; train it again")
         return self._compute(texts, VECTORS)
 
     def _compute(self, texts: Sequence[str], output: str) -> NDArray[np.float64]:

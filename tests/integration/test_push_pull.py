@@ -5,20 +5,26 @@ import os
 import re
 import shutil
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from mlflow import MlflowClient
+from newsmark.annotation.annotations import Annotation, write_annotations
 from newsmark.annotation.documents import read_documents
 from newsmark.annotation.label_studio.connection import Connection
-from newsmark.annotation.label_studio.interface import SPAN, offered_in
+from newsmark.annotation.label_studio.interface import SPAN, TOPICS, offered_in
 from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.pull import pull_annotations
 from newsmark.annotation.label_studio.tasks import Tasks
 from newsmark.annotation.label_studio.writing import task_data
 from newsmark.annotation.labels import DEFAULT_LABELS, load_labels
 from newsmark.annotation.splitting.passages import split_passages
+from newsmark.models.saved import load_model, save_model
+from newsmark.training.config import load_config
+from newsmark.training.dataset import load_passages
+from newsmark.training.topics import learn_topics
 
 SEEDS = Path("seeds/annotations.jsonl")
 NAMES = ["000_d97304283369a603.txt", "001_de0bcf51e6ff2360.txt", "002_bf581d19c5184088.txt", "003_351322b492e975e1.txt", "004_01df7fd14f7a8f34.txt"]
@@ -346,6 +352,25 @@ def test_status_counts_annotators_and_spans_by_document_and_what_is_left(project
     assert lines[5].split() == ["suggestions", "of", "annotations", "accepted", "moved", "relabelled", "deleted", "added", "minutes", "(median)"]
     assert lines[7].split() == ["rules-1", "1", "0", "1", "0", "1", "1", "1.5"]  # of "Près de 100 pays" a border, the quote away, one mark more
     assert lines[-1] == f"2 documents, 0 without any annotation; left at 2 per document: 3 annotations; {project.url}"
+
+
+def test_learned_topics_are_suggested_beside_the_spans(project, annotate, predictions, model, tmp_path):
+    (tmp_path / "articles").mkdir()
+    words = {"cybercrime": "trawler harbour herring nets quay", "drug-control": "forest timber birch sawmill moss"}
+    for number, (topic, text) in enumerate(sorted(words.items()) * 6):
+        (tmp_path / "articles" / f"{topic}-{number}.txt").write_text(f"In {number} days the {text} were seen.\nAll {text} are here again.", encoding="utf-8")
+    documents = list(read_documents([tmp_path / "articles"]))
+    file = tmp_path / "annotations.jsonl"
+    write_annotations(file, [Annotation(one.id, one.name, "anna", ground_truth=False, topics=(one.name.rpartition("-")[0],), spans=()) for one in documents])
+    config = load_config(Path("configs/baseline.yaml"), {"documents": [str(tmp_path / "articles")], "annotations": str(file), "bootstrap": ""}, fast=False)
+    data, trained = load_passages(config.data.documents, str(file)), load_model(model)
+    topics = learn_topics(config, load_labels(), trained.classifier, data, data.truth, None)
+    save_model(replace(trained, topics=topics.model), tmp_path / "model")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "a.txt").write_text("The herring and the trawler left the harbour.\nThe nets were on the quay.", encoding="utf-8")
+    annotate("push", tmp_path / "new", "--model", tmp_path / "model", "--project", project.title)
+    [stored] = predictions()
+    assert [one["value"]["choices"] for one in stored["result"] if one["from_name"] == TOPICS] == [["cybercrime"]]
 
 
 def test_what_predict_wrote_is_suggested(project, annotate, predictions, tmp_path):

@@ -49,6 +49,13 @@ def test_what_is_for_review_and_the_calibration_error_are_printed(baseline_run, 
     assert re.search(r"For review \(predict --review\): \d+% of the passages; among them \d+ of the \d+ passages with a wrong label", baseline_run.stdout)
 
 
+def test_what_topics_are_worth_is_printed_and_logged(baseline_run, run):
+    metrics = run.data.metrics
+    assert re.search(r"^Topics of 5 articles, micro and macro F1: learned \d\.\d\d .* 5 articles prove little\.$", baseline_run.stdout, re.MULTILINE)
+    assert (metrics["topic_edits_per_article"], metrics["topic_edits_per_article_without"]) == (3.6, 3.6)
+    assert {"topics_learned_micro_f1", "topics_commonest_macro_f1"} <= metrics.keys()
+
+
 def test_everything_about_the_run_is_logged(client, run, baseline_run):
     assert run.info.status == "FINISHED"
     config = yaml.safe_load(Path("configs/baseline.yaml").read_text())
