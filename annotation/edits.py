@@ -36,6 +36,12 @@ class Edits:
         return Edits(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
 
 
+def count_topic_edits(suggested: Iterable[str], right: Iterable[str]) -> Edits:
+    """Count the edits from suggested topics to the right ones of a document: each one that is ticked or taken away."""
+    given, asked = set(suggested), set(right)
+    return Edits(accepted=len(given & asked), deleted=len(given - asked), added=len(asked - given))
+
+
 def count_edits(suggested: Iterable[Span], right: Iterable[Span]) -> Edits:
     """Count the edits from suggested spans to the right ones of a document.
 

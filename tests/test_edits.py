@@ -2,7 +2,7 @@
 
 import pytest
 from newsmark.annotation.annotations import Span
-from newsmark.annotation.edits import Edits, count_edits
+from newsmark.annotation.edits import Edits, count_edits, count_topic_edits
 
 
 def spans(*given):
@@ -39,3 +39,8 @@ def test_counts_add_up_and_what_is_accepted_is_no_edit():
     both = Edits(accepted=3, moved=1) + Edits(accepted=1, deleted=2, added=4)
     assert both == Edits(accepted=4, moved=1, deleted=2, added=4)
     assert both.total == 7
+
+
+def test_topics_are_ticked_and_taken_away():
+    assert count_topic_edits(["a", "b", "c"], ["c", "d"]) == Edits(accepted=1, deleted=2, added=1)
+    assert count_topic_edits([], []) == Edits()

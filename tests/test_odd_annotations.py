@@ -56,7 +56,7 @@ class Server:
         return [task for task in tasks if task.annotations or not only_annotated]
 
     def predictions(self):
-        odd = [region(), None, {"value": None}, {"from_name": "span", "value": {"start": "x"}}]
+        odd = [region(), topics("cybercrime", "drug-control"), None, {"value": None}, {"from_name": "span", "value": {"start": "x"}}]
         return [read_prediction({"task": 7, "model_version": None, "created_at": at, "result": odd}) for at in ("2026-01-01T00:00:00Z", None, "yesterday")]
 
     def updated_since(self, _moment):
@@ -452,8 +452,10 @@ def test_what_is_adopted_is_reported_though_nothing_is_pulled_and_what_the_file_
 
 def test_suggestions_are_compared_with_what_was_made_of_them_in_the_interface():
     made = {"created_at": "2026-11-21T10:00:00Z", "lead_time": 90.5}
-    by_hand, imported = annotation(region(end=PRICE[1] - 1), **made), annotation(region(), number=2, user=2, created_at=made["created_at"])
+    by_hand = annotation(region(end=PRICE[1] - 1), topics("cybercrime", "online-fraud", "other"), **made)
+    imported = annotation(region(), number=2, user=2, created_at=made["created_at"])
     (used,) = read_status(Server(task(by_hand, imported)), SCHEME).used
     assert (used.version, used.annotations, used.edits, round(used.minutes, 2)) == ("None", 1, Edits(moved=1), 1.51)
+    assert used.topics == Edits(accepted=1, deleted=1, added=2)
     early = annotation(region(), **made | {"created_at": "2025-11-21T10:00:00Z"})
     assert not read_status(Server(task(early)), SCHEME).used  # made before there were suggestions

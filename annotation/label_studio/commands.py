@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .adoption import Adopted
     from .reading import LeftOut
     from .records import Task
+    from .status import SuggestionUse
 
 
 def add_commands(commands: Any, load_suggester: LoadSuggester | None, serve_backend: ServeBackend | None = None) -> None:
@@ -214,7 +215,10 @@ def _status(arguments: argparse.Namespace) -> None:
     if arguments.json:
         rows: list[Any] = [{**vars(one), "spans": {label: one.spans[label] for label in scheme.label_names}} for one in status.tasks]
         totals = {"overlap": status.overlap, "untouched": status.untouched, "left": status.left}
-        used = [{"version": one.version, "annotations": one.annotations, **vars(one.edits), "minutes": one.minutes} for one in status.used]
+        used = [
+            {"version": one.version, "annotations": one.annotations, **vars(one.edits), "minutes": one.minutes, "topics": _of_topics(one)}
+            for one in status.used
+        ]
         print_json({"url": project.url, **totals, "tasks": rows, "suggestions": used, **_odd(status.left_out, status.foreign)})
     else:
         rows = [[one.task, one.name, ", ".join(one.annotators) or "–", *(one.spans[label] for label in scheme.label_names), one.left] for one in status.tasks]
@@ -223,5 +227,13 @@ def _status(arguments: argparse.Namespace) -> None:
         if status.used:
             done = [[one.version, one.annotations, *astuple(one.edits), f"{one.minutes:.1f}"] for one in status.used]
             print("\n" + tabulate(done, headers=["suggestions of", "annotations", *(field.name for field in fields(Edits)), "minutes (median)"]))
+            for one in status.used:
+                if one.topics.accepted or one.topics.deleted:
+                    print(f"topics of {one.version}: " + ", ".join(f"{count} {name}" for name, count in _of_topics(one).items()))
         print(f"\n{summary}; {project.url}")
     report_odd(status.left_out, status.foreign)
+
+
+def _of_topics(used: SuggestionUse) -> dict[str, int]:
+    """What annotators did with suggested topics, by name."""
+    return {name: getattr(used.topics, name) for name in ("accepted", "deleted", "added")}

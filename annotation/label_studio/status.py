@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 
-from ..edits import Edits, count_edits
+from ..edits import Edits, count_edits, count_topic_edits
 from ..labels import LabelScheme
 from .adjudication import is_adjudicated
+from .interface import TOPICS
 from .project import Project
 from .reading import EDITED, LeftOut, Reading, read_tasks, spans_of
 from .records import Prediction, Task
@@ -46,12 +47,14 @@ class SuggestionUse:
         annotations: number of annotations that began with its suggestions.
         edits: of all of them together.
         minutes: median of the minutes that an annotator had the document open.
+        topics: edits of topics, of all of them together.
     """
 
     version: str
     annotations: int
     edits: Edits
     minutes: float
+    topics: Edits = field(default_factory=Edits)
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def _suggestions_used(readings: Iterable[Reading], predictions: Iterable[Predict
     suggested: dict[int, list[Prediction]] = {}
     for one in predictions:
         suggested.setdefault(one.task, []).append(one)
-    edits: dict[str, list[Edits]] = {}
+    edits: dict[str, list[tuple[Edits, Edits]]] = {}
     seconds: dict[str, list[float]] = {}
     for reading in readings:
         stored, annotation = reading.stored, reading.annotation
@@ -120,9 +123,14 @@ def _suggestions_used(readings: Iterable[Reading], predictions: Iterable[Predict
         before = [(at, one) for one in suggested.get(reading.task.id, []) if (at := _moment(one)) is not None and at <= made]
         if before:
             _, last = max(before, key=lambda pair: pair[0])
-            edits.setdefault(last.version, []).append(count_edits(spans_of(last.results, reading.task.text or "", scheme), annotation.spans))
+            spans = count_edits(spans_of(last.results, reading.task.text or "", scheme), annotation.spans)
+            topics = count_topic_edits((name for one in last.results if one.control == TOPICS for name in one.choices), annotation.topics)
+            edits.setdefault(last.version, []).append((spans, topics))
             seconds.setdefault(last.version, []).append(stored.seconds)
-    return tuple(SuggestionUse(name, len(some), sum(some, Edits()), median(seconds[name]) / 60) for name, some in sorted(edits.items()))
+    return tuple(
+        SuggestionUse(name, len(some), sum((one for one, _ in some), Edits()), median(seconds[name]) / 60, sum((one for _, one in some), Edits()))
+        for name, some in sorted(edits.items())
+    )
 
 
 def _moment(prediction: Prediction) -> datetime | None:
