@@ -119,7 +119,7 @@ def _front_matter(run: LoggedRun, licence: str | None, graphs: bool) -> str:
         EvalResult("text-classification", data, f"annotated passages, {run.scored_on}", "f1", round(value, 4), metric_name=name)
         for name, value in scores.items()
     ]
-    languages = [one for one in re.split(r",\s*", run.params.get("data_languages", "")) if re.fullmatch(r"[a-z]{2,3}", one)]
+    languages = re.findall(r"\b[a-z]{2,3}\b", run.params.get("data_languages", ""))  # runs of 0.1.0 do not name them
     encoder = run.params.get("encoder", "")
     encoder = _PUBLISHED.get(encoder, encoder)
     card = ModelCardData(
