@@ -1,13 +1,16 @@
 """What moved a score: the parts of the baseline's odds, and words left out of any other model's texts."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from newsmark.models.baseline.contributions import contributions
 from newsmark.models.baseline.settings import BaselineSettings
 from newsmark.models.baseline.trainer import Baseline
-from newsmark.models.calibration import Calibration
+from newsmark.models.calibration import Calibration, log_odds
 from newsmark.models.kinds import KINDS
 from newsmark.models.model import TrainedModel
+from newsmark.models.saved import load_model
 from newsmark.training import explanation
 from newsmark.training.explanation import explain
 
@@ -78,6 +81,16 @@ def test_of_another_model_each_word_counts_what_is_lost_without_it(monkeypatch):
     assert second.odds.tolist() == [[0, 0]] * 3
     assert (blank, late) == (None, None)  # nothing to leave out; and ten texts were to be read at most
     assert classifier.read == 8
+
+
+def test_the_words_of_a_transformer_are_left_out_in_turn():
+    model = load_model(Path("tests/data/models/transformer-5"))
+    text = "Ministern lovar fler skolor."
+    (one,) = explain(model, [text])
+    without = log_odds(model.classifier.scores([text, " lovar fler skolor.", "Ministern  fler skolor."]))
+    assert one.pieces == ((0, 9), (10, 15), (16, 20), (21, 28))
+    assert one.odds[:2] == pytest.approx(without[0] - without[1:], abs=1e-6)
+    assert np.abs(one.odds).max() > 0.05
 
 
 def test_a_text_that_is_too_long_is_left_out(tmp_path, monkeypatch):
