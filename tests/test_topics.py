@@ -180,15 +180,24 @@ def own_labels(tmp_path):
 
 def test_topics_with_few_articles_are_compared_by_their_definitions(tmp_path, own_labels):
     scheme = load_labels(own_labels)
-    some = [(article(SEA, 0), ("sea",)), (article(WOOD, 0), ("wood",)), ("Nobody came to the party on Monday.\nIt rained all day long.", ("sea", "wood"))]
+    some = [(article(words, number), (topic,)) for topic, words in (("sea", SEA), ("wood", WOOD)) for number in range(3)]
+    some.append(("Nobody came to the party on Monday.\nIt rained all day long.", ("sea", "wood")))
     config, data, none = desk(tmp_path, *some, labels=own_labels)
     found = learn_topics(config, scheme, WithVectors(), data, none, corpus(*OTHERS))
     assert (found.model.names, found.model.learned, found.model.given) == (("sea", "wood"), (False, False), (True, True))
     assert 0 < found.definitions.micro_f1 < 1  # what no definition is near to is not found
     assert found.model.predict(article_vector(WithVectors(), [article(SEA, 5)])).topics == ["sea"]
     assert found.model.predict(article_vector(WithVectors(), ["The council met and talked about its budget."])).topics == []
-    assert (found.edits, found.without) == (2 / 3, 4 / 3)
-    assert "Suggested: sea (by definition), wood (by definition); 0.7 edits per article, 1.3 without suggestions." in found.line
+    assert (found.edits, found.without) == (2 / 7, 8 / 7)
+    assert "Suggested: sea (by definition), wood (by definition); 0.3 edits per article, 1.1 without suggestions." in found.line
+
+
+def test_a_few_right_answers_may_be_chance_and_suggest_nothing(tmp_path, own_labels):
+    some = [(article(words, number), (topic,)) for topic, words in (("sea", SEA), ("wood", WOOD)) for number in range(2)]
+    config, data, none = desk(tmp_path, *some, labels=own_labels)
+    found = learn_topics(config, load_labels(own_labels), WithVectors(), data, none, corpus(*OTHERS))
+    assert found.definitions.micro_f1 == 1
+    assert (found.model.given, found.edits) == ((False, False), found.without)
 
 
 def test_definitions_are_not_compared_without_vectors_or_without_other_articles(tmp_path, own_labels):

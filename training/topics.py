@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
@@ -33,6 +34,9 @@ _NEARNESS = 2.33
 
 _C = 10.0
 """Inverse strength of the regularisation, chosen on the kinds of text of the cold-start corpus (see ``tests/benchmarks/topics.py``)."""
+
+_CHANCE = 0.05
+"""A way of giving topics is of use where coins would give so many right ones more seldom than this."""
 
 Line = tuple[NDArray[np.float64], float]
 """Weights and intercept."""
@@ -234,11 +238,20 @@ def _reaches(line: Line, vectors: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _useful(decided: NDArray[np.bool_], targets: NDArray[np.bool_], learned: Sequence[bool]) -> list[bool]:
-    """Which topics are worth suggesting: those of a way (learned, by definition) that saves actions, but for any that itself costs more than it saves."""
-    saved = (decided & targets).sum(axis=0).astype(int) - (decided & ~targets).sum(axis=0).astype(int)
+    """Which topics are worth suggesting.
+
+    A right one saves an action, a wrong one costs one. So those of a way (learned, by definition) are suggested where more are right than wrong, and
+    that is hardly chance (a sign test); but none that itself costs more than it saves.
+    """
+    right, wrong = (decided & targets).sum(axis=0), (decided & ~targets).sum(axis=0)
     way = np.asarray(learned, dtype=bool)
-    by_way = {one: int(saved[way == one].sum()) for one in (True, False)}
-    return [by_way[taught] > 0 <= own for taught, own in zip(learned, saved.tolist(), strict=True)]
+    proven = {one: _hardly_chance(int(right[way == one].sum()), int(wrong[way == one].sum())) for one in (True, False)}
+    return [proven[taught] and own >= 0 for taught, own in zip(learned, (right - wrong).tolist(), strict=True)]
+
+
+def _hardly_chance(right: int, wrong: int) -> bool:
+    """Whether coins would seldom give so many right ones."""
+    return right + wrong > 0 and float(binomtest(right, right + wrong, alternative="greater").pvalue) < _CHANCE
 
 
 def _scores(decided: NDArray[np.bool_], targets: NDArray[np.bool_]) -> TopicScores:

@@ -354,7 +354,7 @@ def test_status_counts_annotators_and_spans_by_document_and_what_is_left(project
     assert lines[-1] == f"2 documents, 0 without any annotation; left at 2 per document: 3 annotations; {project.url}"
 
 
-def test_learned_topics_are_suggested_beside_the_spans(project, annotate, predictions, model, tmp_path):
+def test_learned_topics_are_suggested_beside_the_spans(project, annotate, predictions, tmp_path):
     (tmp_path / "articles").mkdir()
     words = {"cybercrime": "trawler harbour herring nets quay", "drug-control": "forest timber birch sawmill moss"}
     for number, (topic, text) in enumerate(sorted(words.items()) * 6):
@@ -363,7 +363,7 @@ def test_learned_topics_are_suggested_beside_the_spans(project, annotate, predic
     file = tmp_path / "annotations.jsonl"
     write_annotations(file, [Annotation(one.id, one.name, "anna", ground_truth=False, topics=(one.name.rpartition("-")[0],), spans=()) for one in documents])
     config = load_config(Path("configs/baseline.yaml"), {"documents": [str(tmp_path / "articles")], "annotations": str(file), "bootstrap": ""}, fast=False)
-    data, trained = load_passages(config.data.documents, str(file)), load_model(model)
+    data, trained = load_passages(config.data.documents, str(file)), load_model(Path("tests/data/models/baseline-6"))
     topics = learn_topics(config, load_labels(), trained.classifier, data, data.truth, None)
     save_model(replace(trained, topics=topics.model), tmp_path / "model")
     (tmp_path / "new").mkdir()
