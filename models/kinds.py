@@ -115,5 +115,13 @@ KINDS = {
             share="transformer.sharing:share",
             stage="transformer.stage",
         ),
+        Kind(
+            name="static",
+            settings="static.settings:StaticSettings",
+            trainer="static.trainer:Static",
+            reader="static.reader:SavedStatic",
+            format=1,
+            requirements=(*_EVERYWHERE, "safetensors", "tokenizers"),
+        ),
     )
 }

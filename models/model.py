@@ -23,7 +23,7 @@ class TrainedModel:
     """A classifier with what is needed to turn its scores into labels.
 
     Attributes:
-        kind: ``baseline`` or ``transformer``.
+        kind: its kind, see ``kinds``.
         labels: label names, in the order of the score columns.
         exclusive: those of them that exclude all others.
         calibrations: one per label.

@@ -6,6 +6,7 @@ import pytest
 from newsmark.annotation.errors import UsageError
 from newsmark.annotation.yaml_files import fields_of
 from newsmark.models.baseline.settings import BaselineSettings
+from newsmark.models.kinds import KINDS
 from newsmark.models.transformer.settings import TransformerSettings
 from newsmark.training.config import all_fields, load_config
 
@@ -19,7 +20,7 @@ def write_config(folder, text):
     return path
 
 
-@pytest.mark.parametrize(("name", "settings"), [("baseline", BaselineSettings), ("transformer", TransformerSettings)])
+@pytest.mark.parametrize(("name", "settings"), [(name, kind.load_settings()) for name, kind in KINDS.items()])
 def test_shipped_configuration_loads(name, settings):
     config = load_config(CONFIGS / f"{name}.yaml", {})
     assert config.data.kind == name
@@ -27,7 +28,7 @@ def test_shipped_configuration_loads(name, settings):
     assert isinstance(config.settings, settings)
 
 
-@pytest.mark.parametrize("name", ["baseline", "transformer"])
+@pytest.mark.parametrize("name", KINDS)
 def test_shipped_configuration_shows_every_key_but_those_that_are_for_special_cases(name):
     config = load_config(CONFIGS / f"{name}.yaml", {})
     shown = {line.split(":")[0] for line in (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8").splitlines() if line and line[0] not in "# "}
@@ -263,7 +264,7 @@ def test_labelled_passages_make_annotated_articles_unnecessary(tmp_path):
     ("model", "reason"),
     [
         ("baselin", "unknown model 'baselin'; did you mean 'baseline'"),
-        ("forest", "unknown model 'forest'; known: baseline, transformer"),
+        ("forest", "unknown model 'forest'; known: baseline, transformer, static"),
         ("null", "unknown model None"),
         ("[baseline]", "unknown model"),
     ],
@@ -298,5 +299,6 @@ def test_missing_file_is_named(tmp_path):
 
 def test_flat_holds_every_key_of_this_kind_and_no_other(tmp_path):
     flat = load_config(write_config(tmp_path, MINIMAL), {}).flat()
-    assert set(all_fields()) - set(flat) == set(fields_of(TransformerSettings))
+    others = {key for name, kind in KINDS.items() if name != "baseline" for key in fields_of(kind.load_settings())}
+    assert set(all_fields()) - set(flat) == others
     assert (flat["model"], flat["annotations"], flat["C"]) == ("baseline", str(tmp_path / "annotations.jsonl"), 10.0)

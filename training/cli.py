@@ -107,19 +107,33 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fast", action="store_true", help="train a cheaper model, with the keys under 'fast' in the configuration")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted training: its finished folds are taken as they are")
     parser.add_argument("--fresh", action="store_true", help="train every stage again, and keep none for later (see NEWSMARK_STAGES_GB)")
+    shown: set[str] = set()
     for kind, part in parts().items():
         title = f"keys of the {kind}" if kind else "keys of the configuration"
         group = parser.add_argument_group(title, "" if kind else "each beats the file's value; a list is given with commas, or by repeating the flag")
         for key, field in fields_of(part).items():
-            shown = "" if field.is_required() or field.default in {"", ()} or key == "labels" else f" (default: {_written(field.default)})"
+            if key in shown:  # of a kind before, too
+                continue
+            shown.add(key)
             metavar = field.title.upper().replace(" ", "_") if field.title else _METAVARS.get(field.annotation, "NAME")
             group.add_argument(
                 flag_of(key),
                 dest=f"key_{key}",
                 action="append" if is_list(field) else "store",
                 metavar=metavar,
-                help=f"{field.description}{shown}".replace("%", "%%"),
+                help=f"{field.description}{_defaults(key)}".replace("%", "%%"),
             )
+
+
+def _defaults(key: str) -> str:
+    """What a key is where it is not given, in brackets: by kind of model where they differ; nothing where it must be given or is empty."""
+    fields = {kind: own[key] for kind, part in parts().items() if key in (own := fields_of(part))}
+    if key == "labels" or any(field.is_required() or field.default in {"", ()} for field in fields.values()):
+        return ""
+    written = {kind: _written(field.default) for kind, field in fields.items()}
+    first = next(iter(written.values()))
+    others = "".join(f"; {kind}: {value}" for kind, value in written.items() if value != first)
+    return f" (default: {first}{others})"
 
 
 def _written(value: Any) -> str:

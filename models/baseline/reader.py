@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from array import array
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -17,12 +16,12 @@ from safetensors.numpy import load_file, save
 from scipy import sparse
 
 from ..calibration import logistic
+from ..words import Lists, ends_of, mask_digits
 
 TOKEN = re.compile(r"\w+|[^\w\s]")
 """What counts as a word."""
 
 _TERMS, _WEIGHTS = "vocabulary.json", "weights.safetensors"
-_DIGITS = re.compile(r"\d+")
 _MOST_KEPT = 4_000_000
 """Memory for known words, in n-grams and characters (some 50 MB); it is emptied where they are more."""
 
@@ -72,7 +71,7 @@ class SavedBaseline:
             columns = self._lexicon.characters.take(used)
             tokens, ends = self._lexicon.tokens.take(numbers)
             self._lexicon.forget()
-        in_texts = _counts(places.astype(np.int32), _ends(sizes), len(used))
+        in_texts = _counts(places.astype(np.int32), ends_of(sizes), len(used))
         of_words = _counts(*columns, len(self.characters.terms))
         texts_of_tokens = np.repeat(np.repeat(np.arange(len(texts)), sizes), np.diff(ends))
         counts = self._count_words(tokens, texts_of_tokens, len(texts))
@@ -125,7 +124,7 @@ class _Lexicon(dict[str, int]):
         self.tokens_by_name = {token: number for number, token in enumerate(term for term in words.terms if " " not in term)}
         self._columns = {term: column for column, term in enumerate(characters.terms)}
         self._longest = max(map(len, characters.terms))
-        self.characters, self.tokens = _Lists(), _Lists()
+        self.characters, self.tokens = Lists(), Lists()
         self._kept = 0
 
     def __missing__(self, word: str) -> int:
@@ -143,27 +142,8 @@ class _Lexicon(dict[str, int]):
         """Forget all words if they are too many."""
         if self._kept > _MOST_KEPT:
             self.clear()
-            self.characters, self.tokens = _Lists(), _Lists()
+            self.characters, self.tokens = Lists(), Lists()
             self._kept = 0
-
-
-class _Lists:
-    """Lists of numbers, one after another in one array."""
-
-    def __init__(self) -> None:
-        self._values, self._ends = array("i"), array("i", [0])
-
-    def append(self, values: Sequence[int]) -> None:
-        self._values.extend(values)
-        self._ends.append(len(self._values))
-
-    def take(self, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Copy lists: their values one after another, and where in these each begins, and where the last one ends."""
-        ends = np.frombuffer(self._ends, dtype=np.int32)
-        starts, sizes = ends[numbers], ends[numbers + 1] - ends[numbers]
-        taken = _ends(sizes)
-        places = np.arange(taken[-1], dtype=np.int32) + np.repeat(starts - taken[:-1], sizes)
-        return np.frombuffer(self._values, dtype=np.int32)[places] if len(places) else np.empty(0, np.int32), taken
 
 
 class _Ngrams(NamedTuple):
@@ -220,12 +200,3 @@ def _odds(counts: sparse.csr_matrix, terms: Terms) -> NDArray[np.float64]:
 def _counts(columns: NDArray[np.int32], ends: NDArray[np.int32], width: int) -> sparse.csr_matrix:
     """Count what stands in each row, from its columns."""
     return sparse.csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(ends) - 1, width))
-
-
-def _ends(sizes: NDArray[np.int32]) -> NDArray[np.int32]:
-    return np.concatenate([np.zeros(1, np.int32), np.cumsum(sizes, dtype=np.int32)])
-
-
-def mask_digits(texts: Sequence[str]) -> list[str]:
-    """Texts with every number made "0": that there is a number matters, not which."""
-    return [_DIGITS.sub("0", text) for text in texts]

@@ -14,7 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_union
 
 from ..classifier import ReportMetric
-from .reader import TOKEN, SavedBaseline, Terms, mask_digits
+from ..words import mask_digits
+from .reader import TOKEN, SavedBaseline, Terms
 from .settings import BaselineSettings
 
 

@@ -20,8 +20,8 @@ _REPORTED_WORDS, _EVERY = 30_000, 3
 """The report looks at every third of this number of commonest words."""
 
 
-def prune(tokenizer: Tokenizer, texts: Iterable[str], languages: Sequence[str]) -> tuple[Tokenizer, NDArray[np.intp]] | None:
-    """Leave out the pieces that neither the commonest words of some languages nor some texts need.
+def prune(tokenizer: Tokenizer, texts: Iterable[str], languages: Sequence[str], commonest: int = 0) -> tuple[Tokenizer, NDArray[np.intp]] | None:
+    """Leave out the pieces that neither the commonest words of some languages nor some texts need, nor are among the commonest of all.
 
     A word that loses its piece is read in smaller ones: every single character, number and sign stays.
 
@@ -29,6 +29,7 @@ def prune(tokenizer: Tokenizer, texts: Iterable[str], languages: Sequence[str]) 
         tokenizer: a Unigram tokenizer.
         texts: what must be read as before.
         languages: ISO 639-1; word lists are those of the package ``wordfreq`` (Speer 2022).
+        commonest: this number of pieces stay that are most probable to the tokenizer, whatever their language.
 
     Returns:
         The smaller tokenizer, and the pieces it keeps: its ids' ids in the larger one. None for a tokenizer of another kind than Unigram.
@@ -44,6 +45,7 @@ def prune(tokenizer: Tokenizer, texts: Iterable[str], languages: Sequence[str]) 
     whole.no_truncation()
     needed = {model["unk_id"], *(token["id"] for token in added)}
     needed.update(number for number, (piece, _) in enumerate(model["vocab"]) if _is_elementary(piece))
+    needed.update(np.argsort([-score for _, score in model["vocab"]], kind="stable")[:commonest].tolist())
     for language in languages:
         common = list(_words(language))[:_WORDS]
         forms = [*common, *(word.capitalize() for word in common)]

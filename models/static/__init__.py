@@ -1,0 +1,1 @@
+"""The static model: word pieces with fixed vectors, windows of three of them, and a linear layer."""

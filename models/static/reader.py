@@ -1,0 +1,144 @@
+"""The static model as it is saved: what predicts and serves it, with NumPy and a tokenizer alone.
+
+What a passage says is looked for in windows of three word pieces. A filter's answer to a window is the sum of three numbers, one for each piece
+and place: so they are computed once, for all pieces, and predicting is looking them up, adding, and taking the greatest and the mean of each
+passage (a convolution over words: Kim 2014, https://arxiv.org/abs/1408.5882). The numbers are 8-bit and their sums exact, so that a passage's
+scores are the same to the last digit whatever stands beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from threading import Lock
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save
+from tokenizers import Tokenizer
+
+from ..calibration import logistic
+from ..words import Lists, ends_of, mask_digits
+
+BORDER = 0
+"""The piece before and after each passage; those of the tokenizer follow, their numbers raised by one."""
+
+WINDOW = 3
+"""Pieces that a filter sees at once."""
+
+_TOKENIZER, _WEIGHTS = "tokenizer.json", "weights.safetensors"
+_BLOCK = 4000
+"""Pieces computed at once: as many as a processor's cache holds."""
+
+_MOST_KEPT = 4_000_000
+"""Memory for known words, in pieces and characters (some 50 MB); it is emptied where they are more."""
+
+
+class SavedStatic:
+    """Logarithmic odds of labels from windows of word pieces.
+
+    Args:
+        tokenizer: of words; it adds nothing to them.
+        answers: what each piece adds to each filter at each place of a window: 3 × pieces × filters.
+        bias: added to each filter's sum: filters.
+        weights: 2 · filters + 1 × labels: of the filters' greatest answers, of their mean ones, and of the logarithm of the number of pieces.
+        intercepts: one per label; infinite for a label that is always or never given.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, answers: NDArray[np.int8], bias: NDArray[np.int16], weights: NDArray[np.float64], intercepts: NDArray[np.float64]
+    ) -> None:
+        filters, labels = len(bias), len(intercepts)
+        if (len(answers), answers.shape[2], weights.shape) != (WINDOW, filters, (2 * filters + 1, labels)) or answers.shape[1] <= tokenizer.get_vocab_size():
+            raise ValueError("weights that don't fit the vocabulary")
+        self.tokenizer, self.answers, self.bias, self.weights, self.intercepts = tokenizer, answers, bias, weights, intercepts
+        self._words = WordPieces(tokenizer)
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Probability of each label for each passage; see ``Classifier.scores``."""
+        pieces, ends = self._words.of(texts)
+        greatest, means = np.empty((len(texts), len(self.bias))), np.empty((len(texts), len(self.bias)))
+        for passages in _blocks(ends):
+            rows = slice(ends[passages.start], ends[passages.stop] + 2)
+            starts = ends[passages.start : passages.stop] - rows.start
+            found = self._answer(pieces[rows])
+            found[ends[passages.start + 1 : passages.stop + 1] - rows.start - 1] = 0  # windows whose middle is a border
+            greatest[passages] = np.maximum.reduceat(found, starts)
+            means[passages] = np.add.reduceat(found, starts, dtype=np.int32)
+        sizes = np.diff(ends) - 1
+        means /= np.maximum(sizes, 1)[:, None]
+        features = np.concatenate([greatest, means, np.log1p(sizes)[:, None]], axis=1)
+        # not a product of matrices, which would round one row otherwise beside others
+        return logistic(np.einsum("nf,fl->nl", features, self.weights, optimize=False) + self.intercepts)
+
+    def _answer(self, pieces: NDArray[np.int32]) -> NDArray[np.int16]:
+        """Positive answers of the filters to each window: n - 2 × filters, from n pieces."""
+        first, middle, last = self.answers
+        found: NDArray[np.int16] = np.add(first.take(pieces[:-2], axis=0), middle.take(pieces[1:-1], axis=0), dtype=np.int16)
+        found += last.take(pieces[2:], axis=0)
+        found += self.bias
+        np.maximum(found, 0, out=found)
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write ``tokenizer.json`` and ``weights.safetensors``."""
+        self.tokenizer.save(str(folder / _TOKENIZER))
+        tensors = {"answers": self.answers, "bias": self.bias, "weights": self.weights, "intercepts": self.intercepts}
+        (folder / _WEIGHTS).write_bytes(save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        return cls(Tokenizer.from_file(str(folder / _TOKENIZER)), **load_file(folder / _WEIGHTS))
+
+
+class WordPieces:
+    """Cuts texts into pieces. No piece crosses white space: so each different word is cut once, from then on it is looked up."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._lock = Lock()  # threads of a server share this
+        self._forget()
+
+    def of(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Pieces of all texts, a border before each and two after the last one; and the places of these borders but for the last: n + 1."""
+        split = [text.split() for text in mask_digits(texts)]
+        with self._lock:
+            if new := list(dict.fromkeys(word for word in chain.from_iterable(split) if word not in self._numbers)):
+                self._learn(new)
+            sizes = np.fromiter(map(len, split), dtype=np.int32, count=len(texts))
+            words = np.fromiter(map(self._numbers.__getitem__, chain.from_iterable(split)), dtype=np.int32, count=sizes.sum())
+            pieces, ends = self._lists.take(words)
+            if self._kept > _MOST_KEPT:
+                self._forget()
+        borders = ends[ends_of(sizes)]
+        return np.append(np.insert(pieces, borders, BORDER), np.int32(BORDER)), borders + np.arange(len(borders), dtype=np.int32)
+
+    def _learn(self, words: Sequence[str]) -> None:
+        for word, found in zip(words, self._tokenizer.encode_batch_fast(words), strict=True):
+            self._numbers[word] = len(self._numbers)
+            self._lists.append([number + 1 for number in found.ids])
+            self._kept += len(word) + len(found.ids)
+
+    def _forget(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._lists = Lists()
+        self._kept = 0
+
+
+def bare(tokenizer: Tokenizer) -> Tokenizer:
+    """A tokenizer that adds, cuts off and recognises nothing special: "</s>" in a text is text."""
+    content = json.loads(tokenizer.to_str())
+    return Tokenizer.from_str(json.dumps(content | {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}))
+
+
+def _blocks(ends: NDArray[np.int32]) -> Iterator[slice]:
+    """Passages that are computed together, from the places of the borders."""
+    start = 0
+    while start < len(ends) - 1:
+        stop = max(start + 1, int(np.searchsorted(ends, ends[start] + _BLOCK)))
+        yield slice(start, min(stop, len(ends) - 1))
+        start = stop
