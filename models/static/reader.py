@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from threading import Lock
@@ -21,6 +22,7 @@ from safetensors.numpy import load_file, save
 from tokenizers import Tokenizer
 
 from ..calibration import logistic
+from ..classifier import CORES
 from ..words import Lists, ends_of, mask_digits
 
 BORDER = 0
@@ -56,18 +58,24 @@ class SavedStatic:
             raise ValueError("weights that don't fit the vocabulary")
         self.tokenizer, self.answers, self.bias, self.weights, self.intercepts = tokenizer, answers, bias, weights, intercepts
         self._words = WordPieces(tokenizer)
+        self._workers = ThreadPoolExecutor(CORES)
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
         pieces, ends = self._words.of(texts)
         greatest, means = np.empty((len(texts), len(self.bias))), np.empty((len(texts), len(self.bias)))
-        for passages in _blocks(ends):
+
+        def answer(passages: slice) -> None:
             rows = slice(ends[passages.start], ends[passages.stop] + 2)
             starts = ends[passages.start : passages.stop] - rows.start
             found = self._answer(pieces[rows])
             found[ends[passages.start + 1 : passages.stop + 1] - rows.start - 1] = 0  # windows whose middle is a border
             greatest[passages] = np.maximum.reduceat(found, starts)
             means[passages] = np.add.reduceat(found, starts, dtype=np.int32)
+
+        blocks = list(_blocks(ends))
+        for _ in self._workers.map(answer, blocks) if min(len(blocks), CORES) > 1 else map(answer, blocks):
+            pass
         sizes = np.diff(ends) - 1
         means /= np.maximum(sizes, 1)[:, None]
         features = np.concatenate([greatest, means, np.log1p(sizes)[:, None]], axis=1)
@@ -95,38 +103,40 @@ class SavedStatic:
         return cls(Tokenizer.from_file(str(folder / _TOKENIZER)), **load_file(folder / _WEIGHTS))
 
 
-class WordPieces:
-    """Cuts texts into pieces. No piece crosses white space: so each different word is cut once, from then on it is looked up."""
+class WordPieces(dict[str, int]):
+    """Numbers of the words met, and the pieces of each. No piece crosses white space: so each different word is cut once, from then on it is looked up."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__()
         self._tokenizer = tokenizer
         self._lock = Lock()  # threads of a server share this
-        self._forget()
+        self._lists, self._new, self._kept = Lists(), list[str](), 0
+
+    def __missing__(self, word: str) -> int:
+        """Give a word that is new the next number; it is cut later, together with other new ones."""
+        self[word] = number = len(self)
+        self._new.append(word)
+        return number
 
     def of(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Pieces of all texts, a border before each and two after the last one; and the places of these borders but for the last: n + 1."""
         split = [text.split() for text in mask_digits(texts)]
+        sizes = np.fromiter(map(len, split), dtype=np.int32, count=len(texts))
         with self._lock:
-            if new := list(dict.fromkeys(word for word in chain.from_iterable(split) if word not in self._numbers)):
-                self._learn(new)
-            sizes = np.fromiter(map(len, split), dtype=np.int32, count=len(texts))
-            words = np.fromiter(map(self._numbers.__getitem__, chain.from_iterable(split)), dtype=np.int32, count=sizes.sum())
+            words = np.fromiter(map(self.__getitem__, chain.from_iterable(split)), dtype=np.int32, count=sizes.sum())
+            self._cut()
             pieces, ends = self._lists.take(words)
             if self._kept > _MOST_KEPT:
-                self._forget()
+                self.clear()
+                self._lists, self._kept = Lists(), 0
         borders = ends[ends_of(sizes)]
         return np.append(np.insert(pieces, borders, BORDER), np.int32(BORDER)), borders + np.arange(len(borders), dtype=np.int32)
 
-    def _learn(self, words: Sequence[str]) -> None:
-        for word, found in zip(words, self._tokenizer.encode_batch_fast(words), strict=True):
-            self._numbers[word] = len(self._numbers)
+    def _cut(self) -> None:
+        for word, found in zip(self._new, self._tokenizer.encode_batch_fast(self._new), strict=True):
             self._lists.append([number + 1 for number in found.ids])
             self._kept += len(word) + len(found.ids)
-
-    def _forget(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._lists = Lists()
-        self._kept = 0
+        self._new.clear()
 
 
 def bare(tokenizer: Tokenizer) -> Tokenizer:

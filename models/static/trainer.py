@@ -92,7 +92,7 @@ class Static:
         """The network as tables of 8-bit answers, with one scale per filter."""
         net = self.network
         with torch.inference_mode():
-            answers = torch.einsum("fdw,pd->wpf", net.filters.weight, net.vectors.weight).double().numpy()
+            answers = torch.einsum("fdw,pd->wpf", net.filters.weight, net.vectors.weight).numpy()
             scales = np.maximum(np.abs(answers).max(axis=(0, 1)), 1e-9) / _LARGEST
             bias = np.clip(np.rint(net.filter_bias.double().numpy() / scales), -_LARGEST_BIAS, _LARGEST_BIAS)
             weights, intercepts = net.head.weight.double().numpy().T.copy(), net.head.bias.double().numpy()

@@ -1,4 +1,4 @@
-"""Benchmark of newsmark's two models against what else one would use, on the same passages, in one run: ``make bench``.
+"""Benchmark of newsmark's models against what else one would use, on the same passages, in one run: ``make bench``.
 
 Scores need labelled passages that nobody trains on: name a file with ``--test``. Without one, the annotated seeds are that file.
 """
@@ -45,7 +45,7 @@ SPACY_EPOCHS, SPACY_BATCH, SPACY_DROPOUT = 20, 32, 0.1
 NOTE = f"""
 macro-F1: mean over the labels, with its 95 % bootstrap interval over documents; train: seconds, loading the encoder included.
 One machine, one run, one seed ({SEED}): small differences say nothing. Every peer decides by its own predict, at .5; a peer knows
-nothing of labels that exclude others. newsmark's two learn from seven of eight documents, their calibration and thresholds from the
+nothing of labels that exclude others. newsmark's own learn from seven of eight documents, their calibration and thresholds from the
 eighth. Passages are cut at {MAX_TOKENS} tokens for every transformer.
 - frozen e5: mean pooling, length 1, "{E5_PREFIX}" before each text (as for SetFit), logistic regression with a label's positives weighted ("balanced").
 - Trainer: AutoModelForSequenceClassification with its default head (the pooler starts untrained) and TrainingArguments' defaults.
@@ -165,6 +165,7 @@ def fit_spacy(train):
 PEERS = {
     "majority": ("majority", fit_majority, "sklearn"),
     "baseline": ("newsmark baseline (TF-IDF)", partial(fit_newsmark, "baseline"), "models.baseline"),
+    "static": ("newsmark static", partial(fit_newsmark, "static"), "models.static"),
     "frozen": ("frozen e5, logistic regression", fit_frozen, "sentence_transformers"),
     "trainer": ("transformers.Trainer", fit_trainer, "transformers"),
     "setfit": ("SetFit", fit_setfit, "setfit"),

@@ -3,7 +3,7 @@
 They run the same encoder with a linear layer on top (untrained: it computes what a fine-tuned one would). Prints passages a second from start to end,
 what a million passages take at that rate, peak memory (of the process itself; workers and Ray's processes have their own), and the time to the first
 line; the same with ten times the passages, in two processes, and on Ray; the share of the machine's 8-bit matrix products that the transformer reaches;
-and how fast each step of ``predict`` is alone, and the baseline beside scikit-learn's own ``predict_proba``.
+the baseline and the static model; how fast each step of ``predict`` is alone, and the baseline beside scikit-learn's own ``predict_proba``.
 """
 
 import argparse
@@ -84,49 +84,65 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="run id, MLflow URI or folder of a transformer (default: the newest)")
     parser.add_argument("--baseline", help="run id, MLflow URI or folder of a baseline (default: the newest)")
+    parser.add_argument("--static", help="run id, MLflow URI or folder of a static model (default: the newest)")
+    parser.add_argument("--only", choices=["quick"], help="quick: leave out the transformer and its peers")
     parser.add_argument("--passages", type=int, default=2000, help="how many for the transformer (default: %(default)s)")
-    parser.add_argument("--many", type=int, default=1_000_000, help="how many at most for the baseline (default: %(default)s)")
+    parser.add_argument("--many", type=int, default=1_000_000, help="how many at most for the baseline and the static model (default: %(default)s)")
     arguments = parser.parse_args()
     return run_command("prediction", False, lambda: bench(arguments))
 
 
 def bench(arguments):
-    count, many = arguments.passages, arguments.many
-    folders = [find_folder(name or newest(kind)) for kind, name in (("transformer", arguments.model), ("baseline", arguments.baseline))]
-    transformer, baseline = ([sys.executable, "-m", "models", "--model", str(folder)] for folder in folders)
-    encoder = encoder_source(DEFAULT_ENCODER)
-    rows = []
+    kinds = ("baseline", "static") if arguments.only else ("transformer", "baseline", "static")
+    named = {"transformer": arguments.model, "baseline": arguments.baseline, "static": arguments.static}
+    folders = {kind: find_folder(named[kind] or newest(kind)) for kind in kinds}
+    models, rows, facts = {kind: load_model(folder) for kind, folder in folders.items()}, [], []
     with tempfile.TemporaryDirectory() as temporary:
-        few, tenfold, large = Path(temporary) / "few.jsonl", Path(temporary) / "tenfold.jsonl", Path(temporary) / "large.jsonl"
-        write(few, count)
-        write(tenfold, 10 * count)
-        for name, size, command in (
-            ("transformers pipeline", count, [sys.executable, "-c", PIPELINE, encoder, few]),
-            ("SetFit predict", count, [sys.executable, "-c", SETFIT, encoder, few]),
-            ("predict", count, [*transformer, few]),
-            ("predict", 10 * count, [*transformer, tenfold]),
-            ("predict --workers 2", 10 * count, [*transformer, "--workers", "2", tenfold]),
-            ("predict --engine ray", 10 * count, [*transformer, "--engine", "ray", tenfold]),
-        ):
-            rows.append([name, *run(command, size)])
-        for size in sorted({many // 100, many}):
-            write(large, size)
-            rows.append(["predict, baseline", *run([*baseline, large], size)])
-            if size == many:
-                rows.append(["predict --workers 2, baseline", *run([*baseline, "--workers", "2", large], size)])
+        few, tenfold = (write(Path(temporary) / f"{size}.jsonl", size) for size in (arguments.passages, 10 * arguments.passages))
+        if "transformer" in kinds:
+            rows = beside_peers(predict(folders["transformer"]), few, tenfold, arguments.passages)
+            facts = [
+                *(f"predict over {row[0]}: {rows[2][2] / row[2]:.1f} times the rate, {rows[2][4] / row[4]:.2f} of the memory" for row in rows[:2]),
+                share_of_the_products(folders["transformer"], models["transformer"], texts_of(few)),
+            ]
         articles = write_articles(Path(temporary) / "articles", texts_of(tenfold))
-        rows.append(["predict, baseline, of articles", *run([*baseline, articles])])
-        models = [load_model(folder) for folder in folders]
-        facts = [
-            *(f"predict over {row[0]}: {rows[2][2] / row[2]:.1f} times the rate, {rows[2][4] / row[4]:.2f} of the memory" for row in rows[:2]),
-            share_of_the_products(folders[0], models[0], texts_of(few)),
-            against_scikit_learn(texts_of(few)),
-        ]
+        for kind in kinds[-2:]:
+            rows += quick_ones(kind, predict(folders[kind]), Path(temporary) / "large.jsonl", arguments.many, articles)
+        facts.append(against_scikit_learn(texts_of(few)))
         steps = alone(models, few)
     print(f"{os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}\n")
     print(tabulate(rows, headers=["", "passages", "passages/s", "minutes a million", "peak MB", "first line after s"], floatfmt=".1f", intfmt=","))
     print("\n" + "\n".join(facts) + "\n")
     print(tabulate(steps, headers=["alone, in one process", "passages/s"], floatfmt=",.0f"))
+
+
+def predict(folder):
+    """The command that predicts with a model."""
+    return [sys.executable, "-m", "models", "--model", str(folder)]
+
+
+def beside_peers(transformer, few, tenfold, count):
+    """Rows of the transformer and of what else one would use."""
+    encoder = encoder_source(DEFAULT_ENCODER)
+    commands = (
+        ("transformers pipeline", count, [sys.executable, "-c", PIPELINE, encoder, few]),
+        ("SetFit predict", count, [sys.executable, "-c", SETFIT, encoder, few]),
+        ("predict", count, [*transformer, few]),
+        ("predict", 10 * count, [*transformer, tenfold]),
+        ("predict --workers 2", 10 * count, [*transformer, "--workers", "2", tenfold]),
+        ("predict --engine ray", 10 * count, [*transformer, "--engine", "ray", tenfold]),
+    )
+    return [[name, *run(command, size)] for name, size, command in commands]
+
+
+def quick_ones(kind, command, large, many, articles):
+    """Rows of a kind that labels a million passages in a minute."""
+    rows = []
+    for size in sorted({many // 100, many}):
+        write(large, size)
+        rows.append([f"predict, {kind}", *run([*command, large], size)])
+    rows.append([f"predict --workers 2, {kind}", *run([*command, "--workers", "2", large], many)])
+    return [*rows, [f"predict, {kind}, of articles", *run([*command, articles])]]
 
 
 def newest(kind):
@@ -198,20 +214,23 @@ def in_chunks(call, items):
 def alone(models, path):
     """Passages a second of each step."""
     texts, article = texts_of(path), "\n".join(texts_of(path)[:20])
-    transformer, baseline = models
-    rows = list(zip(read_rows([str(path)]), label(baseline, [PassageInContext(text) for text in texts], None), strict=False))
+    rows = list(zip(read_rows([str(path)]), label(models["baseline"], [PassageInContext(text) for text in texts], None), strict=False))
     splits = len(split_passages(article, identify_language(article)))
+
+    def labelling(model):
+        return len(texts), lambda: in_chunks(lambda some: label(model, [PassageInContext(text) for text in some], None), texts)
+
     steps = {
         "reading JSONL": (len(texts), lambda: list(with_neighbours(read_rows([str(path)])))),
         "identifying the language and splitting": (50 * splits, lambda: [split_passages(article, identify_language(article)) for _ in range(50)]),
-        "labelling, transformer": (len(texts), lambda: in_chunks(lambda some: label(transformer, [PassageInContext(text) for text in some], None), texts)),
-        "labelling, baseline": (len(texts), lambda: in_chunks(lambda some: label(baseline, [PassageInContext(text) for text in some], None), texts)),
+        **{f"labelling, {kind}": labelling(model) for kind, model in models.items()},
         "writing JSONL": (len(texts), lambda: "".join(as_line(*row) for row in rows)),
     }
     words = " ".join(texts).split()
     for length in (10, 30, 100):
         cut = [" ".join(words[start : start + length]) for start in range(0, min(len(words) - length, 200 * length), length)]
-        steps[f"labelling, transformer, {length} words each"] = (len(cut), partial(in_chunks, transformer.classifier.scores, cut))
+        for kind, model in models.items():
+            steps[f"labelling, {kind}, {length} words each"] = (len(cut), partial(in_chunks, model.classifier.scores, cut))
     return [[name, count / min(timed(call) for _ in range(3))] for name, (count, call) in steps.items()]
 
 
