@@ -1,13 +1,16 @@
-"""What the quick kinds know of words: numbers made alike, and for each of very many words what is in it."""
+"""How the quick kinds take texts apart: numbers made alike, n-grams of characters, and lists of what is in each of very many words."""
 
 from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+TOKEN = re.compile(r"\w+|[^\w\s]")
+"""What counts as a word."""
 
 _DIGITS = re.compile(r"\d+")
 
@@ -40,3 +43,11 @@ def ends_of(sizes: NDArray[np.int32]) -> NDArray[np.int32]:
 def mask_digits(texts: Sequence[str]) -> list[str]:
     """Texts with every number made "0": that there is a number matters, not which."""
     return [_DIGITS.sub("0", text) for text in texts]
+
+
+def ngrams_of_word(word: str, longest: int) -> Iterator[str]:
+    """N-grams of the characters of a word with a space on either side."""
+    padded = f" {word} "
+    for length in range(1, min(longest, len(padded)) + 1):
+        for start in range(len(padded) - length + 1):
+            yield padded[start : start + length]

@@ -12,31 +12,41 @@ from newsmark.models.calibration import Calibration
 from newsmark.models.context import in_reading_order
 from newsmark.models.model import TrainedModel
 from newsmark.models.saved import load_model, save_model
-from newsmark.models.static.reader import BORDER, SavedStatic, WordPieces, bare
+from newsmark.models.static.reader import BORDER, SavedStatic, Words, bare, buckets_of
 from newsmark.models.static.settings import StaticSettings
+from newsmark.models.static.spelling import learn_spelling
 from newsmark.models.static.trainer import Static
 from newsmark.models.transformer.vocabulary import prune
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 LABELS = ("commitment", "statistic")
 TEXTS = ["ministern lovar bygga skolor", "antalet steg till procent", "solen sken över staden igår och en lång dag", "lovar ministern"] * 6
 TARGETS = np.array([[1, 0], [0, 1], [0, 0], [1, 0]] * 6, dtype=np.float32)
+BUCKETS = 1000
 UNSEEN = ["ministern lovar procent", "", "solen", "okända ord här", "antalet skolor steg igår och en lång dag över staden", " \n", "2030 , 7 ."]
 RULES = (Calibration(), Calibration(0.4, 1.5, -0.25, (0.5, -0.5), (1.0, 0.0)))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """A model this small is slower with several threads than with one when the machine is busy."""
+def small():
+    """Few buckets, and one thread: a model this small is slower with several when the machine is busy."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("newsmark.models.static.spelling._BUCKETS", BUCKETS)
+        yield
     torch.set_num_threads(threads)
 
 
 def fit(encoder, *, texts=TEXTS, targets=TARGETS, seed=13, report=lambda *_: None, start=None, weights=None, **settings):
     small = {"encoder": encoder, "filters": 8, "epochs": 3, "further_epochs": 3, "batch_size": 8, "learning_rate": 1e-2}
     return Static.fit(texts, targets, StaticSettings(**small | settings), seed, report, start, weights)
+
+
+def cut(tokenizer, texts):
+    return Words(tokenizer, np.zeros((1, 1), dtype=np.float16)).of(texts)
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +79,10 @@ def test_scores_are_a_probability_for_each_passage_and_label(trained):
     assert np.array_equal(trained.scores([""]), trained.scores([" \n"]))
 
 
-def test_saved_scores_are_those_of_the_network_but_for_the_rounding_to_8_bits(encoder):
+def test_saved_scores_are_those_of_the_network_but_for_the_rounding_to_8_bits(encoder, monkeypatch):
+    monkeypatch.setattr("newsmark.models.static.trainer._SHARE_OF_SPELLING", 0.0)
     found = fit(encoder, epochs=20)
-    pieces, ends = WordPieces(found.tokenizer).of(UNSEEN)
+    pieces, ends, _ = cut(found.tokenizer, UNSEEN)
     for index, text in enumerate(UNSEEN):
         row = torch.from_numpy(pieces[ends[index] : ends[index + 1] + 1].astype(np.int64))
         padded = torch.cat([row, torch.full((max(3 - len(row), 0),), BORDER)])
@@ -108,10 +119,10 @@ def test_same_seed_gives_the_same_scores_and_another_seed_others(encoder, traine
 def test_vectors_of_words_that_are_in_no_passage_stay_as_they_are(encoder):
     first = fit(encoder, texts=TEXTS[:8], targets=TARGETS[:8])
     second = fit(encoder, texts=TEXTS[:2] * 6, targets=TARGETS[:2].repeat(6, axis=0), start=first)
-    (pieces, _), before, after = WordPieces(first.tokenizer).of(TEXTS[:2]), first.network.vectors.weight, second.network.vectors.weight
+    before, after = first.network.vectors.weight, second.network.vectors.weight
     moved = (before != after).any(dim=1).nonzero().flatten().tolist()
     assert moved
-    assert set(moved) <= set(pieces.tolist())
+    assert set(moved) <= set(cut(first.tokenizer, TEXTS[:2]).pieces.tolist())
 
 
 def test_going_on_changes_the_further_one_and_not_the_start(encoder):
@@ -193,7 +204,7 @@ def test_an_encoder_that_is_not_there_is_named():
 
 
 def test_a_word_gives_the_same_pieces_wherever_it_stands_and_borders_stand_between_passages(trained):
-    pieces, ends = WordPieces(trained.tokenizer).of(["solen sken", "", "sken"])
+    pieces, ends, _ = cut(trained.tokenizer, ["solen sken", "", "sken"])
     assert ends.tolist() == [0, 3, 4, 6]
     assert (pieces[[0, 3, 4, 6, 7]] == BORDER).all()
     assert pieces[2] == pieces[5] != pieces[1]
@@ -226,12 +237,45 @@ def test_what_looks_like_a_special_token_is_text():
 
 def test_scores_of_a_model_made_by_hand_are_those_that_the_definition_gives():
     tokenizer = bare(unigram())
-    size = tokenizer.get_vocab_size() + 1
-    answers = np.zeros((3, size, 1), dtype=np.int8)
+    answers = np.zeros((3, tokenizer.get_vocab_size() + 1, 1), dtype=np.int8)
     abc, dab = (tokenizer.token_to_id(piece) + 1 for piece in ("▁abc", "▁dab"))
     answers[0, abc], answers[1, dab], answers[2, BORDER] = 10, 5, 3
-    model = SavedStatic(tokenizer, answers, np.array([-4], dtype=np.int16), np.array([[1.0], [10.0], [0.0]]), np.zeros(1))
+    spelling = np.zeros((BUCKETS, 2), dtype=np.float16)
+    spelling[buckets_of("abc", BUCKETS), 1], spelling[buckets_of("dab", BUCKETS), 1] = 0.5, 0.25
+    spelling[buckets_of("abc", BUCKETS)[-1], 0] = 2.0  # the word itself
+    model = SavedStatic(tokenizer, answers, np.array([-4], dtype=np.int16), np.array([[1.0], [10.0], [0.0]]), spelling, np.zeros(1))
     windows = {"abc dab": [0, 10 + 5 + 3 - 4], "dab abc": [5 - 4, 0], "dab": [5 + 3 - 4], "": [0]}
     for text, found in windows.items():
-        odds = max(found) + 10 * np.mean(found)
+        squares = sum(spelling[buckets_of(word, BUCKETS), 1].sum() for word in text.split())
+        odds = max(found) + 10 * np.mean(found) + (2.0 / np.sqrt(squares) if "abc" in text else 0.0)
         assert model.scores([text])[0, 0] == pytest.approx(1 / (1 + np.exp(-odds)))
+
+
+def test_a_number_counts_whatever_its_digits(trained):
+    assert np.array_equal(trained.scores(["antalet 14"]), trained.scores(["antalet 99031"]))
+
+
+def test_words_share_what_they_are_spelled_like(encoder):
+    texts, targets = ["lovade", "steg"] * 12, np.array([[1, 0], [0, 1]] * 12, dtype=np.float32)
+    found = fit(encoder, texts=texts, targets=targets, epochs=1)  # the tiny encoder knows neither lovade nor lovad
+    lovad, steget = found.scores(["lovad", "steget"])
+    assert lovad[0] > steget[0]
+    assert lovad[1] < steget[1]
+    assert np.array_equal(buckets_of("Lovade", BUCKETS), buckets_of("lovade", BUCKETS))
+
+
+def test_what_words_add_is_together_the_logistic_regression_on_the_whole_passages():
+    texts = ["lovar bygga", "bygger 20 hus", "steg till 14", "sken", "lovade", "byggde, sade"]
+    targets = np.array([[1, 0], [1, np.nan], [0, 0], [0, 1], [1, 1], [0, np.nan]], dtype=np.float32)
+    counts = np.array([1, 2, 1, 1, 3, 1], dtype=np.float32)
+    added, intercepts = learn_spelling(texts, targets, counts, 13)
+    ngrams = [[bucket for word in text.replace("20", "0").replace("14", "0").split() for bucket in buckets_of(word, BUCKETS)] for text in texts]
+    found = CountVectorizer(analyzer=lambda text: text).fit_transform(ngrams)
+    idf = np.log(7 / (1 + (found > 0).sum(axis=0).A1)) + 1
+    vectors = found.multiply(idf).multiply(1 / np.sqrt(found @ idf**2)[:, None]).tocsr()
+    sums = np.array([added[some].sum(axis=0) for some in ngrams])
+    for column in range(2):
+        judged = np.flatnonzero(~np.isnan(targets[:, column]))
+        regression = LogisticRegression(C=10.0, class_weight="balanced", solver="liblinear", random_state=13)
+        regression.fit(vectors[judged], targets[judged, column] > 0, sample_weight=counts[judged])
+        assert np.allclose(sums[:, column] / np.sqrt(sums[:, 2]) + intercepts[column], regression.decision_function(vectors), rtol=0, atol=1e-2)

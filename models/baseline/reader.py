@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from threading import Lock
@@ -16,10 +15,7 @@ from safetensors.numpy import load_file, save
 from scipy import sparse
 
 from ..calibration import logistic
-from ..words import Lists, ends_of, mask_digits
-
-TOKEN = re.compile(r"\w+|[^\w\s]")
-"""What counts as a word."""
+from ..words import TOKEN, Lists, ends_of, mask_digits, ngrams_of_word
 
 _TERMS, _WEIGHTS = "vocabulary.json", "weights.safetensors"
 _MOST_KEPT = 4_000_000
@@ -130,7 +126,7 @@ class _Lexicon(dict[str, int]):
     def __missing__(self, word: str) -> int:
         """Analyse a word that is new."""
         lower = word.lower()
-        columns = [self._columns[ngram] for ngram in _ngrams_of_word(lower, self._longest) if ngram in self._columns]
+        columns = [self._columns[ngram] for ngram in ngrams_of_word(lower, self._longest) if ngram in self._columns]
         tokens = [self.tokens_by_name.get(token, -1) for token in TOKEN.findall(lower)]
         self.characters.append(columns)
         self.tokens.append(tokens)
@@ -170,14 +166,6 @@ def _word_ngrams(terms: Sequence[str], tokens: dict[str, int]) -> list[_Ngrams]:
         places = {lengths[length][index][0]: place for place, index in enumerate(order)}
         tables.append(_Ngrams(keys[order], np.array([column for _, column in lengths[length]], dtype=np.int32)[order]))
     return tables
-
-
-def _ngrams_of_word(word: str, longest: int) -> Iterator[str]:
-    """N-grams of the characters of a word with a space on either side."""
-    padded = f" {word} "
-    for length in range(1, min(longest, len(padded)) + 1):
-        for start in range(len(padded) - length + 1):
-            yield padded[start : start + length]
 
 
 def _odds(counts: sparse.csr_matrix, terms: Terms) -> NDArray[np.float64]:

@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_union
 
 from ..classifier import ReportMetric
-from ..words import mask_digits
-from .reader import TOKEN, SavedBaseline, Terms
+from ..words import TOKEN, mask_digits
+from .reader import SavedBaseline, Terms
 from .settings import BaselineSettings
 
 

@@ -4,17 +4,22 @@ What a passage says is looked for in windows of three word pieces. A filter's an
 and place: so they are computed once, for all pieces, and predicting is looking them up, adding, and taking the greatest and the mean of each
 passage (a convolution over words: Kim 2014, https://arxiv.org/abs/1408.5882). The numbers are 8-bit and their sums exact, so that a passage's
 scores are the same to the last digit whatever stands beside it.
+
+Beside that, what words are spelled like counts: n-grams of their characters, and the words, each with a weight for each label, as in TF-IDF. What
+a word adds is computed once, too.
 """
 
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from threading import Lock
-from typing import Self
+from typing import NamedTuple, Self
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +28,7 @@ from tokenizers import Tokenizer
 
 from ..calibration import logistic
 from ..classifier import CORES
-from ..words import Lists, ends_of, mask_digits
+from ..words import TOKEN, Lists, ends_of, mask_digits, ngrams_of_word
 
 BORDER = 0
 """The piece before and after each passage; those of the tokenizer follow, their numbers raised by one."""
@@ -35,8 +40,12 @@ _TOKENIZER, _WEIGHTS = "tokenizer.json", "weights.safetensors"
 _BLOCK = 4000
 """Pieces computed at once: as many as a processor's cache holds."""
 
+_SHORTEST = 1e-9
+_LONGEST = 4
+"""Longest n-gram of characters."""
+
 _MOST_KEPT = 4_000_000
-"""Memory for known words, in pieces and characters (some 50 MB); it is emptied where they are more."""
+"""Memory for known words, in pieces and characters (some 100 MB); it is emptied where they are more."""
 
 
 class SavedStatic:
@@ -47,22 +56,29 @@ class SavedStatic:
         answers: what each piece adds to each filter at each place of a window: 3 × pieces × filters.
         bias: added to each filter's sum: filters.
         weights: 2 · filters + 1 × labels: of the filters' greatest answers, of their mean ones, and of the logarithm of the number of pieces.
+        spelling: what each bucket of n-grams adds to each label, and to the square of a passage's length: buckets × labels + 1.
         intercepts: one per label; infinite for a label that is always or never given.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, answers: NDArray[np.int8], bias: NDArray[np.int16], weights: NDArray[np.float64], intercepts: NDArray[np.float64]
+        self,
+        tokenizer: Tokenizer,
+        answers: NDArray[np.int8],
+        bias: NDArray[np.int16],
+        weights: NDArray[np.float64],
+        spelling: NDArray[np.float16],
+        intercepts: NDArray[np.float64],
     ) -> None:
         filters, labels = len(bias), len(intercepts)
         if (len(answers), answers.shape[2], weights.shape) != (WINDOW, filters, (2 * filters + 1, labels)) or answers.shape[1] <= tokenizer.get_vocab_size():
             raise ValueError("weights that don't fit the vocabulary")
-        self.tokenizer, self.answers, self.bias, self.weights, self.intercepts = tokenizer, answers, bias, weights, intercepts
-        self._words = WordPieces(tokenizer)
+        self.tokenizer, self.answers, self.bias, self.weights, self.spelling, self.intercepts = tokenizer, answers, bias, weights, spelling, intercepts
+        self._words = Words(tokenizer, spelling)
         self._workers = ThreadPoolExecutor(CORES)
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
-        pieces, ends = self._words.of(texts)
+        pieces, ends, spelled = self._words.of(texts)
         greatest, means = np.empty((len(texts), len(self.bias))), np.empty((len(texts), len(self.bias)))
 
         def answer(passages: slice) -> None:
@@ -80,7 +96,8 @@ class SavedStatic:
         means /= np.maximum(sizes, 1)[:, None]
         features = np.concatenate([greatest, means, np.log1p(sizes)[:, None]], axis=1)
         # not a product of matrices, which would round one row otherwise beside others
-        return logistic(np.einsum("nf,fl->nl", features, self.weights, optimize=False) + self.intercepts)
+        found = np.einsum("nf,fl->nl", features, self.weights, optimize=False)
+        return logistic(found + spelled[:, :-1] / np.sqrt(np.maximum(spelled[:, -1:], _SHORTEST)) + self.intercepts)
 
     def _answer(self, pieces: NDArray[np.int32]) -> NDArray[np.int16]:
         """Positive answers of the filters to each window: n - 2 × filters, from n pieces."""
@@ -94,7 +111,7 @@ class SavedStatic:
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json`` and ``weights.safetensors``."""
         self.tokenizer.save(str(folder / _TOKENIZER))
-        tensors = {"answers": self.answers, "bias": self.bias, "weights": self.weights, "intercepts": self.intercepts}
+        tensors = {"answers": self.answers, "bias": self.bias, "weights": self.weights, "spelling": self.spelling, "intercepts": self.intercepts}
         (folder / _WEIGHTS).write_bytes(save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
 
     @classmethod
@@ -103,40 +120,79 @@ class SavedStatic:
         return cls(Tokenizer.from_file(str(folder / _TOKENIZER)), **load_file(folder / _WEIGHTS))
 
 
-class WordPieces(dict[str, int]):
-    """Numbers of the words met, and the pieces of each. No piece crosses white space: so each different word is cut once, from then on it is looked up."""
+class CutTexts(NamedTuple):
+    """What n texts are made of.
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    Attributes:
+        pieces: of all texts, one after another, with a border before each and two after the last one.
+        ends: places of these borders but for the last: n + 1.
+        spelled: sum of what the n-grams of each text's words add: n × values.
+    """
+
+    pieces: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    spelled: NDArray[np.float64]
+
+
+class Words(dict[str, int]):
+    """Numbers of the words met, and what is known of each: its pieces, and what its n-grams add.
+
+    Neither crosses white space: so each different word is analysed once, from then on it is looked up.
+
+    Args:
+        tokenizer: cuts words into pieces.
+        spelling: what each bucket of n-grams adds: buckets × values.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, spelling: NDArray[np.float16]) -> None:
         super().__init__()
-        self._tokenizer = tokenizer
+        self._tokenizer, self._spelling = tokenizer, spelling
         self._lock = Lock()  # threads of a server share this
-        self._lists, self._new, self._kept = Lists(), list[str](), 0
+        self._new: list[str] = []
+        self._forget()
 
     def __missing__(self, word: str) -> int:
-        """Give a word that is new the next number; it is cut later, together with other new ones."""
+        """Give a word that is new the next number; it is analysed later, together with other new ones."""
         self[word] = number = len(self)
         self._new.append(word)
         return number
 
-    def of(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Pieces of all texts, a border before each and two after the last one; and the places of these borders but for the last: n + 1."""
+    def of(self, texts: Sequence[str]) -> CutTexts:
+        """Take texts apart."""
         split = [text.split() for text in mask_digits(texts)]
         sizes = np.fromiter(map(len, split), dtype=np.int32, count=len(texts))
         with self._lock:
             words = np.fromiter(map(self.__getitem__, chain.from_iterable(split)), dtype=np.int32, count=sizes.sum())
-            self._cut()
-            pieces, ends = self._lists.take(words)
+            self._analyse()
+            pieces, ends = self._pieces.take(words)
+            added = np.frombuffer(self._added).reshape(len(self) + 1, -1)[np.append(words + 1, 0)]
             if self._kept > _MOST_KEPT:
-                self.clear()
-                self._lists, self._kept = Lists(), 0
-        borders = ends[ends_of(sizes)]
-        return np.append(np.insert(pieces, borders, BORDER), np.int32(BORDER)), borders + np.arange(len(borders), dtype=np.int32)
+                self._forget()
+        places = ends_of(sizes)
+        spelled = np.add.reduceat(added, places[:-1]) if len(texts) else added[:0]
+        spelled[sizes == 0] = 0.0
+        borders = ends[places]
+        return CutTexts(np.append(np.insert(pieces, borders, BORDER), np.int32(BORDER)), borders + np.arange(len(borders), dtype=np.int32), spelled)
 
-    def _cut(self) -> None:
+    def _analyse(self) -> None:
         for word, found in zip(self._new, self._tokenizer.encode_batch_fast(self._new), strict=True):
-            self._lists.append([number + 1 for number in found.ids])
-            self._kept += len(word) + len(found.ids)
+            self._pieces.append([number + 1 for number in found.ids])
+            buckets = buckets_of(word, len(self._spelling))
+            self._added.frombytes(self._spelling[buckets].sum(axis=0, dtype=np.float64).tobytes())
+            self._kept += len(word) + len(found.ids) + self._spelling.shape[1]
         self._new.clear()
+
+    def _forget(self) -> None:
+        self.clear()
+        self._pieces, self._added = Lists(), array("d", bytes(8 * self._spelling.shape[1]))  # zeros first, for what is no word
+        self._kept = 0
+
+
+def buckets_of(word: str, count: int) -> list[int]:
+    """Buckets, of this number, of a word's n-grams of characters and of the words in it, which signs may separate: CRC-32 chooses them."""
+    lower = word.lower()
+    ngrams = chain(ngrams_of_word(lower, _LONGEST), (f"\0{token}" for token in TOKEN.findall(lower)))
+    return [crc32(ngram.encode(errors="surrogatepass")) % count for ngram in ngrams]
 
 
 def bare(tokenizer: Tokenizer) -> Tokenizer:

@@ -1,4 +1,4 @@
-"""Training the static model: the encoder's word vectors, filters over windows of three of them, and a linear layer, all learned together."""
+"""Training the static model: word vectors, filters over windows of three of them and a linear layer learn together; spelling learns beside them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -19,31 +19,41 @@ from ..classifier import ReportMetric
 from ..transformer.loading import load_encoder
 from ..transformer.vocabulary import prune
 from ..words import mask_digits
-from .reader import BORDER, WINDOW, SavedStatic, WordPieces, bare
+from .reader import BORDER, WINDOW, SavedStatic, Words, bare
 from .settings import StaticSettings
+from .spelling import learn_spelling
 
 _SIZE = 256  # principal components of the encoder's word vectors that are kept
 _PIECES_LEFT_OUT, _FEATURES_LEFT_OUT = 0.1, 0.2  # at random, while training
 _WEIGHT_DECAY = 0.01
 _RATE_OF_VECTORS = 0.25  # of the learning rate: what changes fast leaves behind the vectors of pieces that are in no passage
 _LARGEST, _LARGEST_BIAS = 127, 10_000  # answer in 8 bits, and what is added to three of them in 16
+_SHARE_OF_SPELLING = 0.5  # of the logarithmic odds
 _SORTED = 2048  # passages that are sorted by length before they are cut into batches
 
 np.finfo(np.float32), np.finfo(np.float64)  # NumPy warns where it looks at these after the next line
 torch.set_flush_denormal(True)  # numbers below 1e-38 make a CPU several times slower
 
 
+class Spelling(NamedTuple):
+    """What spelling adds (see ``learn_spelling``), and what it was learned from: texts, targets and weights."""
+
+    added: NDArray[np.float64]
+    intercepts: NDArray[np.float64]
+    learned_from: tuple[list[str], NDArray[np.float32], NDArray[np.float32]]
+
+
 class Static:
-    """A trained static model: the network, its tokenizer, and labels of which nothing could be told apart.
+    """A trained static model.
 
     Args:
-        network: what is learned.
+        network: what is learned of windows of pieces.
+        spelling: what is learned of n-grams.
         tokenizer: of words (see ``bare``).
-        constant: per label; infinity where its passages all have it, minus infinity where none has, 0 where some have; NaN where none was judged.
     """
 
-    def __init__(self, network: _Network, tokenizer: Tokenizer, constant: NDArray[np.float64]) -> None:
-        self.network, self.tokenizer, self.constant = network.eval(), tokenizer, constant
+    def __init__(self, network: _Network, spelling: Spelling, tokenizer: Tokenizer) -> None:
+        self.network, self.spelling, self.tokenizer = network.eval(), spelling, tokenizer
 
     @classmethod
     def fit(
@@ -60,6 +70,7 @@ class Static:
 
         The word vectors begin as the principal components of the encoder's. Those of pieces that occur in the passages change with
         the rest; the others stay, and are read by the same filters, so that a language that was never trained on is understood as well.
+        Going on, the network learns from the further passages, and spelling from all passages together.
 
         Raises:
             NewsmarkError: the encoder can't be loaded.
@@ -70,14 +81,16 @@ class Static:
             network = _Network(vectors, settings.filters, targets.shape[1])
         else:
             tokenizer, network = start.tokenizer, copy.deepcopy(start.network)
-        pieces, ends = WordPieces(tokenizer).of(texts)
+        pieces, ends, _ = Words(tokenizer, np.zeros((1, 1), dtype=np.float16)).of(texts)
         rows = [torch.from_numpy(pieces[first : last + 1].astype(np.int64)) for first, last in pairwise(ends)]
         counts = np.ones(len(texts), dtype=np.float32) if weights is None else weights
-        network.learn(
-            rows, torch.from_numpy(targets), torch.from_numpy(counts), settings, settings.epochs if start is None else settings.further_epochs, report
-        )
-        before = np.full(targets.shape[1], np.nan) if start is None else start.constant
-        return cls(network, tokenizer, np.array([_constant(one, column) for one, column in zip(before, targets.T, strict=True)]))
+        epochs = settings.epochs if start is None else settings.further_epochs
+        network.learn(rows, torch.from_numpy(targets), torch.from_numpy(counts), settings, epochs, report)
+        known = (list(texts), targets, counts)
+        if start is not None:
+            before = start.spelling.learned_from
+            known = (before[0] + known[0], np.concatenate([before[1], targets]), np.concatenate([before[2], counts]))
+        return cls(network, Spelling(*learn_spelling(*known, seed), known), tokenizer)
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
@@ -97,9 +110,16 @@ class Static:
             bias = np.clip(np.rint(net.filter_bias.double().numpy() / scales), -_LARGEST_BIAS, _LARGEST_BIAS)
             weights, intercepts = net.head.weight.double().numpy().T.copy(), net.head.bias.double().numpy()
         weights[:-1] *= np.tile(scales, 2)[:, None]
-        constant = np.where(np.isnan(self.constant), -np.inf, self.constant)  # what nobody judged is never given
-        intercepts = np.where(np.isinf(constant), constant, intercepts)
-        return SavedStatic(self.tokenizer, np.rint(answers / scales).astype(np.int8), bias.astype(np.int16), weights, intercepts)
+        added = self.spelling.added * np.array([*[_SHARE_OF_SPELLING] * len(intercepts), 1.0])
+        total = (1 - _SHARE_OF_SPELLING) * intercepts + _SHARE_OF_SPELLING * self.spelling.intercepts + _constants(self.spelling.learned_from[1])
+        return SavedStatic(
+            self.tokenizer,
+            np.rint(answers / scales).astype(np.int8),
+            bias.astype(np.int16),
+            (1 - _SHARE_OF_SPELLING) * weights,
+            added.astype(np.float16),
+            total,
+        )
 
 
 class _Network(nn.Module):
@@ -183,10 +203,7 @@ def _word_vectors(settings: StaticSettings, texts: Sequence[str]) -> tuple[Token
     return tokenizer, torch.cat([torch.zeros(1, found.shape[1]), found / found.std()])
 
 
-def _constant(before: float, column: NDArray[np.float32]) -> float:
-    """Whether a label is always (infinity) or never (minus infinity) given by what was judged so far; 0 for neither; NaN: nothing was judged yet."""
-    judged = column[~np.isnan(column)]
-    if not len(judged):
-        return before
-    own = float(np.inf if judged.all() else 0.0 if judged.any() else -np.inf)
-    return own if np.isnan(before) or before == own else 0.0
+def _constants(targets: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Infinity for a label that all passages have which were judged for it, minus infinity for one that none has or nobody judged; else 0."""
+    given, refused = (targets > 0).any(axis=0), (targets == 0).any(axis=0)
+    return np.where(~given, -np.inf, np.where(refused, 0.0, np.inf))
