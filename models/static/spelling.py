@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from ..words import mask_digits
 from .reader import buckets_of
 
-_BUCKETS = 2**18  # that n-grams share
+_BUCKETS = 262_144  # that n-grams share
 _C = 10.0  # inverse strength of the regularisation
 
 

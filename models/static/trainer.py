@@ -23,7 +23,7 @@ from .reader import BORDER, WINDOW, SavedStatic, Words, bare
 from .settings import StaticSettings
 from .spelling import learn_spelling
 
-_SIZE = 256  # principal components of the encoder's word vectors that are kept
+_SIZE = 128  # principal components of the encoder's word vectors that are kept
 _PIECES_LEFT_OUT, _FEATURES_LEFT_OUT = 0.1, 0.2  # at random, while training
 _WEIGHT_DECAY = 0.01
 _RATE_OF_VECTORS = 0.25  # of the learning rate: what changes fast leaves behind the vectors of pieces that are in no passage
