@@ -40,9 +40,11 @@ _TOKENIZER, _WEIGHTS = "tokenizer.json", "weights.safetensors"
 _BLOCK = 4000
 """Pieces computed at once: as many as a processor's cache holds."""
 
-_SHORTEST = 1e-9
 _LONGEST = 4
 """Longest n-gram of characters."""
+
+_SHORTEST = 1e-9
+"""Square of the length of a passage that has no known n-gram."""
 
 _MOST_KEPT = 4_000_000
 """Memory for known words, in pieces and characters (some 100 MB); it is emptied where they are more."""
@@ -70,7 +72,8 @@ class SavedStatic:
         intercepts: NDArray[np.float64],
     ) -> None:
         filters, labels = len(bias), len(intercepts)
-        if (len(answers), answers.shape[2], weights.shape) != (WINDOW, filters, (2 * filters + 1, labels)) or answers.shape[1] <= tokenizer.get_vocab_size():
+        fitting = (WINDOW, filters, (2 * filters + 1, labels), labels + 1)
+        if (len(answers), answers.shape[2], weights.shape, spelling.shape[1]) != fitting or answers.shape[1] <= tokenizer.get_vocab_size():
             raise ValueError("weights that don't fit the vocabulary")
         self.tokenizer, self.answers, self.bias, self.weights, self.spelling, self.intercepts = tokenizer, answers, bias, weights, spelling, intercepts
         self._words = Words(tokenizer, spelling)
