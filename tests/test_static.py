@@ -12,7 +12,7 @@ from newsmark.models.calibration import Calibration
 from newsmark.models.context import in_reading_order
 from newsmark.models.model import TrainedModel
 from newsmark.models.saved import load_model, save_model
-from newsmark.models.static.reader import BORDER, SavedStatic, Words, bare, buckets_of
+from newsmark.models.static.reader import BORDER, FORMS, SavedStatic, Words, bare, buckets_of
 from newsmark.models.static.settings import StaticSettings
 from newsmark.models.static.spelling import learn_spelling
 from newsmark.models.static.trainer import Static
@@ -82,12 +82,12 @@ def test_scores_are_a_probability_for_each_passage_and_label(trained):
 def test_saved_scores_are_those_of_the_network_but_for_the_rounding_to_8_bits(encoder, monkeypatch):
     monkeypatch.setattr("newsmark.models.static.trainer._SHARE_OF_SPELLING", 0.0)
     found = fit(encoder, epochs=20)
-    pieces, ends, _ = cut(found.tokenizer, UNSEEN)
+    pieces, ends, _, forms = cut(found.tokenizer, UNSEEN)
     for index, text in enumerate(UNSEEN):
         row = torch.from_numpy(pieces[ends[index] : ends[index + 1] + 1].astype(np.int64))
         padded = torch.cat([row, torch.full((max(3 - len(row), 0),), BORDER)])
         with torch.inference_mode():
-            wanted = torch.sigmoid(found.network(padded[None], torch.tensor([len(row) - 2.0])))[0].numpy()
+            wanted = torch.sigmoid(found.network(padded[None], torch.tensor([len(row) - 2.0]), torch.from_numpy(forms[[index]]).float()))[0].numpy()
         assert np.abs(found.scores([text])[0] - wanted).max() < 0.05
 
 
@@ -204,7 +204,7 @@ def test_an_encoder_that_is_not_there_is_named():
 
 
 def test_a_word_gives_the_same_pieces_wherever_it_stands_and_borders_stand_between_passages(trained):
-    pieces, ends, _ = cut(trained.tokenizer, ["solen sken", "", "sken"])
+    pieces, ends, _, _ = cut(trained.tokenizer, ["solen sken", "", "sken"])
     assert ends.tolist() == [0, 3, 4, 6]
     assert (pieces[[0, 3, 4, 6, 7]] == BORDER).all()
     assert pieces[2] == pieces[5] != pieces[1]
@@ -243,7 +243,7 @@ def test_scores_of_a_model_made_by_hand_are_those_that_the_definition_gives():
     spelling = np.zeros((BUCKETS, 2), dtype=np.float16)
     spelling[buckets_of("abc", BUCKETS), 1], spelling[buckets_of("dab", BUCKETS), 1] = 0.5, 0.25
     spelling[buckets_of("abc", BUCKETS)[-1], 0] = 2.0  # the word itself
-    model = SavedStatic(tokenizer, answers, np.array([-4], dtype=np.int16), np.array([[1.0], [10.0], [0.0]]), spelling, np.zeros(1))
+    model = SavedStatic(tokenizer, answers, np.array([-4], dtype=np.int16), np.array([[1.0], [10.0], *[[0.0]] * FORMS]), spelling, np.zeros(1))
     windows = {"abc dab": [0, 10 + 5 + 3 - 4], "dab abc": [5 - 4, 0], "dab": [5 + 3 - 4], "": [0]}
     for text, found in windows.items():
         squares = sum(spelling[buckets_of(word, BUCKETS), 1].sum() for word in text.split())
@@ -279,3 +279,17 @@ def test_what_words_add_is_together_the_logistic_regression_on_the_whole_passage
         regression = LogisticRegression(C=10.0, class_weight="balanced", solver="liblinear", random_state=13)
         regression.fit(vectors[judged], targets[judged, column] > 0, sample_weight=counts[judged])
         assert np.allclose(sums[:, column] / np.sqrt(sums[:, 2]) + intercepts[column], regression.decision_function(vectors), rtol=0, atol=1e-2)
+
+
+def test_the_form_of_a_passage_is_known(trained):
+    texts = ["„Jag lovar 300 hus“, sade hon.", "Ett hus", "", "HUS | Ett"]
+    forms = cut(trained.tokenizer, texts).forms
+    assert forms.shape == (4, FORMS)
+    words, characters, digits, capitals, begin_with_capital, any_digit, quotation, *signs, opens, closes, stops = forms.T
+    assert np.allclose(np.expm1(words), [6, 2, 0, 3])
+    assert np.allclose(np.expm1(characters), [23, 6, 0, 7])  # a number is one digit
+    assert np.allclose(digits, [1 / 23, 0, 0, 0])
+    assert np.allclose(capitals, [1 / 23, 1 / 6, 0, 4 / 7])
+    assert np.allclose(begin_with_capital, [0, 1 / 2, 0, 2 / 3])
+    assert [any_digit.tolist(), quotation.tolist(), signs[-1].tolist()] == [[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+    assert [opens.tolist(), closes.tolist(), stops.tolist()] == [[1, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]

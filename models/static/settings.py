@@ -17,7 +17,7 @@ class StaticSettings:
     encoder: Annotated[str, RelativePath(may_be_name=True)] = Field(
         "multilingual-e5-small", description="multilingual-e5-small (packaged, works offline), a Hugging Face id, or a folder in that format"
     )
-    pieces: int = Field(80_000, ge=0, description="the encoder's commonest word pieces that are kept, beside those of the training passages")
+    pieces: int = Field(120_000, ge=0, description="the encoder's commonest word pieces that are kept, beside those of the training passages")
     filters: int = Field(64, ge=1, le=1024, description="number of patterns of three pieces that are learned")
     epochs: int = Field(10, ge=1, description="passes over the training passages; where there is a cold-start corpus, over that")
     further_epochs: int = Field(4, ge=1, description="passes over the annotated passages after the cold-start corpus")

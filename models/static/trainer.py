@@ -19,13 +19,14 @@ from ..classifier import ReportMetric
 from ..transformer.loading import load_encoder
 from ..transformer.vocabulary import prune
 from ..words import mask_digits
-from .reader import BORDER, WINDOW, SavedStatic, Words, bare
+from .reader import BORDER, FORMS, WINDOW, SavedStatic, Words, bare
 from .settings import StaticSettings
 from .spelling import learn_spelling
 
 _SIZE = 128  # principal components of the encoder's word vectors that are kept
 _PIECES_LEFT_OUT, _FEATURES_LEFT_OUT = 0.1, 0.2  # at random, while training
 _WEIGHT_DECAY = 0.01
+_LEAST_SCALE = 0.1  # of a form that hardly ever differs
 _RATE_OF_VECTORS = 0.25  # of the learning rate: what changes fast leaves behind the vectors of pieces that are in no passage
 _LARGEST, _LARGEST_BIAS = 127, 10_000  # answer in 8 bits, and what is added to three of them in 16
 _SHARE_OF_SPELLING = 0.5  # of the logarithmic odds
@@ -78,14 +79,14 @@ class Static:
         torch.manual_seed(seed)
         if start is None:
             tokenizer, vectors = _word_vectors(settings, texts)
-            network = _Network(vectors, settings.filters, targets.shape[1])
         else:
-            tokenizer, network = start.tokenizer, copy.deepcopy(start.network)
-        pieces, ends, _ = Words(tokenizer, np.zeros((1, 1), dtype=np.float16)).of(texts)
+            tokenizer = start.tokenizer
+        pieces, ends, _, forms = Words(tokenizer, np.zeros((1, 1), dtype=np.float16)).of(texts)
+        network = _Network(vectors, forms, settings.filters, targets.shape[1]) if start is None else copy.deepcopy(start.network)
         rows = [torch.from_numpy(pieces[first : last + 1].astype(np.int64)) for first, last in pairwise(ends)]
         counts = np.ones(len(texts), dtype=np.float32) if weights is None else weights
         epochs = settings.epochs if start is None else settings.further_epochs
-        network.learn(rows, torch.from_numpy(targets), torch.from_numpy(counts), settings, epochs, report)
+        network.learn(rows, torch.from_numpy(forms).float(), torch.from_numpy(targets), torch.from_numpy(counts), settings, epochs, report)
         known = (list(texts), targets, counts)
         if start is not None:
             before = start.spelling.learned_from
@@ -109,7 +110,10 @@ class Static:
             scales = np.maximum(np.abs(answers).max(axis=(0, 1)), 1e-9) / _LARGEST
             bias = np.clip(np.rint(net.filter_bias.double().numpy() / scales), -_LARGEST_BIAS, _LARGEST_BIAS)
             weights, intercepts = net.head.weight.double().numpy().T.copy(), net.head.bias.double().numpy()
-        weights[:-1] *= np.tile(scales, 2)[:, None]
+        filters = 2 * len(scales)
+        weights[:filters] *= np.tile(scales, 2)[:, None]
+        weights[filters:] /= net.scale.double().numpy()[:, None]
+        intercepts = intercepts - net.center.double().numpy() @ weights[filters:]
         added = self.spelling.added * np.array([*[_SHARE_OF_SPELLING] * len(intercepts), 1.0])
         total = (1 - _SHARE_OF_SPELLING) * intercepts + _SHARE_OF_SPELLING * self.spelling.intercepts + _constants(self.spelling.learned_from[1])
         return SavedStatic(
@@ -123,37 +127,50 @@ class Static:
 
 
 class _Network(nn.Module):
-    """Word vectors, filters over windows of them, dropout, and a linear layer on each filter's greatest and mean answer.
+    """Word vectors, filters over windows of them, dropout, and a linear layer on each filter's greatest and mean answer and on the passage's form.
 
     Args:
         vectors: pieces × size; the first is the border's.
+        forms: of the passages that are trained on (see ``CutTexts``), to standardise by.
         filters: their number.
         labels: their number.
     """
 
-    def __init__(self, vectors: torch.Tensor, filters: int, labels: int) -> None:
+    center: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, vectors: torch.Tensor, forms: NDArray[np.float64], filters: int, labels: int) -> None:
         super().__init__()
+        self.register_buffer("center", torch.from_numpy(forms.mean(axis=0)).float())
+        self.register_buffer("scale", torch.from_numpy(forms.std(axis=0) + _LEAST_SCALE).float())
         self.vectors = nn.Embedding(len(vectors), vectors.shape[1], sparse=True, _weight=vectors)
         self.filters = nn.Conv1d(vectors.shape[1], filters, WINDOW, bias=False)
         self.filter_bias = nn.Parameter(torch.zeros(filters))
         self.dropout = nn.Dropout(_FEATURES_LEFT_OUT)
-        self.head = nn.Linear(2 * filters + 1, labels)
+        self.head = nn.Linear(2 * filters + FORMS, labels)
 
-    def forward(self, pieces: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
-        """Logits (batch × labels), from pieces (batch × longest + 2, borders before and after) and their numbers without borders (batch)."""
+    def forward(self, pieces: torch.Tensor, sizes: torch.Tensor, forms: torch.Tensor) -> torch.Tensor:
+        """Logits (batch × labels), from pieces (batch × longest + 2, borders before and after), their numbers without borders, and forms."""
         vectors = self.vectors(pieces)
         if self.training:
             vectors = vectors * (torch.rand(pieces.shape) >= _PIECES_LEFT_OUT).unsqueeze(2)
         inside = (torch.arange(pieces.shape[1] - 2) < sizes.unsqueeze(1)).unsqueeze(1)
         found = torch.relu(self.filters(vectors.transpose(1, 2)) + self.filter_bias.unsqueeze(1)) * inside
-        count = sizes.unsqueeze(1)
-        logits: torch.Tensor = self.head(self.dropout(torch.cat([found.amax(2), found.sum(2) / count.clamp(min=1), torch.log1p(count)], dim=1)))
+        means = found.sum(2) / sizes.unsqueeze(1).clamp(min=1)
+        logits: torch.Tensor = self.head(self.dropout(torch.cat([found.amax(2), means, (forms - self.center) / self.scale], dim=1)))
         return logits
 
     def learn(
-        self, rows: Sequence[torch.Tensor], targets: torch.Tensor, weights: torch.Tensor, settings: StaticSettings, epochs: int, report: ReportMetric
+        self,
+        rows: Sequence[torch.Tensor],
+        forms: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+        settings: StaticSettings,
+        epochs: int,
+        report: ReportMetric,
     ) -> None:
-        """Train on passages: their pieces with a border before and after, their targets (n × labels) and weights (n)."""
+        """Train on passages: their pieces with a border before and after, their forms, targets (n × labels) and weights (n)."""
         others = [parameter for parameter in self.parameters() if parameter is not self.vectors.weight]
         optimisers = [torch.optim.AdamW(others, weight_decay=_WEIGHT_DECAY), torch.optim.SparseAdam([self.vectors.weight])]
         judged = ~torch.isnan(targets)
@@ -169,7 +186,7 @@ class _Network(nn.Module):
                     optimiser.zero_grad()
                 some = [rows[index] for index in batch]
                 pieces = nn.utils.rnn.pad_sequence([*some, torch.zeros(WINDOW, dtype=torch.int64)], batch_first=True, padding_value=BORDER)[:-1]
-                logits = self(pieces, torch.tensor([len(row) - 2.0 for row in some]))
+                logits = self(pieces, torch.tensor([len(row) - 2.0 for row in some]), forms[batch])
                 loss = nn.functional.binary_cross_entropy_with_logits(logits, truth[batch], weight=counts[batch])
                 loss.backward()  # type: ignore[no-untyped-call]
                 for optimiser in optimisers:

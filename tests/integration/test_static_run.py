@@ -20,7 +20,7 @@ def test_a_static_model_is_trained_logged_and_promoted_and_labels_as_the_champio
     assert "epoch 2 of 2: loss" in trained.stderr
     run = re.search(r"run ([0-9a-f]{32})", trained.stderr).group(1)
     params = MlflowClient(own_store["MLFLOW_TRACKING_URI"]).get_run(run).data.params
-    assert (params["model"], params["filters"], params["pieces"]) == ("static", "8", "80000")
+    assert (params["model"], params["filters"], params["pieces"]) == ("static", "8", "120000")
     gate = tmp_path / "gate.yaml"
     gate.write_text("margin: 0.05\nlabel_loss: 0.05\nlanguage_loss: 0.05\ncalibration_error: 1\nmegabytes: 10\n")
     promoted = command("training", "promote", run, "--gate", gate, env=own_store)
