@@ -29,7 +29,7 @@ _WEIGHT_DECAY = 0.01
 _LEAST_SCALE = 0.1  # of a form that hardly ever differs
 _RATE_OF_VECTORS = 0.25  # of the learning rate: what changes fast leaves behind the vectors of pieces that are in no passage
 _LARGEST, _LARGEST_BIAS = 127, 10_000  # answer in 8 bits, and what is added to three of them in 16
-_SHARE_OF_SPELLING = 0.5  # of the logarithmic odds
+_SHARE_OF_SPELLING = 0.4  # of the logarithmic odds
 _SORTED = 2048  # passages that are sorted by length before they are cut into batches
 
 np.finfo(np.float32), np.finfo(np.float64)  # NumPy warns where it looks at these after the next line
