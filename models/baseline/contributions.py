@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .reader import TOKEN, SavedBaseline, Terms, mask_digits
+from ..words import TOKEN, mask_digits
+from .reader import SavedBaseline, Terms
 
 _READ = re.compile(r"\d+|\D")
 _WORD = re.compile(r"\S+")
