@@ -11,7 +11,7 @@ import pytest
 import torch
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.folders import cache_folder
-from newsmark.models.transformer.encoder import DEFAULT_ENCODER, default_encoder, encoder_source
+from newsmark.models.encoder.packaged import DEFAULT_ENCODER, default_encoder, encoder_source
 from newsmark.models.transformer.reader import without_special_tokens
 from safetensors import safe_open
 from transformers import AutoModel, AutoTokenizer
@@ -133,7 +133,7 @@ def test_damaged_cache_is_converted_again(folder, tmp_path, monkeypatch, damaged
 
 def test_two_processes_may_convert_at_once(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("NEWSMARK_CACHE", str(tmp_path))
-    command = [sys.executable, "-c", "from newsmark.models.transformer.encoder import default_encoder; print(default_encoder())"]
+    command = [sys.executable, "-c", "from newsmark.models.encoder.packaged import default_encoder; print(default_encoder())"]
     processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for process in processes:
         output, errors = process.communicate()

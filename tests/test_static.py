@@ -10,13 +10,13 @@ import torch
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.models.calibration import Calibration
 from newsmark.models.context import in_reading_order
+from newsmark.models.encoder.vocabulary import prune
 from newsmark.models.model import TrainedModel
 from newsmark.models.saved import load_model, save_model
 from newsmark.models.static.reader import BORDER, FORMS, SavedStatic, Words, bare, buckets_of
 from newsmark.models.static.settings import StaticSettings
 from newsmark.models.static.spelling import learn_spelling
 from newsmark.models.static.trainer import Static
-from newsmark.models.transformer.vocabulary import prune
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer, models, pre_tokenizers

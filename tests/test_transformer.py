@@ -375,7 +375,7 @@ def test_default_encoder_loads_without_network():
 import socket
 def refuse(*_): raise SystemExit("a connection was tried")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
-from newsmark.models.transformer.loading import load_encoder
+from newsmark.models.encoder.loading import load_encoder
 model, tokenizer = load_encoder("multilingual-e5-small")
 print(model.config.hidden_size, len(tokenizer))
 """

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from newsmark.annotation.errors import NewsmarkError
-from newsmark.models.transformer.encoder import default_encoder
+from newsmark.models.encoder.packaged import default_encoder
+from newsmark.models.encoder.vocabulary import prune, report
 from newsmark.models.transformer.settings import TransformerSettings
 from newsmark.models.transformer.trainer import Transformer
-from newsmark.models.transformer.vocabulary import prune, report
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 

@@ -41,7 +41,11 @@ def origin(kind: Kind, settings: Any) -> dict[str, Any] | None:
     own = stage.origin(settings) if stage else ""
     if own is None:
         return None
-    code = [*(_MODELS / name for name in ("calibration.py", "context.py", "words.py")), *sorted((_MODELS / kind.trainer.partition(".")[0]).glob("*.py"))]
+    code = [
+        *(_MODELS / name for name in ("calibration.py", "context.py", "words.py")),
+        *sorted((_MODELS / "encoder").glob("*.py")),
+        *sorted((_MODELS / kind.trainer.partition(".")[0]).glob("*.py")),
+    ]
     return {
         "kind": kind.name,
         "of the kind": own,

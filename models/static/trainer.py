@@ -16,8 +16,8 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from ..classifier import ReportMetric
-from ..transformer.loading import load_encoder
-from ..transformer.vocabulary import prune
+from ..encoder.loading import load_encoder
+from ..encoder.vocabulary import prune
 from ..words import mask_digits
 from .reader import BORDER, FORMS, WINDOW, SavedStatic, Words, bare
 from .settings import StaticSettings

@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...annotation.errors import NewsmarkError
+from .settings import TransformerSettings
+
 
 class MeanPoolingHead(nn.Module):
     """An encoder, the standardised mean of a passage's token vectors, dropout and a linear layer with one logit per label."""
@@ -94,3 +97,21 @@ def halve_embeddings(model: Any) -> None:
             nodes.append(helper.make_node("Cast", [node.output[0]], [found], to=TensorProto.FLOAT))
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def freeze(encoder: Any, settings: TransformerSettings) -> None:
+    """Leave the word embeddings and the lowest layers as they are.
+
+    Raises:
+        NewsmarkError: the encoder has no such layers.
+    """
+    if settings.freeze_embeddings:
+        encoder.get_input_embeddings().requires_grad_(False)
+    if not settings.frozen_layers:
+        return
+    layers = getattr(getattr(encoder, "encoder", encoder), "layer", None) or getattr(encoder, "layers", None)
+    if layers is None or len(layers) < settings.frozen_layers:
+        raise NewsmarkError(f"frozen_layers {settings.frozen_layers}: the encoder has {len(layers or ())} layers that can be told apart; choose fewer, or 0")
+    for part in (encoder.get_input_embeddings(), getattr(encoder, "embeddings", None), *layers[: settings.frozen_layers]):
+        if part is not None:
+            part.requires_grad_(False)

@@ -11,8 +11,8 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from .encoder import DEFAULT_ENCODER, encoder_source
-from .loading import without_pooler
+from ..encoder.loading import without_pooler
+from ..encoder.packaged import DEFAULT_ENCODER, encoder_source
 from .network import MeanPoolingHead
 from .settings import TransformerSettings
 from .trainer import Transformer

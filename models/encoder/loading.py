@@ -1,4 +1,4 @@
-"""Loading what training begins with: the encoder and its tokenizer, with the vocabulary and the layers that are wanted."""
+"""Loading what training begins with: the encoder and its tokenizer, with the vocabulary that is wanted."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from ...annotation.errors import NewsmarkError
-from .encoder import encoder_source
-from .settings import TransformerSettings
+from .packaged import encoder_source
 from .vocabulary import prune, report
 
 
@@ -59,24 +58,6 @@ def with_vocabulary(
     encoder.config.vocab_size = len(kept)
     lost = report(tokenizer.backend_tokenizer, smaller, languages)
     return encoder, PreTrainedTokenizerFast(tokenizer_object=smaller, **tokenizer.special_tokens_map), lost
-
-
-def freeze(encoder: Any, settings: TransformerSettings) -> None:
-    """Leave the word embeddings and the lowest layers as they are.
-
-    Raises:
-        NewsmarkError: the encoder has no such layers.
-    """
-    if settings.freeze_embeddings:
-        encoder.get_input_embeddings().requires_grad_(False)
-    if not settings.frozen_layers:
-        return
-    layers = getattr(getattr(encoder, "encoder", encoder), "layer", None) or getattr(encoder, "layers", None)
-    if layers is None or len(layers) < settings.frozen_layers:
-        raise NewsmarkError(f"frozen_layers {settings.frozen_layers}: the encoder has {len(layers or ())} layers that can be told apart; choose fewer, or 0")
-    for part in (encoder.get_input_embeddings(), getattr(encoder, "embeddings", None), *layers[: settings.frozen_layers]):
-        if part is not None:
-            part.requires_grad_(False)
 
 
 def without_pooler(config: Any) -> dict[str, bool]:
