@@ -121,7 +121,7 @@ KINDS = {
             trainer="static.trainer:Static",
             reader="static.reader:SavedStatic",
             format=1,
-            requirements=(*_EVERYWHERE, "safetensors", "tokenizers"),
+            requirements=(*_EVERYWHERE, "tokenizers"),
         ),
     )
 }

@@ -22,8 +22,8 @@ from safetensors.numpy import save_file
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
 from ...annotation.errors import NewsmarkError
-from .encoder import encoder_source
-from .loading import quieten, without_pooler
+from ..encoder.loading import quieten, without_pooler
+from ..encoder.packaged import encoder_source
 from .reader import FLOAT, SavedTransformer
 
 _HEAD = "head.safetensors"
