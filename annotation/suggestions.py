@@ -93,6 +93,11 @@ class SuggestedSpan:
     kind: str | None = None
 
 
+def moved(span: SuggestedSpan, by: int) -> SuggestedSpan:
+    """A span of a passage as one of the document: with other offsets."""
+    return replace(span, start=span.start + by, end=span.end + by)
+
+
 class Scorer(Suggester, Protocol):
     """A suggester that also says how probable each label is for each passage: a trained model."""
 

@@ -15,7 +15,6 @@ from ..models.calibration import Calibration, calibrated, logistic, read_odds
 from ..models.classifier import Classifier, SavedClassifier
 from ..models.kinds import KINDS
 from ..models.model import REVIEW_RISK, TrainedModel, risk
-from ..models.spans import SpanFinder
 from .config import Config
 from .cross_validation import Fitter, majority
 from .dataset import LabelledPassages
@@ -27,6 +26,7 @@ from .metrics import Evaluation, calibration_error, evaluate
 from .processes import open_store
 from .progress import Report, is_main_process, print_progress
 from .recorder import Recorder
+from .spans import load_marked
 from .splits import make_folds
 from .stages import Stages
 from .tables import scores_table
@@ -117,10 +117,10 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
             log.log_text(finished.report + "\n", "export.txt")
             ready = finished.classifier
         calibrations = learn_calibrations(start.tuning_odds(ready))
-        spans = SpanFinder({label.name: label.kinds for label in scheme.labels if label.kinds})
+        marked = load_marked(config, scheme)
         topics = learn_topics(config, scheme, ready, data, found.decisions, start.tuning)
         facts = (config.data.kind, data.labels, scheme.exclusive_names, calibrations, ready, _rates(data))
-        model = TrainedModel(*facts, spans=spans, topics=topics.model if topics else None)
+        model = TrainedModel(*facts, spans=marked.learner.learn(), topics=topics.model if topics else None)
         judged, odds, probabilities, decisions, commonest = data, found.odds, found.probabilities, found.decisions, found.majority
         if tested:
             judged, odds, commonest = tested, read_odds(ready, tested.contexts), majority(data.targets, len(tested.texts))
@@ -130,7 +130,7 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
         majority_evaluation = evaluate(judged, commonest.astype(float), commonest, config.data.seed)
         drawn = "documents (a row that names none counts as one)" if tested else _GROUPS[bool(config.data.passages)]
         table = scores_table(evaluation, majority_evaluation, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
-        effort = None if tested else measure_effort(config, scheme, data, probabilities, decisions)
+        effort = None if tested else measure_effort(config, scheme, data, probabilities, decisions, marked)
         for line, metrics in [(one.line, one.flat()) for one in (effort, topics) if one is not None]:
             table += "\n" + line
             log.log_metrics(metrics)

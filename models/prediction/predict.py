@@ -10,7 +10,7 @@ from typing import Any
 from ...annotation.documents import Document, identify_language
 from ...annotation.errors import NewsmarkError
 from ...annotation.splitting.passages import Passage, split_passages
-from ...annotation.suggestions import SuggestedSpan
+from ...annotation.suggestions import SuggestedSpan, moved
 from ..context import PassageInContext, in_reading_order
 from ..model import REVIEW_RISK, TrainedModel, risk
 from ..topics import TopicPrediction
@@ -109,9 +109,7 @@ def predict_articles(
 
 def spans_in_article(passages: Iterable[tuple[Passage, Prediction]]) -> list[SuggestedSpan]:
     """Collect the spans of an article's passages, with offsets in the article, in reading order."""
-    return [
-        replace(span, start=passage.start + span.start, end=passage.start + span.end) for passage, prediction in passages for span in prediction.spans or ()
-    ]
+    return [moved(span, passage.start) for passage, prediction in passages for span in prediction.spans or ()]
 
 
 def _with_spans(model: TrainedModel, context: PassageInContext, found: Prediction) -> Prediction:

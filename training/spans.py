@@ -1,0 +1,292 @@
+"""Learning where spans begin and end and of which kind they are, from spans that annotators marked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+
+from ..annotation.annotations import Annotation, annotations_by_document, read_annotations, spans_of_passages
+from ..annotation.documents import Document, read_documents
+from ..annotation.errors import NewsmarkError
+from ..annotation.files import read_jsonl
+from ..annotation.labels import LabelScheme
+from ..annotation.splitting.passages import split_passages
+from ..annotation.suggestions import kind_by_rule
+from ..models.borders import Borders, features, word_places
+from ..models.context import PassageInContext, in_reading_order
+from ..models.span_kinds import KindModel, kind_features
+from ..models.spans import SpanFinder
+from .config import Config
+
+FOLDER = "spans"
+"""Folder of the corpus with its passages whose spans are marked."""
+
+OWN = 12
+"""Articles of a desk's own that have a label from which on these say what is better: its annotators may mark otherwise than the corpus."""
+
+_LEAST = 30  # passages of a label to learn from
+_PARTS = 4  # one of this number of parts, of whole documents, says what is better
+_SEEN = 3  # how often a feature must occur
+_SMALL = 0.05  # weights below it are left out
+_STRONG = 1.0  # C of the logistic regressions
+_SEVERAL = 0.1  # part of a label's passages with several spans
+
+
+@dataclass(frozen=True)
+class MarkedPassage:
+    """The spans of one label in a passage.
+
+    Attributes:
+        context: the passage.
+        document: what it belongs to.
+        label: of the spans.
+        spans: offsets in the passage, in order.
+        kinds: of each span; None where the label has none.
+        own: it is of the desk's annotated articles, and not of the corpus.
+    """
+
+    context: PassageInContext
+    document: str
+    label: str
+    spans: tuple[tuple[int, int], ...]
+    kinds: tuple[str | None, ...]
+    own: bool = False
+
+
+def read_marked(bootstrap: str, scheme: LabelScheme) -> list[MarkedPassage]:
+    """Read the marked passages that a corpus has in its folder ``spans`` (JSONL); none where there is no such folder.
+
+    Raises:
+        NewsmarkError: a row is not as it must be; the message names file and line.
+    """
+    found: list[MarkedPassage] = []
+    for path in sorted((Path(bootstrap) / FOLDER).glob("*.jsonl")) if bootstrap else []:
+        for where, row in read_jsonl(path):
+            try:
+                found += _marked(row, scheme)
+            except (KeyError, TypeError, ValueError):
+                raise NewsmarkError(f"{where}: no passage with 'document', 'text' and 'spans' whose offsets are in the text") from None
+    return found
+
+
+def marked_in(documents: Iterable[Document], annotations: Mapping[str, Annotation], scheme: LabelScheme) -> list[MarkedPassage]:
+    """Find the spans in the passages of annotated documents.
+
+    Args:
+        documents: the documents.
+        annotations: one of each, by its id; documents without one are passed over.
+        scheme: labels and topics.
+    """
+    found = []
+    for document in documents:
+        if (annotation := annotations.get(document.id)) is None:
+            continue
+        passages = split_passages(document.text, document.language)
+        contexts = in_reading_order([passage.text for passage in passages])
+        for passage, context, spans in zip(passages, contexts, spans_of_passages(passages, annotation.spans, scheme), strict=True):
+            for label in dict.fromkeys(span.label for span in spans):
+                own = [span for span in spans if span.label == label]
+                places = tuple((max(span.start, passage.start) - passage.start, min(span.end, passage.end) - passage.start) for span in own)
+                found.append(MarkedPassage(context, document.id, label, places, tuple(span.kind for span in own), True))
+    return found
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Articles with what annotators marked, and what learns from it.
+
+    Attributes:
+        documents: all articles.
+        right: what was marked, by the id of the document: the ground truth, or what the only annotator marked.
+        learner: learns from these and from the corpus.
+    """
+
+    documents: list[Document]
+    right: dict[str, Annotation]
+    learner: SpanLearner
+
+
+def load_marked(config: Config, scheme: LabelScheme) -> Marked:
+    """Read the articles and the corpus that a configuration names.
+
+    Raises:
+        NewsmarkError: a file can't be used.
+    """
+    documents = list(read_documents(Path(path) for path in config.data.documents)) if config.data.documents else []
+    annotations = annotations_by_document(read_annotations(Path(config.data.annotations), documents, scheme)) if documents else {}
+    right = {name: one for name, some in annotations.items() if (one := _right(some)) is not None}
+    return Marked(documents, right, SpanLearner([*read_marked(config.data.bootstrap, scheme), *marked_in(documents, right, scheme)], scheme))
+
+
+def _right(annotations: list[Annotation]) -> Annotation | None:
+    own = [one for one in annotations if not one.skipped]
+    own = [one for one in own if one.ground_truth] or own
+    return own[0] if len(own) == 1 else None
+
+
+class SpanLearner:
+    """Learns from marked passages, of all documents or of some; what each passage is described by is computed once.
+
+    Args:
+        marked: passages with their spans.
+        scheme: labels with their kinds.
+    """
+
+    def __init__(self, marked: Sequence[MarkedPassage], scheme: LabelScheme) -> None:
+        self._kinds = {label.name: label.kinds for label in scheme.labels if label.kinds}
+        self._of: dict[str, list[MarkedPassage]] = {}
+        for one in marked:
+            self._of.setdefault(one.label, []).append(one)
+        self._words = {label: _WordTable(some) for label, some in self._of.items() if len(some) >= _LEAST}
+
+    def learn(self, without: Collection[str] = ()) -> SpanFinder:
+        """Learn, and take for each label what is best on a part of the documents that was not learned from: whole passages, a rule, or what is learned.
+
+        Args:
+            without: documents to leave out.
+        """
+        borders: dict[str, Borders] = {}
+        kinds: dict[str, KindModel] = {}
+        for label, some in self._of.items():
+            rows = [row for row, one in enumerate(some) if one.document not in without]
+            own = [row for row in rows if some[row].own]
+            enough = len({some[row].document for row in own}) >= OWN
+            judges = {row for row in (own if enough else rows) if _part_of(some[row].document) == 0}
+            sources = [source for source in ([rows, own] if enough and len(own) < len(rows) else [rows]) if set(source) - judges]
+            if len(rows) >= _LEAST and judges and sources:
+                chosen = self._best_borders(label, sources, judges)
+                borders |= {label: chosen} if chosen else {}
+                learned = self._best_kinds(label, sources, judges) if label in self._kinds else None
+                kinds |= {label: learned} if learned else {}
+        return SpanFinder(self._kinds, borders, kinds)
+
+    def _best_borders(self, label: str, sources: list[list[int]], judges: set[int]) -> Borders | None:
+        """What has most borders right: None for whole passages, the rule, or what is learned, which then learns from the judges, too."""
+        test, table = [self._of[label][row] for row in sorted(judges)], self._words[label]
+        choices: list[tuple[Borders | None, list[int]]] = [(None, []), (Borders(), [])]
+        choices += [(table.fit([row for row in source if row not in judges]), source) for source in sources]
+        scores = [exact_f1(test, one.find if one else lambda text: [(0, len(text))]) for one, _ in choices]
+        best, source = choices[int(np.argmax(scores))]  # the first, and so the simplest, of equal ones
+        return table.fit(source) if best and source else best
+
+    def _best_kinds(self, label: str, sources: list[list[int]], judges: set[int]) -> KindModel | None:
+        """What is right most often: None for the rule, or what is learned."""
+        some = self._of[label]
+        asked = [(some[row], place, kind) for row in sorted(judges) for place, kind in zip(some[row].spans, some[row].kinds, strict=True)]
+        right = [sum(kind_by_rule(label, self._kinds[label], one.context.text[slice(*place)]) == kind for one, place, kind in asked)]
+        for source in sources:
+            model = _fit_kinds([some[row] for row in source if row not in judges])
+            right.append(sum(model.find(one.context) == kind for one, _, kind in asked) if model else 0)
+        best = int(np.argmax(right))
+        return _fit_kinds([some[row] for row in sources[best - 1]]) if best else None
+
+
+def exact_f1(marked: Iterable[MarkedPassage], find: Callable[[str], list[tuple[int, int]]]) -> float:
+    """F1 of spans of which both borders are right."""
+    right = found = wanted = 0
+    for one in marked:
+        made = set(find(one.context.text))
+        right, found, wanted = right + len(made & {*one.spans}), found + len(made), wanted + len({*one.spans})
+    return 2 * right / (found + wanted) if found + wanted else 0.0
+
+
+class _WordTable:
+    """The words of some marked passages of one label, described by features, and which of them spans begin with, go over and end with."""
+
+    def __init__(self, marked: Sequence[MarkedPassage]) -> None:
+        every = [features(one.context.text) for one in marked]
+        counts = Counter(name for words in every for word in words for name in word)
+        self._names = sorted(name for name, count in counts.items() if count >= _SEEN)
+        self._matrix = _matrix((word for words in every for word in words), self._names)
+        ends = np.cumsum([0, *map(len, every)])
+        self._ranges = [np.arange(start, end) for start, end in pairwise(ends)]
+        self._roles = np.concatenate([_roles(one) for one in marked])
+        self._several = [len(one.spans) > 1 for one in marked]
+
+    def fit(self, rows: Sequence[int]) -> Borders | None:
+        """Fit the three regressions to the passages with these indices; None where a role is always or never taken."""
+        words = np.concatenate([self._ranges[row] for row in rows])
+        found = []
+        for role in self._roles[words].T:
+            if role.all() or not role.any():
+                return None
+            found.append(_weights(_regression(self._matrix[words], role), self._names))
+        return Borders(tuple(found), bool(np.mean([self._several[row] for row in rows]) >= _SEVERAL))
+
+
+def _roles(one: MarkedPassage) -> NDArray[np.bool_]:
+    """Words × (begins a span, is in one, ends one)."""
+    places = word_places(one.context.text)
+    found = np.zeros((len(places), 3), dtype=bool)
+    for start, end in one.spans:
+        inside = [row for row, (first, last) in enumerate(places) if first < end and last > start]
+        if inside:
+            found[inside[0], 0] = found[inside[-1], 2] = True
+            found[inside, 1] = True
+    return found
+
+
+def _fit_kinds(marked: Sequence[MarkedPassage]) -> KindModel | None:
+    """Fit a regression for each kind; None where there is only one."""
+    examples = [(kind_features(one.context), kind) for one in marked for kind in one.kinds if kind is not None]
+    names = sorted({name for known, _ in examples for name in known})
+    matrix, kinds = _matrix((known for known, _ in examples), names), np.array([kind for _, kind in examples])
+    if len(set(kinds.tolist())) < 2:
+        return None
+    return KindModel({kind: _weights(_regression(matrix, kinds == kind), names) for kind in sorted(set(kinds.tolist()))})
+
+
+def _matrix(described: Iterable[Mapping[str, float]], names: Sequence[str]) -> csr_matrix:
+    columns = {name: column for column, name in enumerate(names)}
+    values: list[float] = []
+    indices: list[int] = []
+    ends = [0]
+    for one in described:
+        known = [(columns[name], value) for name, value in one.items() if name in columns]
+        indices += [column for column, _ in known]
+        values += [value for _, value in known]
+        ends.append(len(indices))
+    shape = (len(ends) - 1, len(names))
+    return csr_matrix((np.array(values), np.array(indices, dtype=np.int32), np.array(ends, dtype=np.int32)), shape=shape)
+
+
+def _regression(matrix: csr_matrix, wanted: NDArray[np.bool_]) -> Any:
+    return LogisticRegression(C=_STRONG, solver="liblinear", random_state=0).fit(matrix, wanted)
+
+
+def _weights(model: Any, names: Sequence[str]) -> dict[str, float]:
+    found = {name: round(float(weight), 3) for name, weight in zip(names, model.coef_[0], strict=True) if abs(weight) >= _SMALL}
+    return {"": round(float(model.intercept_[0]), 3)} | found
+
+
+def is_held_out(document: str) -> bool:
+    """Whether a measurement on the corpus is of this document, and so must not learn from it: one in four; the same everywhere."""
+    return _part_of(f"held out {document}") == 0
+
+
+def _part_of(document: str) -> int:
+    """The part of a document; the same on every machine and in every run."""
+    return int.from_bytes(hashlib.sha256(document.encode()).digest()[:8]) % _PARTS
+
+
+def _marked(row: Mapping[str, Any], scheme: LabelScheme) -> Iterator[MarkedPassage]:
+    text = row["text"]
+    context = PassageInContext(text, row.get("before") or "", row.get("after") or "")
+    for label in dict.fromkeys(span["label"] for span in row["spans"]):
+        if label not in scheme.label_names:
+            continue
+        spans = sorted((int(span["start"]), int(span["end"]), span.get("kind")) for span in row["spans"] if span["label"] == label)
+        if not all(0 <= start < end <= len(text) for start, end, _ in spans):
+            raise ValueError("offsets outside the text")
+        kinds = tuple(kind if kind in scheme.label(label).kinds else None for _, _, kind in spans)
+        yield MarkedPassage(context, str(row["document"]), label, tuple((start, end) for start, end, _ in spans), kinds)
