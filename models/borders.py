@@ -23,6 +23,7 @@ _WORD = re.compile(rf"[{_ALONE}]|\d+(?:[.,'’\u00a0\u202f ]\d{{3}}(?!\d)){{0,6}
 _AROUND = 3  # words on each side that are looked at
 _FAR = 9  # words from which on a number is far
 _LONGEST = 30  # words of a span of a label that has several in a passage
+_EACH = 1.0  # logarithmic odds that one span more must be worth: a label that is wrongly given costs an edit for each
 _INSIDE = 0.5  # weight of the words inside beside those at the borders
 _ENDS = " \t\u00a0.。!?…।؟！？"
 
@@ -142,7 +143,7 @@ def _best_stretches(begin: Sequence[float], inside: Sequence[float], end: Sequen
         best, since, total = sums[-1], None, 0.0
         for first in range(last, max(-1, last - _LONGEST), -1):
             total += inside[first]
-            if (value := sums[first] + begin[first] + total + end[last]) > best:
+            if (value := sums[first] + begin[first] + total + end[last] - _EACH) > best:
                 best, since = value, first
         sums.append(best)
         back.append(since)

@@ -140,14 +140,17 @@ class SpanLearner:
     Args:
         marked: passages with their spans.
         scheme: labels with their kinds.
+
+    Attributes:
+        marked: the passages of each label.
     """
 
     def __init__(self, marked: Sequence[MarkedPassage], scheme: LabelScheme) -> None:
         self._kinds = {label.name: label.kinds for label in scheme.labels if label.kinds}
-        self._of: dict[str, list[MarkedPassage]] = {}
+        self.marked: dict[str, list[MarkedPassage]] = {}
         for one in marked:
-            self._of.setdefault(one.label, []).append(one)
-        self._words = {label: _WordTable(some) for label, some in self._of.items() if len(some) >= _LEAST}
+            self.marked.setdefault(one.label, []).append(one)
+        self._words = {label: _WordTable(some) for label, some in self.marked.items() if len(some) >= _LEAST}
 
     def learn(self, without: Collection[str] = ()) -> SpanFinder:
         """Learn, and take for each label what is best on a part of the documents that was not learned from: whole passages, a rule, or what is learned.
@@ -157,7 +160,7 @@ class SpanLearner:
         """
         borders: dict[str, Borders] = {}
         kinds: dict[str, KindModel] = {}
-        for label, some in self._of.items():
+        for label, some in self.marked.items():
             rows = [row for row, one in enumerate(some) if one.document not in without]
             own = [row for row in rows if some[row].own]
             enough = len({some[row].document for row in own}) >= OWN
@@ -172,7 +175,7 @@ class SpanLearner:
 
     def _best_borders(self, label: str, sources: list[list[int]], judges: set[int]) -> Borders | None:
         """What has most borders right: None for whole passages, the rule, or what is learned, which then learns from the judges, too."""
-        test, table = [self._of[label][row] for row in sorted(judges)], self._words[label]
+        test, table = [self.marked[label][row] for row in sorted(judges)], self._words[label]
         choices: list[tuple[Borders | None, list[int]]] = [(None, []), (Borders(), [])]
         choices += [(table.fit([row for row in source if row not in judges]), source) for source in sources]
         scores = [exact_f1(test, one.find if one else lambda text: [(0, len(text))]) for one, _ in choices]
@@ -181,7 +184,7 @@ class SpanLearner:
 
     def _best_kinds(self, label: str, sources: list[list[int]], judges: set[int]) -> KindModel | None:
         """What is right most often: None for the rule, or what is learned."""
-        some = self._of[label]
+        some = self.marked[label]
         asked = [(some[row], place, kind) for row in sorted(judges) for place, kind in zip(some[row].spans, some[row].kinds, strict=True)]
         right = [sum(kind_by_rule(label, self._kinds[label], one.context.text[slice(*place)]) == kind for one, place, kind in asked)]
         for source in sources:

@@ -42,6 +42,7 @@ def test_scores_are_printed_with_intervals_beside_the_majority(baseline_run):
         assert name in baseline_run.stdout
     assert re.search(r"macro F1 .*\d\.\d\d–\d\.\d\d", baseline_run.stdout)
     assert re.search(r"^Edits per article from suggestions .*, 5 articles: .* from nothing 23\.0\.$", baseline_run.stdout, re.MULTILINE)  # 115 spans
+    assert re.search(r"^Spans suggested and marked: F1 0\.\d\d with both borders right, 0\.\d\d by characters\.$", baseline_run.stdout, re.MULTILINE)
 
 
 def test_what_is_for_review_and_the_calibration_error_are_printed(baseline_run, run):

@@ -1,0 +1,70 @@
+"""Benchmark of the spans: borders and kinds on the marked documents of the corpus that were not learned from, and on the seeds: ``make bench``.
+
+Every passage is given its true labels, so that only borders and kinds can be wrong.
+"""
+
+import sys
+from pathlib import Path
+
+from newsmark.annotation.annotations import Span
+from newsmark.annotation.commandline import run_command
+from newsmark.annotation.edits import count_edits
+from newsmark.annotation.labels import load_labels
+from newsmark.annotation.suggestions import kind_by_rule
+from newsmark.models.borders import Borders
+from newsmark.models.spans import SpanFinder
+from newsmark.training.config import load_config
+from newsmark.training.effort import SpanCounts
+from newsmark.training.spans import is_held_out, load_marked
+
+SCHEME = load_labels()
+KINDS = {label.name: label.kinds for label in SCHEME.labels if label.kinds}
+
+
+def finders_for(label, learned):
+    """What is compared, by its name."""
+    return {"whole passages": SpanFinder(KINDS), "without final punctuation": SpanFinder(KINDS, {label: Borders()}), "newsmark": learned}
+
+
+def as_spans(label, places, kinds):
+    return [Span(f"{number}", *place, label, kind) for number, (place, kind) in enumerate(zip(places, kinds, strict=True))]
+
+
+def measure(pairs, label):
+    """Print a table of the passages with a label: F1 of spans and characters, edits, right kinds; ``pairs`` holds passages with the finder of each."""
+    some = [(one, finder) for one, finder in pairs if one.label == label]
+    print(f"{label}, {len(some)} passages, {sum(len(one.spans) for one, _ in some)} spans")
+    for name in finders_for(label, SpanFinder()):
+        counts, edits, right = SpanCounts(), 0, 0
+        for one, finder in some:
+            found = finders_for(label, finder)[name].find(one.context, {label: 1.0})
+            made = as_spans(label, [(span.start, span.end) for span in found], [span.kind for span in found])
+            wanted = as_spans(label, one.spans, one.kinds)
+            counts += SpanCounts.of(made, wanted)
+            edits += count_edits(made, wanted).total
+            kinds = KINDS.get(label, ())
+            right += bool(kinds) and (found[0].kind or kind_by_rule(label, kinds, one.context.text)) == one.kinds[0]
+        kind = f", kind {right / len(some):.2f}" if label in KINDS else ""
+        print(f"  {name:<26} F1 {counts.exact_f1:.2f} exact, {counts.overlap_f1:.2f} by characters{kind}; {edits} edits")
+
+
+def main():
+    """Print the tables."""
+    marked = load_marked(load_config(Path("configs/baseline.yaml"), {}), SCHEME)
+    every = [one for some in marked.learner.marked.values() for one in some]
+    held = {one.document for one in every if not one.own and is_held_out(one.document)}
+    finder = marked.learner.learn(without=held)
+    seeds = {document.id: document.group for document in marked.documents}
+    finders = {group: marked.learner.learn(without={name for name, other in seeds.items() if other == group}) for group in dict.fromkeys(seeds.values())}
+    parts = {
+        f"Documents of the corpus, {len(held)} that were not learned from": [(one, finder) for one in every if one.document in held],
+        "Seeds, each learned from the others and the corpus": [(one, finders[seeds[one.document]]) for one in every if one.own],
+    }
+    for title, pairs in parts.items():
+        print(title)
+        for label in ("commitment", "statistic", "quote"):
+            measure(pairs, label)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command("spans", "--debug" in sys.argv, main))
