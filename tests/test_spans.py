@@ -9,7 +9,7 @@ from newsmark.annotation.annotations import Annotation, Span
 from newsmark.annotation.documents import Document
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.labels import Label, LabelScheme, load_labels
-from newsmark.models.borders import Borders, _best_stretch, _best_stretches, features, word_places
+from newsmark.models.borders import _EACH, Borders, _best_stretch, _best_stretches, features, word_places
 from newsmark.models.context import PassageInContext
 from newsmark.models.spans import SpanFinder
 from newsmark.training.effort import SpanCounts
@@ -57,7 +57,7 @@ def test_the_stretches_found_have_the_greatest_sum():
         begin, inside, end = ([drawn.uniform(-2, 2) for _ in range(5)] for _ in range(3))
 
         def worth(stretches, begin=begin, inside=inside, end=end):
-            return sum(begin[first] + sum(inside[first : last + 1]) + end[last] for first, last in stretches)
+            return sum(begin[first] + sum(inside[first : last + 1]) + end[last] - _EACH for first, last in stretches)
 
         single = [(first, last) for first in range(5) for last in range(first, 5)]
         assert worth(_best_stretch(begin, inside, end)) == pytest.approx(max(worth([one]) for one in single))

@@ -31,8 +31,9 @@ from .config import Config
 FOLDER = "spans"
 """Folder of the corpus with its passages whose spans are marked."""
 
-OWN = 12
-"""Articles of a desk's own that have a label from which on these say what is better: its annotators may mark otherwise than the corpus."""
+DOCUMENTS = 12
+"""Documents with a label from which on there is something to learn from. From as many articles of the desk on, these alone say what is best: its annotators
+may mark otherwise than the corpus."""
 
 _LEAST = 30  # passages of a label to learn from
 _PARTS = 4  # one of this number of parts, of whole documents, says what is better
@@ -163,10 +164,10 @@ class SpanLearner:
         for label, some in self.marked.items():
             rows = [row for row, one in enumerate(some) if one.document not in without]
             own = [row for row in rows if some[row].own]
-            enough = len({some[row].document for row in own}) >= OWN
+            count, enough = len({some[row].document for row in rows}), len({some[row].document for row in own}) >= DOCUMENTS
             judges = {row for row in (own if enough else rows) if _part_of(some[row].document) == 0}
             sources = [source for source in ([rows, own] if enough and len(own) < len(rows) else [rows]) if set(source) - judges]
-            if len(rows) >= _LEAST and judges and sources:
+            if len(rows) >= _LEAST and count >= DOCUMENTS and judges and sources:
                 chosen = self._best_borders(label, sources, judges)
                 borders |= {label: chosen} if chosen else {}
                 learned = self._best_kinds(label, sources, judges) if label in self._kinds else None
