@@ -13,17 +13,20 @@ import onnx
 import pytest
 import torch
 from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.labels import Topic
 from newsmark.models.calibration import Calibration, log_odds
 from newsmark.models.classifier import Embeds
 from newsmark.models.context import in_reading_order
 from newsmark.models.model import TrainedModel
 from newsmark.models.saved import load_model, save_model
+from newsmark.models.topics import article_vector
 from newsmark.models.transformer.finish import choose_graph
 from newsmark.models.transformer.reader import FLOAT, INT8, GraphSettings, SavedTransformer
 from newsmark.models.transformer.settings import TransformerSettings
 from newsmark.models.transformer.trainer import Transformer
 from newsmark.training.calibration import fit_calibrations
 from newsmark.training.dataset import LabelledPassages
+from newsmark.training.topics import _definition_lines
 from safetensors.numpy import load_file
 
 ROOT = Path(__file__).parent.parent
@@ -253,6 +256,18 @@ def test_saved_graphs_also_give_the_vectors_that_probabilities_are_made_from(sav
     assert np.array_equal(np.concatenate([small.vectors([text]) for text in texts]), small.vectors(texts))
     assert isinstance(small, Embeds)
     assert small.vectors([]).shape == (0, 32)
+
+
+def test_articles_are_compared_with_the_definitions_of_topics_in_a_saved_models_vectors(saved):
+    classifier = SavedTransformer(saved, GraphSettings(32, INT8))
+    topics = [Topic("school", "skolor bygga lovar", "#000000", "a"), Topic("number", "antalet procent steg", "#000000", "b")]
+    words = [["solen", "sken", "över", "staden", "igår", "och"][number % 6 :] + WORDS[number : number + 2] for number in range(12)]
+    names, texts = np.array([f"d{number}" for number in range(12)]), [" ".join(some) for some in words]
+    languages = np.full(12, "sv")
+    corpus = LabelledPassages(LABELS, texts, np.zeros((12, 2), np.float32), names, names, languages, names, [(0, 1)] * 12, np.full(12, "article"))
+    lines = _definition_lines(classifier, topics, corpus, [])
+    scores = np.array([[article_vector(classifier, [topic.definition]) @ weights + intercept for weights, intercept in lines] for topic in topics])
+    assert scores.argmax(axis=1).tolist() == [0, 1]
 
 
 def test_texts_that_are_longer_than_what_is_read_are_known(saved):
