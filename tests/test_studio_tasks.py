@@ -263,5 +263,5 @@ def test_a_label_that_gets_kinds_keeps_what_was_marked_without_one():
 def test_the_instructions_say_how_to_work_and_show_examples():
     label = replace(SCHEME.labels[0], examples=("Vi lovar <mer>.",))
     html = instructions_html(replace(SCHEME, labels=(label,)))
-    assert "<li>Vi lovar &lt;mer&gt;.</li></ul>" in html
+    assert "<ul><li>– Vi lovar &lt;mer&gt;.</li></ul>" in html
     assert html.count("<ol") == 1

@@ -18,17 +18,16 @@ DISPUTED, REJECTED = "disputed", "rejected"
 _BAR = "position: sticky; top: 0; z-index: 5; padding: 4px 0; background: var(--color-neutral-background, #fff)"
 """Style of the labels and kinds: they stay in view while the text is scrolled."""
 
-_LIST = "list-style: revert; padding-left: 1.5em"
-_HEAD = '<p style="font-weight: bold; margin-top: 0.8em">{}</p>'
-"""Label Studio's page takes bullets and space away from lists and paragraphs."""
+_HEAD = "<p><br><b>{}</b></p>"
+"""Label Studio's page takes bullets, numbers, space and styles away: they are written out."""
 
-_HOW = f"""{_HEAD.format("How to work")}<ol style="{_LIST}">
-<li>Once on each computer: click the sliders below the text and switch on <b>Keep label selected after creating a region</b>.</li>
-<li>The suggestions are marked already: correct them, add what is missing, choose the topics below the text, and press Ctrl+Enter to submit.</li>
-<li>To mark: press the key of a label once, then drag over one stretch after another; halves of words are taken as whole ones. Esc puts the label away.</li>
-<li>To delete: click a mark, each further one with Ctrl, and press Backspace once for all of them. To change their label, press its key instead.</li>
-<li>Mark the whole sentence where all of it has the label, else the part that has it. One stretch may have several labels: mark it once with each.</li>
-<li>What you do is kept as a draft; Submit sends it, and Update changes what you have sent. Skip is for texts that can't be judged.</li>
+_HOW = f"""{_HEAD.format("How to work")}<ol>
+<li>1. Once on each computer: click the sliders below the text and switch on <b>Keep label selected after creating a region</b>.</li>
+<li>2. The suggestions are marked already: correct them, add what is missing, choose the topics below the text, and press Ctrl+Enter to submit.</li>
+<li>3. To mark: press the key of a label once, then drag over one stretch after another; halves of words are taken as whole ones. Esc puts the label away.</li>
+<li>4. To delete: click a mark, each further one with Ctrl, and press Backspace once for all of them. To change their label, press its key instead.</li>
+<li>5. Mark the whole sentence where all of it has the label, else the part that has it. One stretch may have several labels: mark it once with each.</li>
+<li>6. What you do is kept as a draft; Submit sends it, and Update changes what you have sent. Skip is for texts that can't be judged.</li>
 </ol>"""
 
 
@@ -101,8 +100,8 @@ def interface_xml(scheme: LabelScheme, adjudicating: bool = False, former: bool 
 
 def instructions_html(scheme: LabelScheme, adjudicating: bool = False) -> str:
     """Make the annotators' instructions from the definitions of the labels file, with how to adjudicate where that is the task."""
-    labels = "".join(f"<li><b>{escape(label.name)}</b>: {escape(label.definition)}{_extra(label)}</li>" for label in scheme.labels)
-    topics = "".join(f"<li><b>{escape(topic.name)}</b> (key {escape(topic.hotkey)}): {escape(topic.definition)}</li>" for topic in scheme.topics)
+    labels = "".join(f"<li>• <b>{escape(label.name)}</b>: {escape(label.definition)}{_extra(label)}</li>" for label in scheme.labels)
+    topics = "".join(f"<li>• <b>{escape(topic.name)}</b> (key {escape(topic.hotkey)}): {escape(topic.definition)}</li>" for topic in scheme.topics)
     how = (
         "<p>What is in dispute is listed above the text, with who marked it and who did not; what all annotators agree on is marked already. Mark what "
         "you think is right, and submit. A task that is submitted as it was shown decides nothing and is reported: if nothing of what is in dispute is "
@@ -110,9 +109,9 @@ def instructions_html(scheme: LabelScheme, adjudicating: bool = False) -> str:
     )
     return (how if adjudicating else "") + (
         "<p>Mark every stretch of text that carries a label, and choose the topics of the whole article. Labels combine freely, unless it "
-        f'is said otherwise; no label is a normal outcome.</p>{_HOW}{_HEAD.format("Labels")}<ul style="{_LIST}">{labels}</ul>'
-        f'{_HEAD.format("Topics")}<ul style="{_LIST}">{topics}</ul>'
-        '<p style="margin-top: 0.8em">The codebook, annotation/CODEBOOK.md in newsmark\'s repository, has all rules and many examples.</p>'
+        f"is said otherwise; no label is a normal outcome.</p>{_HOW}{_HEAD.format('Labels')}<ul>{labels}</ul>"
+        f"{_HEAD.format('Topics')}<ul>{topics}</ul>"
+        "<p><br>The codebook, annotation/CODEBOOK.md in newsmark's repository, has all rules and many examples.</p>"
     )
 
 
@@ -160,5 +159,5 @@ def _extra(label: Label) -> str:
     keys = [(mark_name(label.name, kind), key) for kind, key in label.marks.items()]
     said = ["Mark it with " + " or ".join(f"{name} (key {key})" if key else name for name, key in keys) + "."]
     said += ["Excludes all other labels."] if label.exclusive else []
-    examples = "".join(f"<li>{escape(one)}</li>" for one in label.examples)
-    return "".join(f" <i>{escape(one)}</i>" for one in said) + (f'<ul style="{_LIST}">{examples}</ul>' if examples else "")
+    examples = "".join(f"<li>– {escape(one)}</li>" for one in label.examples)
+    return "".join(f" <i>{escape(one)}</i>" for one in said) + (f"<ul>{examples}</ul>" if examples else "")
