@@ -53,6 +53,14 @@ def to_be_named(documents: Path) -> str:
     return f"; add {os.path.relpath(documents, desk.file.parent)} to 'documents' in {shown(desk.file)}, so that the other commands read it, too"
 
 
+def annotated_sources(folder: str | None) -> tuple[list[str], str]:
+    """Documents and annotations of a folder such as seeds; where none is named, those of the desk."""
+    desk = current_desk()
+    if folder is None and desk.annotations is not None:
+        return list(map(str, desk.documents)), str(desk.annotations)
+    return [folder or "seeds"], str(Path(folder or "seeds") / "annotations.jsonl")
+
+
 @lru_cache(maxsize=2)
 def _read(file: Path, changed: int) -> Desk:  # noqa: ARG001 - a file that was changed is read again
     from .project_file import read_project_file  # pydantic takes a tenth of a second, which nobody without a project file needs to wait

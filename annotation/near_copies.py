@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from zlib import crc32
 
 SHORTEST = 40
 """Characters of a text that is compared by shingles; shorter ones ("Comment (0)") are near copies only where they are equal."""
@@ -40,17 +41,20 @@ class NearCopies:
 
     Args:
         known: the first texts.
+        one_in: compare one in this number of shingles, chosen by their hashes (Broder 1997, "On the resemblance and containment of documents"):
+            whole articles have so many that all of them would fill the memory.
     """
 
-    def __init__(self, known: Iterable[str] = ()) -> None:
+    def __init__(self, known: Iterable[str] = (), one_in: int = 1) -> None:
         self._sizes: list[int] = []
         self._with: dict[str, list[int]] = defaultdict(list)
+        self._one_in = one_in
         for text in dict.fromkeys(known):
-            self._insert(shingles(text))  # they may be near copies of each other: looking for those would take longest
+            self._insert(self._features(text))  # they may be near copies of each other: looking for those would take longest
 
     def add(self, text: str) -> bool:
         """Add a text, unless there is a near copy of it; says whether it was added."""
-        features = shingles(text)
+        features = self._features(text)
         if any(True for _ in self._find(features)):
             return False
         self._insert(features)
@@ -58,7 +62,11 @@ class NearCopies:
 
     def find(self, text: str) -> list[tuple[int, float]]:
         """Find the near copies of a text: the number of each, in the order in which different texts came, and its similarity."""
-        return list(self._find(shingles(text)))
+        return list(self._find(self._features(text)))
+
+    def _features(self, text: str) -> set[str]:
+        whole = shingles(text)
+        return {one for one in whole if crc32(one.encode()) % self._one_in == 0} or whole
 
     def _find(self, features: set[str]) -> Iterator[tuple[int, float]]:
         common = Counter(number for one in features for number in self._with.get(one, ()))

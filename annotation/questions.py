@@ -150,11 +150,10 @@ def choose_questions(candidates: Candidates, number: int, asked: Container[str] 
         The questions, about the most uncertain first; fewer than ``number`` where no more passages are in doubt.
     """
     copies = NearCopies(known)
-    middle = _log_odds(candidates.threshold)
-    doubtful = [(abs(_log_odds(one.probability) - middle), one) for one in candidates.rows if one.question.id not in asked]
-    doubtful = sorted((pair for pair in doubtful if pair[0] < math.log(_DOUBT)), key=lambda pair: (pair[0], pair[1].question.id))
+    fresh = [one for one in candidates.rows if one.question.id not in asked and in_doubt(one.probability, candidates.threshold)]
+    doubtful = sorted(fresh, key=lambda one: (distance(one.probability, candidates.threshold), one.question.id))
     queues: Mapping[tuple[str, str], tuple[deque[Question], deque[Question]]] = defaultdict(lambda: (deque(), deque()))
-    for _, one in doubtful:
+    for one in doubtful:
         queues[one.question.language, one.question.kind][one.probability < candidates.threshold].append(one.question)
     chosen: list[Question] = []
     for side in cycle((0, 1)):
@@ -172,6 +171,16 @@ def choose_questions(candidates: Candidates, number: int, asked: Container[str] 
 def _taken(queue: deque[Question]) -> Iterator[Question]:
     while queue:
         yield queue.popleft()
+
+
+def distance(probability: float, threshold: float) -> float:
+    """How far a probability is from the threshold, as logarithmic odds: 0 where the model is most uncertain."""
+    return abs(_log_odds(probability) - _log_odds(threshold))
+
+
+def in_doubt(probability: float, threshold: float) -> bool:
+    """Whether the model is uncertain whether a passage has a label."""
+    return distance(probability, threshold) < math.log(_DOUBT)
 
 
 def _log_odds(probability: float) -> float:

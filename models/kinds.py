@@ -7,6 +7,7 @@ reads what the trainer saved and is all that predicting needs. A new kind is suc
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ class Kind:
             not known, so that nothing may be kept). None where training is so fast that nothing need be kept.
         contributions: ``module:function`` that divides a text's scores among its characters (see ``classifier.Contributions``); None where they
             are no sum.
+        vectors: ``module:function`` that turns texts into vectors without training, and says with which C a logistic regression learns from
+            them: a quick stand-in for the kind where hundreds are trained (``train simulate``). None where there is none.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Kind:
     share: str | None = None
     stage: str | None = None
     contributions: str | None = None
+    vectors: str | None = None
 
     def load_settings(self) -> type[Any]:
         """Load the class of its settings; light, but for pydantic, which predicting has no need of."""
@@ -82,6 +86,11 @@ class Kind:
         found: Callable[[Path, str, Sequence[str]], list[str]] | None = _load(self.share) if self.share else None
         return found
 
+    def load_vectors(self) -> Callable[[Sequence[str]], tuple[Any, float]] | None:
+        """Load the function that turns texts into vectors; None where there is none."""
+        found: Callable[[Sequence[str]], tuple[Any, float]] | None = _load(self.vectors) if self.vectors else None
+        return found
+
     def load_stage(self) -> Any | None:
         """Load the module that keeps a trained classifier; None where there is none."""
         return importlib.import_module(f".{self.stage}", __package__) if self.stage else None
@@ -103,6 +112,7 @@ KINDS = {
             format=6,
             requirements=(*_EVERYWHERE, "scipy"),
             contributions="baseline.contributions:contributions",
+            vectors="baseline.vectors:vectors_of",
         ),
         Kind(
             name="transformer",
@@ -114,6 +124,7 @@ KINDS = {
             finish="transformer.finish:finish",
             share="transformer.sharing:share",
             stage="transformer.stage",
+            vectors="transformer.vectors:vectors_of",
         ),
         Kind(
             name="static",

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..annotation.commandline import common_options, json_option, open_closed_streams, print_json, run_command, whole_number
-from ..annotation.desk import current_desk
+from ..annotation.desk import annotated_sources, current_desk
 from ..annotation.desk_options import add_labels
 from ..annotation.errors import NewsmarkError, UsageError
 from ..annotation.labels import load_labels
 from ..annotation.yaml_files import fields_of, is_list
 from .config import Config, all_fields, flag_of, load_config, parts
+from .simulate_command import add_simulate
 
 if TYPE_CHECKING:
     from .stages import Stages
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     curve = commands.add_parser("curve", parents=shared, help="print the score against the number of annotated articles trained on")
     _add_configuration(curve)
     curve.set_defaults(run=_curve)
+    add_simulate(commands, shared)
     suspects = commands.add_parser("suspects", parents=shared, help="list annotations that look wrong by a run's out-of-fold predictions")
     suspects.add_argument("run_id", metavar="RUN", help="run id")
     suspects.add_argument("--annotations", type=Path, metavar="FILE", help="where the tasks' pages in Label Studio are (default: what the run was trained on)")
@@ -293,7 +295,7 @@ def _corpus(arguments: argparse.Namespace) -> None:
     scheme = load_labels(arguments.labels_file)
     data = load_labelled(arguments.path, scheme, scheme.label_names)  # a second labelling may not have a label that the first one has
     relabelled = compare_labellings(data, load_labelled(arguments.relabelled, scheme, scheme.label_names)) if arguments.relabelled else None
-    documents, annotations = _annotated(arguments.seeds)
+    documents, annotations = annotated_sources(arguments.seeds)
     seeds = load_passages(documents, annotations, str(arguments.labels_file))
     facts = measure_corpus(data, seeds, scheme.exclusive_names)
     if not arguments.json:
@@ -305,14 +307,6 @@ def _corpus(arguments: argparse.Namespace) -> None:
     print("no near duplicate or translation between these passages and the seeds")
     if relabelled:
         print(f"\n{relabelling_table(relabelled)}")
-
-
-def _annotated(seeds: str | None) -> tuple[list[str], str]:
-    """Documents and annotations of a folder such as seeds; where none is named, those of the desk."""
-    desk = current_desk()
-    if seeds is None and desk.annotations is not None:
-        return list(map(str, desk.documents)), str(desk.annotations)
-    return [seeds or "seeds"], str(Path(seeds or "seeds") / "annotations.jsonl")
 
 
 def _curve(arguments: argparse.Namespace) -> None:

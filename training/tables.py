@@ -75,11 +75,11 @@ def comparison_table(runs: Sequence[LoggedRun], same_passages: bool = False) -> 
 def paired_table(first: LoggedRun, other: LoggedRun, comparison: Comparison) -> str:
     """Lay out how another run differs from the first one on the same passages."""
     rows = [
-        [label, _signed(interval.value), _signed_range(interval), str(test.only_first), str(test.only_other), _p_value(test.p_value)]
+        [label, signed(interval.value), signed_range(interval), str(test.only_first), str(test.only_other), _p_value(test.p_value)]
         for label, interval, test in zip(comparison.labels, comparison.differences.labels, comparison.tests, strict=True)
     ]
     for name, interval in (("macro F1", comparison.differences.macro_f1), ("micro F1", comparison.differences.micro_f1)):
-        rows.append([name, _signed(interval.value), _signed_range(interval), "", "", ""])
+        rows.append([name, signed(interval.value), signed_range(interval), "", "", ""])
     headers = ["label", "F1 difference", "95 % interval", f"only {first.name}\nis right", f"only {other.name}\nis right", "McNemar p"]
     table = tabulate(rows, headers=headers, colalign=("left", *["right"] * 5), disable_numparse=True)
     return (
@@ -120,12 +120,19 @@ def _range(interval: Interval) -> str:
     return f"{interval.low:.2f}–{interval.high:.2f}"
 
 
-def _signed(value: float) -> str:
-    return f"{round(value, 2) + 0.0:+.2f}"  # no -0.00
+def signed(value: float, digits: int = 2) -> str:
+    """Write a difference with its sign."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}"  # no -0.00
 
 
-def _signed_range(interval: Interval) -> str:
-    return f"{_signed(interval.low)} to {_signed(interval.high)}"
+def signed_range(interval: Interval, digits: int = 2) -> str:
+    """Write the interval of a difference."""
+    return f"{signed(interval.low, digits)} to {signed(interval.high, digits)}"
+
+
+def with_range(interval: Interval, digits: int = 2) -> str:
+    """Write a value with its interval."""
+    return f"{interval.value:.{digits}f} [{interval.low:.{digits}f}–{interval.high:.{digits}f}]"
 
 
 def _p_value(value: float) -> str:

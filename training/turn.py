@@ -1,13 +1,13 @@
-"""A turn of the loop: what annotators did is pulled, a model is trained on it, the gate decides, and what is not annotated yet gets new suggestions.
+"""A turn of the loop: what annotators did is pulled, a model is trained on it, the gate decides, and what is not annotated yet gets new suggestions and ranks.
 
 Every step leaves a state from which the next turn continues: the annotation file is replaced at once, a run that was killed is no finished run, its
-finished folds are used again, one alias moves at a time, and suggestions of the champion's version are not made twice.
+finished folds are used again, one alias moves at a time, and neither suggestions of the champion's version nor ranks that are right are written twice.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..annotation.annotations import Annotation, read_annotations, write_annotations
@@ -16,8 +16,10 @@ from ..annotation.errors import NewsmarkError
 from ..annotation.label_studio.project import Project
 from ..annotation.label_studio.pull import Pulled, pull_annotations
 from ..annotation.label_studio.push import refresh_suggestions, stale_tasks
+from ..annotation.label_studio.ranks import QUEUE, push_ranks, stale_ranks, waiting_tasks
 from ..annotation.label_studio.turn_command import TurnInput, TurnOutcome
 from ..annotation.labels import LabelScheme
+from ..annotation.queue import label_counts, queue_articles
 from ..annotation.reading.sources import ReadingOptions
 from ..models.prediction.suggest import ModelSuggester
 from ..models.store import CHAMPION, registered_name, translate_errors, version_of
@@ -52,7 +54,9 @@ def take_turn(given: TurnInput, report: Callable[[str], None]) -> TurnOutcome:
     if given.dry_run:
         unchanged = not (pulled.new or pulled.changed) and given.annotations.exists()
         found = _run_of(config, given.scheme) if unchanged else None
-        return _outcome(pulled, run_id=found, renewed=_renew(given, documents, report, dry_run=True))
+        champion = _champion(given)
+        reordered = _reorder(given, documents, pulled.annotations, champion, report)
+        return _outcome(pulled, run_id=found, renewed=_renew(given, documents, champion, report), reordered=reordered)
     if pulled.new or pulled.changed or not given.annotations.exists():
         write_annotations(given.annotations, pulled.annotations)
     read_annotations(given.annotations, documents, given.scheme)  # before training: what does not fit the documents is one clear line
@@ -62,8 +66,9 @@ def take_turn(given: TurnInput, report: Callable[[str], None]) -> TurnOutcome:
         _log_tasks(run_id, pulled.annotations)
     version, promoted, refused, table = _promote(run_id, gate)
     report(f"version {version} of {registered_name()}: {'champion' if promoted or not refused else 'the gate refuses it'}")
-    renewed = _renew(given, documents, report, dry_run=False)
-    return _outcome(pulled, run_id=run_id, trained=trained, version=version, promoted=promoted, refused=refused, table=table, renewed=renewed)
+    champion = _champion(given)
+    done = {"renewed": _renew(given, documents, champion, report), "reordered": _reorder(given, documents, pulled.annotations, champion, report)}
+    return _outcome(pulled, run_id=run_id, trained=trained, version=version, promoted=promoted, refused=refused, table=table, **done)
 
 
 def _outcome(pulled: Pulled, **found: Any) -> TurnOutcome:
@@ -115,18 +120,39 @@ def _promote(run_id: str, gate: Gate) -> tuple[str, bool, tuple[str, ...], str]:
     return outcome.version, outcome.promoted, tuple(row.name for row in outcome.rows if not row.holds), outcome.table
 
 
-def _renew(given: TurnInput, documents: list[Document], report: Callable[[str], None], dry_run: bool) -> tuple[str, ...]:
-    """Give documents that nobody has annotated the champion's suggestions; returns their names."""
-    project: Project = given.project
+def _champion(given: TurnInput) -> ModelSuggester | None:
+    """The champion, as a suggester; None where there is none, or no project."""
     with translate_errors():
         champion = version_of(CHAMPION)
-    if champion is None or project.id is None:
+    return None if champion is None or given.project.id is None else ModelSuggester.load(f"models:/{registered_name()}@{CHAMPION}", given.scheme)
+
+
+def _renew(given: TurnInput, documents: list[Document], suggester: ModelSuggester | None, report: Callable[[str], None]) -> tuple[str, ...]:
+    """Give documents that nobody has annotated the champion's suggestions; returns their names."""
+    project: Project = given.project
+    if suggester is None:
         return ()
     waiting = {task.sha256 for task in project.tasks.export(only_annotated=False) if task.pushed and not task.annotations}
-    suggester = ModelSuggester.load(f"models:/{registered_name()}@{CHAMPION}", given.scheme)
     stale = [document for _, document in stale_tasks(project, [one for one in documents if one.id in waiting], suggester.version)]
-    if not dry_run:
+    if not given.dry_run:
         refresh_suggestions(project, stale, suggester)
         project.suggestion_version = suggester.version
         report(f"suggestions of {suggester.version} in {len(stale)} documents that nobody has annotated")
     return tuple(one.name for one in stale)
+
+
+def _reorder(
+    given: TurnInput, documents: list[Document], annotations: Sequence[Annotation], suggester: ModelSuggester | None, report: Callable[[str], None]
+) -> int:
+    """Order what nobody has annotated by what the champion would learn from; returns how many tasks have a new rank."""
+    if suggester is None:
+        return 0
+    tasks = waiting_tasks(given.project)
+    there = {one.sha256 for one in tasks}
+    waiting, others = [[one for one in documents if (one.id in there) is side] for side in (True, False)]
+    queue = queue_articles(waiting, suggester, label_counts(documents, annotations, given.scheme), others)[:QUEUE]
+    stale = stale_ranks(tasks, queue)
+    if not given.dry_run:
+        push_ranks(given.project, stale)
+        report(f"{len(queue)} documents in the queue, {len(stale)} tasks with a new rank")
+    return len(stale)

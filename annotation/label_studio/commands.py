@@ -20,6 +20,7 @@ from ..reading.options import options_of, reading_options
 from .ask_command import add_ask
 from .backend_command import ServeBackend, add_backend
 from .labels_command import add_labels_command
+from .next_command import add_next
 from .options import add_data_option, add_project_options, few, open_project
 from .push_command import add_push
 
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: Any, load_suggester: LoadSuggester | None, serve_backend: ServeBackend | None = None) -> None:
-    """Add serve, push, backend, pull, adjudicate, status, ask, answers and labels to the parser's commands.
+    """Add serve, push, backend, pull, adjudicate, status, next, ask, answers and labels to the parser's commands.
 
     Args:
         commands: the parser's sub-commands.
-        load_suggester: loads the model of ``push --model`` and ``ask``; None where no models are at hand.
+        load_suggester: loads the model of ``push --model``, ``next`` and ``ask``; None where no models are at hand.
         serve_backend: suggests live; likewise.
     """
     serve = commands.add_parser("serve", parents=[common_options()], help="install and start a Label Studio on this machine")
@@ -75,6 +76,7 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None, serve_back
     add_project_options(status)
     status.set_defaults(run=_status)
 
+    add_next(commands, load_suggester)
     add_ask(commands, load_suggester)
     add_labels_command(commands)
 

@@ -62,6 +62,7 @@ class TurnOutcome:
         table: the gate's table; empty where the model is champion already, or nothing was asked.
         champion: version of the champion's model, after the turn; None where there is none.
         renewed: documents without annotations that got its suggestions.
+        reordered: number of tasks without annotations that got a new rank in the queue.
     """
 
     new: int
@@ -75,6 +76,7 @@ class TurnOutcome:
     table: str
     champion: str | None
     renewed: tuple[str, ...]
+    reordered: int
 
 
 TakeTurn = Callable[[TurnInput, Callable[[str], None]], TurnOutcome]
@@ -86,7 +88,7 @@ def add_turn(commands: Any, take_turn: TakeTurn | None) -> None:
     turn = commands.add_parser(
         "turn",
         parents=[common_options(), json_option()],
-        help="pull, train, ask the gate, promote, renew suggestions: the way from new annotations to better suggestions",
+        help="pull, train, ask the gate, promote, renew suggestions, reorder the queue: the way from new annotations to better suggestions",
     )
     add_documents(turn, "the documents", [Path("seeds")])
     add_annotations(turn, "brought up to date, and trained on")
@@ -151,7 +153,7 @@ def _summary(outcome: TurnOutcome, dry_run: bool) -> str:
     pulled = f"{outcome.new} new and {outcome.changed} changed annotations"
     if dry_run:
         model = f"the model of run {outcome.run_id} is of these annotations already" if outcome.run_id else "a model would be trained and asked at the gate"
-        return f"dry run: {pulled}; {model}; {len(outcome.renewed)} documents would get suggestions of the present champion"
+        return f"dry run: {pulled}; {model}; {len(outcome.renewed)} documents would get suggestions of the present champion, {outcome.reordered} a new rank"
     made = f"run {outcome.run_id} {'trained' if outcome.trained else 'is of these annotations already'}"
     if outcome.promoted:
         decided = f"version {outcome.version} is champion now"
@@ -159,4 +161,4 @@ def _summary(outcome: TurnOutcome, dry_run: bool) -> str:
         decided = f"version {outcome.version} does not pass the gate: {', '.join(outcome.refused)}"
     else:
         decided = f"version {outcome.version} is the champion already"
-    return f"{pulled}; {made}; {decided}; suggestions renewed in {len(outcome.renewed)} documents"
+    return f"{pulled}; {made}; {decided}; suggestions renewed in {len(outcome.renewed)} documents, {outcome.reordered} with a new rank"

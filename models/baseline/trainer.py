@@ -55,10 +55,7 @@ class Baseline:
         if start is not None:
             before, its_targets, its_counts = start.trained_on
             masked, targets, counts = before + masked, np.concatenate([its_targets, targets]), np.concatenate([its_counts, counts])
-        features = make_union(
-            TfidfVectorizer(ngram_range=(1, settings.word_ngrams), sublinear_tf=True, token_pattern=TOKEN.pattern),
-            TfidfVectorizer(analyzer="char_wb", ngram_range=(1, settings.char_ngrams), sublinear_tf=True),
-        )
+        features = make_features(settings)
         vectors = features.fit_transform(masked)
 
         def learn(targets: NDArray[np.float32]) -> LogisticRegression | float:
@@ -93,6 +90,14 @@ class Baseline:
             for one, part, known in zip(vectorizers, columns, knowns, strict=True)
         )
         return SavedBaseline(words, characters, np.array(intercepts))
+
+
+def make_features(settings: BaselineSettings) -> FeatureUnion:
+    """Make what turns passages with masked digits into TF-IDF vectors."""
+    return make_union(
+        TfidfVectorizer(ngram_range=(1, settings.word_ngrams), sublinear_tf=True, token_pattern=TOKEN.pattern),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(1, settings.char_ngrams), sublinear_tf=True),
+    )
 
 
 def _line(regression: LogisticRegression | float) -> tuple[NDArray[np.float64] | float, float]:

@@ -25,7 +25,9 @@ from .reader import CHARACTERS_PER_TOKEN, FLOAT, INT8, VECTORS, GraphSettings, w
 from .settings import TransformerSettings
 
 _BATCH, _BATCH_OF_A_GPU = 32, 256
-_PROBE_C = 0.01  # inverse strength of the probe's regularisation
+PROBE_C = 0.01
+"""Inverse strength of the regularisation of a logistic regression on standardised vectors of the encoder."""
+
 _LEAST_SCALE = 1e-6
 _SAMPLE = 200  # passages that show the exporter how large the activations get
 
@@ -112,6 +114,18 @@ class Transformer:
         """Probability of each label for each passage; see ``Classifier.scores``."""
         return self._in_batches(self._tokenise(texts), self.model.head.out_features, lambda **inputs: torch.sigmoid(self.model(**inputs)["logits"]))
 
+    @classmethod
+    def encode(cls, texts: Sequence[str], settings: TransformerSettings) -> NDArray[np.float32]:
+        """Vectors of n texts as the encoder has them before any training, standardised over these texts: n × hidden.
+
+        Raises:
+            NewsmarkError: the encoder can't be loaded.
+        """
+        encoder, tokenizer = load_encoder(settings.encoder)
+        untrained = cls(MeanPoolingHead(encoder, encoder.config.hidden_size, 1), tokenizer, settings)
+        vectors = untrained._in_batches(untrained._tokenise(texts), encoder.config.hidden_size, untrained.model.pool)
+        return np.asarray((vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + _LEAST_SCALE), dtype=np.float32)
+
     def _in_batches(self, tokens: Sequence[list[int]], width: int, compute: Callable[..., torch.Tensor]) -> NDArray[np.float64]:
         """Compute something of each passage (n × width), in batches of passages of about the same length."""
         device = next(self.model.parameters()).device
@@ -150,7 +164,7 @@ class Transformer:
             if truth.all() or not truth.any():  # nothing to tell apart: the base rate, kept from infinity
                 weights[column], biases[column] = 0.0, math.log((counted[truth].sum() + 1) / (counted[~truth].sum() + 1))
                 continue
-            probe = LogisticRegression(C=_PROBE_C, max_iter=1000).fit(vectors[judged], truth, sample_weight=counted)
+            probe = LogisticRegression(C=PROBE_C, max_iter=1000).fit(vectors[judged], truth, sample_weight=counted)
             weights[column], biases[column] = torch.tensor(probe.coef_[0]), float(probe.intercept_[0])
         if standardise:
             self.model.center.copy_(torch.tensor(center))

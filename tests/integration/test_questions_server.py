@@ -1,8 +1,11 @@
-"""``annotate ask`` and ``annotate answers`` against the real Label Studio, up to what training reads."""
+"""``annotate ask``, ``answers`` and ``next`` against the real Label Studio, up to what training reads."""
 
 import json
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from newsmark.annotation.documents import read_documents
@@ -95,3 +98,67 @@ def test_passages_are_asked_answered_and_learned(project, annotate, articles, tm
     assert sorted((row["text"], row["labels"], row["judged"]) for row in renamed) == sorted(
         (row["text"], ["promise"] * len(row["labels"]), ["promise"]) for row in old
     )
+
+
+MORE = "Det sade hon på måndagen efter ett möte med regeringen, där frågan om skolornas framtid hade varit uppe. Kommunerna får vänta till våren. "
+QUEUED = {
+    "sure.txt": "Solen sken. Det var fint väder hela dagen i hela landet.",
+    "unsure.txt": MORE + "Ministern hoppas att fler länder ansluter sig, och vi ska bygga 100 skolor till nästa år.",
+    "copy.txt": MORE + "Ministern hoppas att fler länder ansluter sig, och vi ska bygga 101 skolor till nästa år.",
+    "french.txt": "Les deux parties ont convenu de poursuivre la formation des enquêteurs.",
+    "done.txt": "Kommunen öppnar ett nytt bibliotek i den gamla stationen vid torget.",
+}
+KILLED = """
+import os, signal, sys
+import newsmark
+from newsmark.annotation.label_studio.tasks import Tasks
+write = Tasks.set_data
+def once(*given):
+    write(*given)
+    os.kill(os.getpid(), signal.SIGKILL)
+Tasks.set_data = once
+newsmark.annotate(sys.argv[1:])
+"""
+
+
+def test_the_queue_becomes_ranks_that_the_label_stream_follows_and_a_killed_push_is_completed(label_studio, project, annotate, tmp_path, title):
+    folder = tmp_path / "queued"
+    folder.mkdir()
+    for name, text in QUEUED.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    annotate("push", folder)
+    pushed = Project(project.connection, title)
+    ids = {task.name: task.id for task in pushed.tasks.export(only_annotated=False)}
+    pushed.connection.sdk.annotations.create(id=ids["done.txt"], result=[])
+    options = ["next", folder, "--model", Path("tests/data/models/baseline-6"), "--annotations", tmp_path / "none.jsonl", "--push", "--json"]
+
+    def data():
+        return {row["data"]["name"]: row["data"] for row in pushed.tasks.export_rows(only_annotated=False)}
+
+    env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
+    killed = subprocess.run([sys.executable, "-c", KILLED, *map(str, options), "--project", title], env=env, capture_output=True, check=False, timeout=600)
+    assert killed.returncode == -9, killed.stderr
+    assert sum("rank" in one for one in data().values()) == 1
+
+    predicted = pushed.tasks.prediction_rows()
+    first, second = (json.loads(annotate(*options).stdout) for _ in range(2))
+    assert (first["changed"], second["changed"], second["waiting"]) == (3, 0, 4)
+    assert pushed.tasks.prediction_rows() == predicted
+    names = [row["name"] for row in first["queue"]]
+    assert sorted(names) == sorted(QUEUED.keys() - {"done.txt"})
+    assert names[-1] in {"copy.txt", "unsure.txt"}  # each is a near copy of the other
+    assert first["queue"][-1]["reason"].startswith("near copy of ")
+    assert {one["name"]: (one.get("rank"), one.get("rank_reason")) for one in data().values()} == {
+        "done.txt": (None, None),
+        **{row["name"]: (f"{row['rank']:04}", row["reason"]) for row in first["queue"]},
+    }
+    (view,) = pushed.connection.get("api/dm/views/", {"project": pushed.required_id()})
+    assert (view["data"]["title"], view["data"]["ordering"]) == ("Next", ["tasks:data.rank"])
+    stream = f"api/dm/actions/?id=next_task&project={pushed.id}&tabID={view['id']}"  # what Label All Tasks of the tab asks
+    for name in names:
+        given = pushed.connection.send("POST", stream, {"ordering": view["data"]["ordering"], "project": pushed.id})
+        assert given["data"]["name"] == name
+        pushed.connection.sdk.annotations.create(id=ids[name], result=[])
+
+    shorter = json.loads(annotate(*options, "--number", "1").stdout)
+    assert (shorter["waiting"], shorter["queue"]) == (0, [])

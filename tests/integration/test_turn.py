@@ -81,6 +81,12 @@ def desk(project, label_studio, tmp_path):
     return made
 
 
+def queue(project):
+    return {
+        row["data"]["rank"]: row["data"]["name"] for row in project.tasks.export_rows(only_annotated=False) if not row["annotations"] and "rank" in row["data"]
+    }
+
+
 def test_a_turn_that_is_killed_anywhere_goes_on_from_there_and_the_next_one_learns_what_is_new(desk, project, predictions, tmp_path):
     desk.annotate(0, 1, 2)
     would = desk.turn("--dry-run")
@@ -92,11 +98,13 @@ def test_a_turn_that_is_killed_anywhere_goes_on_from_there_and_the_next_one_lear
     (run,) = desk.finished_runs()
     desk.killed_at("newsmark.training.registry", "set_aliases")  # it has a version, and is not champion
     desk.killed_at("newsmark.training.turn", "refresh_suggestions")  # it is champion, and suggests nothing yet
+    desk.killed_at("newsmark.training.turn", "push_ranks")  # it suggests, and the queue has no order yet
     assert str(desk.champion()) == "1"
     first = desk.turn("--notify", f"tee {tmp_path / 'notified.json'}")
     assert first.returncode == 0, first.stderr
     answer = json.loads(first.stdout)
-    assert answer | {"new": 0, "run_id": run.info.run_id, "trained": False, "champion": "1", "renewed": ["3.txt", "4.txt"]} == answer
+    assert answer | {"new": 0, "run_id": run.info.run_id, "trained": False, "champion": "1", "renewed": [], "reordered": 2} == answer
+    assert sorted(queue(project)) == ["0001", "0002"]
     assert [one.info.run_id for one in desk.finished_runs()] == [run.info.run_id]  # trained once
     assert not (tmp_path / "notified.json").exists()  # nothing was promoted
 
@@ -105,6 +113,7 @@ def test_a_turn_that_is_killed_anywhere_goes_on_from_there_and_the_next_one_lear
     assert second.returncode == 0, second.stderr
     answer = json.loads(second.stdout)
     assert answer | {"new": 1, "trained": True, "promoted": True, "refused": [], "champion": "2", "renewed": ["4.txt"]} == answer
+    assert queue(project)["0001"] == "4.txt"
     assert "newer; 13 of 52 passages were not among the champion's" in answer["table"]
     assert json.loads((tmp_path / "notified.json").read_text())["champion"] == "2"
     links = Path(desk.client.download_artifacts(answer["run_id"], "tasks.txt", str(tmp_path))).read_text()
