@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .reader import mask_digits
+from ..words import mask_digits
 from .settings import BaselineSettings
 from .trainer import make_features
 
