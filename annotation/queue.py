@@ -1,20 +1,21 @@
-"""Which articles to annotate next: those that a model is least certain of, each language in its share, near copies last.
+"""Which articles to annotate next: those in which a model expects most labels per passage, each language in its share, near copies last.
 
-Chosen by ``train simulate`` (training/RESULTS.md): uncertainty beats random articles; choosing by the distance of vectors on top of it did not add to that.
+Chosen by ``train simulate`` (training/RESULTS.md), which found no other way to be better than random articles: neither uncertainty nor the distance
+of vectors.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .annotations import Annotation, labels_of_passages
 from .documents import Document
 from .labels import LabelScheme
 from .near_copies import NearCopies
-from .questions import distance, in_doubt
+from .questions import distance
 from .splitting.passages import split_passages
 from .suggestions import Scorer
 
@@ -28,18 +29,18 @@ class Queued:
 
     Attributes:
         document: the article.
-        doubt: how uncertain the model is of its passages, 0 to 1.
-        label: the label that it is most uncertain of.
+        value: expected labels per passage, weighted by how rare each is.
+        label: the label that adds most to it.
         passages: number of passages.
-        unsure: number of passages with a label in doubt (see ``annotate ask``).
+        expected: number of passages that are expected to have that label.
         copy_of: name of an article before it, or of an annotated one, that it is a near copy of; "" where there is none.
     """
 
     document: Document
-    doubt: float
+    value: float
     label: str
     passages: int
-    unsure: int
+    expected: float
     copy_of: str = ""
 
     @property
@@ -47,9 +48,7 @@ class Queued:
         """Why it is where it is, in words."""
         if self.copy_of:
             return f"near copy of {self.copy_of}"
-        if not self.unsure:
-            return f"no passage in doubt; language {self.document.language}"
-        return f"{self.unsure} of {self.passages} passages in doubt, mostly {self.label}; language {self.document.language}"
+        return f"about {self.expected:.0f} of {self.passages} passages with {self.label}; language {self.document.language}"
 
 
 def uncertainty(probability: float, threshold: float = 0.5) -> float:
@@ -108,22 +107,36 @@ def in_shares(articles: Iterable[tuple[str, str, float]]) -> list[str]:
     return [key for _, _, key in sorted(places)]
 
 
-def queue_articles(documents: Sequence[Document], scorer: Scorer, counts: Mapping[str, int], annotated: Iterable[Document] = ()) -> list[Queued]:
+def expected_labels(passages: Sequence[Mapping[str, float]], weights: Mapping[str, float]) -> dict[str, float]:
+    """Weighted number of passages expected to have each label, per passage of an article.
+
+    Args:
+        passages: probability of each label for each passage.
+        weights: of the labels that count (see ``rarity_weights``).
+    """
+    size = max(len(passages), 1)
+    return {label: weight * sum(one[label] for one in passages) / size for label, weight in weights.items()}
+
+
+def queue_articles(
+    documents: Sequence[Document], scorer: Scorer, counts: Mapping[str, int], exclusive: Container[str], annotated: Iterable[Document] = ()
+) -> list[Queued]:
     """Order the articles that nobody has annotated.
 
     Args:
         documents: the articles.
         scorer: a model.
         counts: number of annotated passages that have each label; a label that is not there has none.
+        exclusive: labels of page furniture, which is plentiful and not looked for.
         annotated: articles that were annotated; near copies of these come last, too.
 
     Returns:
         All articles; near copies of earlier ones at the end.
     """
-    thresholds = {label: scorer.threshold(label) for label in scorer.labels}
-    weights = rarity_weights({label: counts.get(label, 0) for label in scorer.labels})
-    found = {one.id: _scored(one, scorer, thresholds, weights) for one in documents}
-    order = in_shares((key, one.document.language, one.doubt) for key, one in found.items())
+    wanted = [label for label in scorer.labels if label not in exclusive] or scorer.labels
+    weights = rarity_weights({label: counts.get(label, 0) for label in wanted})
+    found = {one.id: _scored(one, scorer, weights) for one in documents}
+    order = in_shares((key, one.document.language, one.value) for key, one in found.items())
     known = list({one.text: one.name for one in annotated}.items())
     copies = NearCopies((text for text, _ in known), _ONE_IN)
     names = [name for _, name in known]
@@ -140,8 +153,8 @@ def queue_articles(documents: Sequence[Document], scorer: Scorer, counts: Mappin
     return first + last
 
 
-def _scored(document: Document, scorer: Scorer, thresholds: Mapping[str, float], weights: Mapping[str, float]) -> Queued:
+def _scored(document: Document, scorer: Scorer, weights: Mapping[str, float]) -> Queued:
     passages = [one.labels for one in scorer.scores(document)]
-    doubts = doubt_by_label(passages, thresholds, weights)
-    unsure = sum(any(in_doubt(one[label], limit) for label, limit in thresholds.items()) for one in passages)
-    return Queued(document, sum(doubts.values()) / max(len(doubts), 1), max(doubts, key=lambda label: doubts[label]), len(passages), unsure)
+    values = expected_labels(passages, weights)
+    label = max(values, key=lambda name: values[name])
+    return Queued(document, sum(values.values()), label, len(passages), values[label] * len(passages) / weights[label])

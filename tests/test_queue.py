@@ -5,7 +5,7 @@ from newsmark.annotation.annotations import Annotation, Span
 from newsmark.annotation.documents import Document
 from newsmark.annotation.label_studio.ranks import Waiting, stale_ranks
 from newsmark.annotation.labels import load_labels
-from newsmark.annotation.queue import doubt_by_label, in_shares, label_counts, queue_articles, rarity_weights, uncertainty
+from newsmark.annotation.queue import doubt_by_label, expected_labels, in_shares, label_counts, queue_articles, rarity_weights, uncertainty
 from newsmark.models.prediction.suggest import ModelSuggester
 
 SCHEME = load_labels()
@@ -57,22 +57,30 @@ def test_each_language_has_its_share_of_every_start_of_the_queue():
 
 
 def test_near_copies_come_last_and_say_of_what(scorer):
-    queue = queue_articles(DOCUMENTS, scorer, {})
+    queue = queue_articles(DOCUMENTS, scorer, {}, SCHEME.exclusive_names)
     assert sorted(one.document.name for one in queue) == sorted(one.name for one in DOCUMENTS)
     *first, last = queue
     assert {last.document.name, last.copy_of} == {"unsure.txt", "copy.txt"}
     assert last.reason == f"near copy of {last.copy_of}"
     assert [one.copy_of for one in first] == [""] * 3
-    assert [one.doubt for one in first] == sorted((one.doubt for one in first), reverse=True)
-    annotated = queue_articles(DOCUMENTS[1:2], scorer, {}, [DOCUMENTS[2]])
+    assert [one.value for one in first] == sorted((one.value for one in first), reverse=True)
+    annotated = queue_articles(DOCUMENTS[1:2], scorer, {}, SCHEME.exclusive_names, [DOCUMENTS[2]])
     assert [one.copy_of for one in annotated] == ["copy.txt"]
-    assert queue_articles([], scorer, {}) == []
+    assert queue_articles([], scorer, {}, SCHEME.exclusive_names) == []
 
 
-def test_the_reason_names_the_label_in_doubt_and_the_language(scorer):
-    reasons = [one.reason for one in queue_articles(DOCUMENTS[:2], scorer, {})]
-    assert all(reason.endswith("language sv") for reason in reasons)
-    assert any(" passages in doubt, mostly " in reason for reason in reasons)
+def test_the_reason_names_the_label_that_is_looked_for_and_the_language(scorer):
+    queue = queue_articles(DOCUMENTS[:2], scorer, {}, SCHEME.exclusive_names)
+    for one in queue:
+        assert one.reason == f"about {one.expected:.0f} of {one.passages} passages with {one.label}; language sv"
+        assert one.label not in SCHEME.exclusive_names
+        assert 0 <= one.expected <= one.passages
+
+
+def test_what_is_expected_does_not_grow_with_the_length_and_only_weighted_labels_count():
+    passages = [{"a": 0.5, "b": 1.0}, {"a": 0.1, "b": 0.0}]
+    assert expected_labels(passages, {"a": 2.0}) == pytest.approx({"a": 0.6}) == expected_labels(passages * 2, {"a": 2.0})
+    assert expected_labels([], {"a": 1.0}) == {"a": 0}
 
 
 def test_annotated_passages_are_counted_by_label():
@@ -83,7 +91,7 @@ def test_annotated_passages_are_counted_by_label():
 
 
 def test_only_ranks_that_are_not_right_are_written_and_what_left_the_queue_loses_its_rank(scorer):
-    queue = queue_articles(DOCUMENTS, scorer, {})[:2]
+    queue = queue_articles(DOCUMENTS, scorer, {}, SCHEME.exclusive_names)[:2]
     tasks = [Waiting(number, one.id, {"sha256": one.id, "name": one.name}) for number, one in enumerate(DOCUMENTS)]
     written = dict(stale_ranks(tasks, queue))
     assert len(written) == 2

@@ -107,7 +107,7 @@ def test_a_label_that_nothing_tells_apart_is_always_or_never_given():
 def test_judgements_of_one_label_raise_its_score_and_take_as_long_as_said():
     found = simulate_questions(material(200), Plan(start=3, articles=4, repetitions=2), "b", Pace(judgement=6, passage=10), quiet)
     assert found.minutes == tuple(number / 10 for number in JUDGEMENTS)
-    assert set(found.f1) == {"judgements", "random articles", "balanced articles"}
+    assert set(found.f1) == {"judgements", "random articles", "rich articles"}
     curve = found.f1["judgements"]
     assert curve[0] == found.f1["random articles"][0]
     assert curve[-1].value > curve[0].value

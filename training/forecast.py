@@ -111,7 +111,7 @@ def _height(curves: NDArray[np.float64], sizes: Sequence[int]) -> NDArray[np.flo
     return np.asarray(a - b * np.asarray(sizes, dtype=float)[None] ** -c)
 
 
-def forecast(material: Material, base: NDArray[np.intp], repetitions: int = 5) -> Forecast:
+def forecast(material: Material, base: NDArray[np.intp], repetitions: int = 3) -> Forecast:
     """Score out of fold with a quarter, half and all of the annotated articles, and draw the curve out.
 
     Uncertainty: bootstrap over articles and repetitions together.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
         return
     plan = Plan(arguments.start, arguments.articles, arguments.batch, arguments.repetitions, arguments.choosing)
     data = load_labelled(arguments.path, scheme)
-    material = make_material(data, *load_vectors(data.texts), plan.choosing)
+    material = replace(make_material(data, *load_vectors(data.texts), plan.choosing), exclusive=scheme.exclusive_names)
     found = simulate(material, plan, print_progress)
     pace = Pace(arguments.seconds_per_judgement, arguments.seconds_per_passage)
     asked = simulate_questions(material, plan, arguments.label, pace, print_progress) if arguments.label else None

@@ -59,7 +59,7 @@ def simulate_questions(material: Material, plan: Plan, label: str, pace: Pace, r
     budgets = [round(one / pace.passage) for one in seconds[1:]]
     first = round(plan.start * material.passages_per_article)
     ways: dict[str, Callable[[int], list[NDArray[np.int64]]]] = {"judgements": lambda seed: _judge(material, first, label, seed)}
-    for name in ("random", "balanced"):
+    for name in ("random", "rich"):
         ways[f"{name} articles"] = lambda seed, name=name: annotate_in_turn(material, first, budgets, name, seed)[0]  # type: ignore[misc]
     counts = []
     for name, way in ways.items():

@@ -67,6 +67,7 @@ class Material:
         C: inverse strength of regularisation that suits these vectors.
         pool: articles to choose from, as indices of their passages.
         held_out: articles to score on, likewise.
+        exclusive: labels of page furniture.
     """
 
     data: LabelledPassages
@@ -74,6 +75,7 @@ class Material:
     C: float
     pool: tuple[NDArray[np.intp], ...]
     held_out: tuple[NDArray[np.intp], ...]
+    exclusive: frozenset[str] = frozenset()
 
     @property
     def passages_per_article(self) -> float:
@@ -212,7 +214,9 @@ def annotate_in_turn(material: Material, first: int, budgets: Sequence[int], nam
     errors, articles, size = [], [], 0
     for budget in (first, *(first + one for one in budgets)):
         if heads:
-            pool = Pool(material.data, material.vectors, tuple(material.pool[one] for one in waiting), tuple(material.pool[one] for one in labelled))
+            pool = Pool(
+                material.data, material.vectors, tuple(material.pool[one] for one in waiting), tuple(material.pool[one] for one in labelled), material.exclusive
+            )
             waiting = [waiting[one] for one in STRATEGIES[name](pool, probabilities_of(heads, material.vectors[pool.rows]), budget - size, random)]
         while waiting and size < budget:
             labelled.append(waiting.pop(0))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation.queue import doubt_by_label, in_shares, rarity_weights
+from ..annotation.queue import doubt_by_label, expected_labels, in_shares, rarity_weights
 from .dataset import LabelledPassages
 
 _THRESHOLD = 0.5
@@ -25,12 +25,14 @@ class Pool:
         vectors: n × features.
         waiting: articles that are not annotated yet, as indices of their passages.
         labelled: those that are.
+        exclusive: labels of page furniture.
     """
 
     data: LabelledPassages
     vectors: Any
     waiting: tuple[NDArray[np.intp], ...]
     labelled: tuple[NDArray[np.intp], ...]
+    exclusive: frozenset[str] = frozenset()
 
     @cached_property
     def rows(self) -> NDArray[np.intp]:
@@ -65,8 +67,18 @@ def _uncertain(pool: Pool, probabilities: NDArray[np.float64], _wanted: int, _ra
 
 
 def _balanced(pool: Pool, probabilities: NDArray[np.float64], _wanted: int, _random: np.random.Generator) -> list[int]:
-    """What ``annotate next`` does: the same, with rare labels counting more and each language in its share."""
+    """The same, with rare labels counting more and each language in its share."""
     values = _doubts(pool, probabilities, rarity_weights(pool.counts))
+    rows = zip(range(len(values)), pool.languages, values, strict=True)
+    return [int(key) for key in in_shares((f"{number:09}", language, value) for number, language, value in rows)]
+
+
+def _rich(pool: Pool, probabilities: NDArray[np.float64], _wanted: int, _random: np.random.Generator) -> list[int]:
+    """What ``annotate next`` does: the articles expected to have most labels per passage, rare ones counting more, each language in its share."""
+    weights = rarity_weights({label: count for label, count in pool.counts.items() if label not in pool.exclusive})
+    passages = [dict(zip(pool.data.labels, one, strict=True)) for one in probabilities.tolist()]
+    ends = np.cumsum([len(rows) for rows in pool.waiting])
+    values = [sum(expected_labels(passages[end - len(rows) : end], weights).values()) for rows, end in zip(pool.waiting, ends, strict=True)]
     rows = zip(range(len(values)), pool.languages, values, strict=True)
     return [int(key) for key in in_shares((f"{number:09}", language, value) for number, language, value in rows)]
 
@@ -95,7 +107,7 @@ def _diverse(pool: Pool, probabilities: NDArray[np.float64], wanted: int, _rando
     return chosen + sorted(left)
 
 
-STRATEGIES: dict[str, Strategy] = {"random": _random, "uncertain": _uncertain, "balanced": _balanced, "diverse": _diverse}
+STRATEGIES: dict[str, Strategy] = {"random": _random, "uncertain": _uncertain, "balanced": _balanced, "diverse": _diverse, "rich": _rich}
 """The ways by name."""
 
 

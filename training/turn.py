@@ -150,7 +150,7 @@ def _reorder(
     tasks = waiting_tasks(given.project)
     there = {one.sha256 for one in tasks}
     waiting, others = [[one for one in documents if (one.id in there) is side] for side in (True, False)]
-    queue = queue_articles(waiting, suggester, label_counts(documents, annotations, given.scheme), others)[:QUEUE]
+    queue = queue_articles(waiting, suggester, label_counts(documents, annotations, given.scheme), given.scheme.exclusive_names, others)[:QUEUE]
     stale = stale_ranks(tasks, queue)
     if not given.dry_run:
         push_ranks(given.project, stale)

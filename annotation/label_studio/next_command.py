@@ -32,7 +32,7 @@ def add_next(commands: Any, load_suggester: LoadSuggester | None) -> None:
         "--number", type=whole_number("articles", 1, 9999), default=QUEUE, metavar="N", help="articles in the queue at most (default: %(default)s)"
     )
     following.add_argument(
-        "--model", metavar="MODEL", help="model that is uncertain: folder, run id or MLflow URI; 'newest' (default: the champion, else the newest)"
+        "--model", metavar="MODEL", help="model that looks for labels: folder, run id or MLflow URI; 'newest' (default: the champion, else the newest)"
     )
     following.add_argument("--push", action="store_true", help="give the tasks in Label Studio their ranks, and make the tab 'Next', which is sorted by them")
     add_annotations(following, "articles that have annotations there are left out; with --push, those with annotations in Label Studio, too")
@@ -57,7 +57,9 @@ def _next(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace]
         ranked, url = 0, None
         if project is None:
             waiting = [one for one in documents if one.id not in done]
-            queue = queue_articles(waiting, scorer, label_counts(documents, local, scheme), [one for one in documents if one.id in done])
+            queue = queue_articles(
+                waiting, scorer, label_counts(documents, local, scheme), scheme.exclusive_names, [one for one in documents if one.id in done]
+            )
         else:
             from .push import project_lock
 
@@ -66,7 +68,7 @@ def _next(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace]
                 there = {one.sha256 for one in tasks}
                 waiting = [one for one in documents if one.id in there - done]
                 others = [one for one in documents if one.id not in there]
-                queue = queue_articles(waiting, scorer, label_counts(documents, local, scheme), others)
+                queue = queue_articles(waiting, scorer, label_counts(documents, local, scheme), scheme.exclusive_names, others)
                 stale = stale_ranks(tasks, queue[: arguments.number])
                 push_ranks(project, stale)
                 ranked, url = len(stale), project.url
@@ -85,5 +87,5 @@ def _next(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace]
 
 
 def _numbers(one: Any) -> dict[str, Any]:
-    kept = {"lang": one.document.language, "doubt": round(one.doubt, 4), "label": one.label, "passages": one.passages, "unsure": one.unsure}
+    kept = {"lang": one.document.language, "value": round(one.value, 4), "label": one.label, "passages": one.passages, "expected": round(one.expected, 2)}
     return {**kept, "copy_of": one.copy_of or None, "reason": one.reason}
