@@ -76,7 +76,7 @@ bench: $(PEERS)  ## compare with bare calls, plain servers and other classifiers
 	@$(RUN)/python tests/benchmarks/pages.py $(if $(PAGES),--pages "$(PAGES)")
 	@$(RUN)/python tests/benchmarks/classifiers.py $(if $(TEST),--test "$(TEST)")
 	@$(RUN)/python tests/benchmarks/new_label.py $(if $(TEST),--test "$(TEST)")
-	@$(RUN)/train simulate --articles 100 --batch 20 --label commitment
+	@$(RUN)/train simulate --articles 100 --batch 20 --repetitions 3 --label commitment
 	@$(RUN)/python tests/benchmarks/topics.py $(if $(MODEL),--model "$(MODEL)")
 
 $(TOOLS)/build: constraints.txt
