@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from ..agreement import shared_documents
-from ..annotations import Annotation, Span, annotations_by_document
+from ..annotations import Annotation, Reviewed, Span, annotations_by_document
 from ..disputes import Dispute, compare_annotations, whole_words
 from ..documents import Document
 from ..labels import LabelScheme
@@ -17,13 +17,15 @@ from .interface import REJECTED, dispute_html
 from .project import Project
 from .push import push_tasks, remove_copies
 from .reading import LeftOut, read_annotation, with_annotators
-from .records import StudioAnnotation, Task, read_task
+from .records import Review, StudioAnnotation, Task, read_task
 from .writing import Row, annotation_row, task_data, to_results
 
 AGREED = "agreed"
 """Annotator of a ground truth that nobody had to decide."""
 
 _ADJUDICATING = " (adjudicating)"
+
+_NOTHING_TO_REJECT = "labels are in doubt there, and nothing is in dispute: take the tick away, delete the marks that are wrong, and press Update"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Decisions:
 
     Attributes:
         truths: ground truths that were decided.
-        untouched: tasks that were submitted as they were shown, so that nothing is decided.
+        untouched: tasks about disputes that were submitted as they were shown, so that nothing is decided.
         left_out: what could not be read; these tasks count as not decided, too.
     """
 
@@ -90,30 +92,56 @@ def read_decisions(project: Project, scheme: LabelScheme) -> Decisions:
         if not answers or not task.pushed:
             continue
         newest = max(answers, key=lambda one: one.updated_at or "")
+        rejected = any(one.control == REJECTED and one.choices for one in newest.results or ())
         results = newest.results and tuple(one for one in newest.results if one.control != REJECTED)
         name = f"{project.annotators.name_of(newest.user) or 'deleted user'}{_ADJUDICATING}"
         reading = read_annotation(task, replace(newest, results=results), name, scheme)
         if reading.left_out or reading.annotation is None:
             left_out += reading.left_out
-        elif _is_untouched(task, newest, reading.annotation):
+        elif task.review and rejected:
+            left_out.append(LeftOut(task.id, task.name, name, _NOTHING_TO_REJECT))
+        elif not task.review and not rejected and task.prefilled == prefilled_digest(task.text or "", reading.annotation.spans, reading.annotation.topics):
             untouched.append(task)
         else:
             if not newest.ground_truth:
                 project.tasks.mark_ground_truth(newest.id)
-            truths.append(replace(reading.annotation, ground_truth=True, task_url=project.task_url(task.id), offered=offered))
-    return Decisions(tuple(truths), tuple(untouched), tuple(left_out))
+            found = replace(reading.annotation, ground_truth=True, task_url=project.task_url(task.id), offered=offered)
+            truths.append(_reviewed(found, task.review) if task.review else found)
+    return Decisions(tuple(_newest_of_each(truths)), tuple(untouched), tuple(left_out))
 
 
-def with_decisions(documents: Iterable[Document], annotations: Iterable[Annotation], truths: Iterable[Annotation]) -> list[Annotation]:
+def _reviewed(found: Annotation, review: Review) -> Annotation:
+    """What was in doubt is decided; other labels were judged as far as the annotation before judged them."""
+    judged = {*review.offered, *(span.label for span in found.spans)}
+    return replace(found, reviewed=review.doubts, offered=tuple(label for label in found.offered or () if label in judged))
+
+
+def _newest_of_each(truths: Iterable[Annotation]) -> Iterator[Annotation]:
+    """The newest decision on each document, with all that was reviewed there."""
+    by_document: dict[str, list[Annotation]] = {}
+    for one in truths:  # in the order of the tasks: a star changes the time of an answer, and that is no reason to rewrite the file
+        by_document.setdefault(one.document_id, []).append(one)
+    for some in by_document.values():
+        yield replace(max(some, key=lambda one: one.updated_at or ""), reviewed=tuple(dict.fromkeys(place for one in some for place in one.reviewed)))
+
+
+def with_decisions(documents: Iterable[Document], annotations: Iterable[Annotation], truths: Sequence[Annotation]) -> list[Annotation]:
     """Give documents their decided ground truth, which replaces an earlier one; those that were agreed are left out, to be settled anew.
 
-    A decision that the file has already keeps what it was offered: nobody has judged a label that the interface offers by now.
+    A decision that the file has already keeps what it was offered: nobody has judged a label that the interface offers by now. What was
+    reviewed stays so.
     """
     annotations = list(annotations)
     known = {(one.document_id, one.annotator): one for one in annotations}
+    reviewed: dict[str, list[Reviewed]] = {}
+    for one in (*annotations, *truths):
+        reviewed.setdefault(one.document_id, []).extend(one.reviewed)
     looked_at, decided = (
         {document.id for document in documents},
-        {one.document_id: _as_known(known.get((one.document_id, one.annotator)), one) for one in truths},
+        {
+            one.document_id: replace(_as_known(known.get((one.document_id, one.annotator)), one), reviewed=tuple(dict.fromkeys(reviewed[one.document_id])))
+            for one in truths
+        },
     )
     kept = [one for one in annotations if not (one.annotator == AGREED and one.document_id in looked_at)]
     kept = [one for one in kept if not (one.document_id in decided and is_adjudicated(one.annotator))]
@@ -129,7 +157,7 @@ def _as_known(known: Annotation | None, decided: Annotation) -> Annotation:
 def push_disputes(project: Project, disputes: Sequence[Dispute], documents: Sequence[Document], scheme: LabelScheme) -> None:
     """Bring the project of adjudications up to date: one task per dispute; what all agree on is marked already, the rest is shown beside the text.
 
-    A task that nobody has begun is replaced where the dispute has changed, and removed where it is over.
+    A task that nobody has begun is replaced where the dispute has changed, and removed where it is over; one about doubts stays (see ``reviews``).
 
     Args:
         project: the project of adjudications; it is made if needed.
@@ -140,13 +168,12 @@ def push_disputes(project: Project, disputes: Sequence[Dispute], documents: Sequ
     if project.id is None and not disputes:
         return
     project.ensure(scheme, None, adjudicating=True)
-    rows = {one.shared.document.id: _task_row(one) for one in disputes}
+    rows = {one.shared.document.id: dispute_row(one) for one in disputes}
     looked_at = {document.id for document in documents}
     present, outdated = set(), []
     for task in project.tasks.export(only_annotated=False):
-        begun, row = bool(task.annotations) or task.has_drafts, rows.get(task.sha256 or "")
-        current = row is not None and (task.disputed, task.prefilled) == (row["data"]["disputed"], row["data"]["prefilled"])
-        if begun or current or task.sha256 not in looked_at:
+        row = rows.get(task.sha256 or "")
+        if task.begun or (row and shows(task, row)) or task.sha256 not in looked_at or (task.review and row is None):
             present.add(task.sha256)
         else:
             outdated.append(task.id)
@@ -209,17 +236,18 @@ def _content(stored: StudioAnnotation) -> set[tuple[object, ...]]:
     return {(one.control, one.start, one.end, frozenset(one.values), one.lines) for one in stored.results or ()}
 
 
-def _task_row(dispute: Dispute) -> Row:
+def shows(task: Task, row: Row) -> bool:
+    """Whether a task to decide is the one that a row would make."""
+    made = read_task({"id": task.id, "data": row["data"]})
+    return (task.disputed, task.prefilled, task.review) == (made.disputed, made.prefilled, made.review)
+
+
+def dispute_row(dispute: Dispute) -> Row:
+    """Make the row that imports a dispute as a task."""
     document = dispute.shared.document
     agreed = {"model_version": AGREED, "result": to_results(document, dispute.agreed, dispute.agreed_topics)}
     shown = {"disputed": dispute_html(dispute), "prefilled": prefilled_digest(document.text, dispute.agreed, dispute.agreed_topics)}
     return {"data": {**task_data(document), **shown}, "predictions": [agreed]}
-
-
-def _is_untouched(task: Task, answer: StudioAnnotation, read: Annotation) -> bool:
-    """Whether an answer says no more than was marked already: neither a span nor a topic, nor that nothing in dispute is right."""
-    rejected = any(one.control == REJECTED and one.choices for one in answer.results or ())
-    return not rejected and task.prefilled == prefilled_digest(task.text or "", read.spans, read.topics)
 
 
 def prefilled_digest(text: str, spans: Iterable[Span], topics: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +17,19 @@ from ..doubts.reasons import MODEL, REASONS, LoadReason
 from ..errors import NewsmarkError, UsageError
 from ..labels import load_labels
 from ..reading.options import options_of, reading_options
-from .options import add_project_options
+from .options import add_project_options, open_project
 
 if TYPE_CHECKING:
-    from ..doubts.doubt import Doubt, Doubts, Reason
+    from ..doubts.doubt import AnnotatedDocument, Doubt, Doubts, Reason
+    from .writing import Row
 
 
 def add_doubt(commands: Any, load_reason: LoadReason | None) -> None:
     """Add doubt to the parser's commands (see ``add_commands``)."""
     names = (MODEL, *REASONS)
-    doubt = commands.add_parser("doubt", parents=[common_options(), json_option(), reading_options()], help="list labels that may be wrong, with the reasons")
+    doubt = commands.add_parser(
+        "doubt", parents=[common_options(), json_option(), reading_options()], help="list labels that may be wrong, with the reasons, and send them to review"
+    )
     add_documents(doubt, "the documents", [Path("seeds")])
     add_annotations(doubt, "the annotations to doubt", "seeds/annotations.jsonl")
     doubt.add_argument(
@@ -36,6 +39,7 @@ def add_doubt(commands: Any, load_reason: LoadReason | None) -> None:
         "--run", dest="run_id", metavar="RUN", help="run whose out-of-fold predictions are the reason of the model (default: the newest that has some)"
     )
     doubt.add_argument("--limit", type=whole_number("labels", 1, 1_000_000), default=50, metavar="N", help="labels to list at most (default: %(default)s)")
+    doubt.add_argument("--push", action="store_true", help="make their documents tasks to decide in Label Studio; annotate adjudicate reads the answers")
     add_project_options(doubt)
     doubt.set_defaults(run=_doubt(load_reason))
 
@@ -43,6 +47,7 @@ def add_doubt(commands: Any, load_reason: LoadReason | None) -> None:
 def _doubt(load_reason: LoadReason | None) -> Callable[[argparse.Namespace], None]:
     def run(arguments: argparse.Namespace) -> None:
         from ..doubts.doubt import annotated_documents, find_doubts
+        from .reviews import review_rows
 
         if arguments.run_id and arguments.names and MODEL not in arguments.names:
             raise UsageError(f"--run names the run of the reason {MODEL!r}, which --reason leaves out; give --reason {MODEL}, too, or leave out --run")
@@ -52,16 +57,34 @@ def _doubt(load_reason: LoadReason | None) -> Callable[[argparse.Namespace], Non
         annotated = annotated_documents(documents, annotations, scheme)
         if not annotated:
             raise NewsmarkError(f"{arguments.annotations}: none of the documents is annotated, so there is nothing to doubt")
-        doubts = find_doubts(annotated, scheme, _reasons(arguments, load_reason))
+        reasons = _reasons(arguments, load_reason)
+        doubts = find_doubts(annotated, scheme, reasons)
         shown = doubts.rows[: arguments.limit]
         urls = {one.document.id: one.task_url for one in annotated}
+        doubted = {one.document for one in doubts.rows} if len(reasons) > len(REASONS) else set(urls)  # what was not looked at may be in doubt still
+        pushed = _push(arguments, review_rows(annotated, annotations, shown, scheme), annotated, doubted) if arguments.push else None
         if arguments.json:
-            rows = [{**vars(one), "task_url": urls[one.document]} for one in shown]
-            print_json({"documents": len(annotated), "doubtful": len(doubts.rows), "reasons": _counts(doubts), "decided": doubts.decided, "doubts": rows})
+            counts = {"documents": len(annotated), "doubtful": len(doubts.rows), "reasons": _counts(doubts), "decided": doubts.decided}
+            print_json({**counts, "doubts": [{**vars(one), "task_url": urls[one.document]} for one in shown], "pushed": pushed})
         else:
             print("\n".join([*(_lines(one, urls[one.document]) for one in shown), _summary(doubts, len(shown), len(annotated))]))
 
     return run
+
+
+def _push(arguments: argparse.Namespace, rows: Mapping[str, Row], documents: Sequence[AnnotatedDocument], doubted: Iterable[str]) -> dict[str, Any]:
+    """Push tasks to decide, and say in one line what was done."""
+    from .push import project_lock
+    from .reviews import push_reviews
+
+    project = open_project(arguments, f"{arguments.project} adjudication")
+    with project.connection.clear_errors(), project_lock(project):
+        done = push_reviews(project, rows, documents, load_labels(arguments.labels), doubted)
+        url = project.url if project.id else None
+    said = f"{done.new} new tasks to decide, {done.unchanged} there already" + f", {done.over} removed" * bool(done.over)
+    waiting = f", {done.waiting} begun or not read yet (annotate adjudicate reads them)" if done.waiting else ""
+    print(f"{said}{waiting}" + (f"; {url}" if url else ""), file=sys.stderr)
+    return {**vars(done), "url": url}
 
 
 def _reasons(arguments: argparse.Namespace, load_reason: LoadReason | None) -> list[Reason]:

@@ -61,7 +61,7 @@ def interface_xml(scheme: LabelScheme, adjudicating: bool = False, former: bool 
     """
     view = ET.Element("View")
     if adjudicating:
-        ET.SubElement(view, "Header", value="In dispute: mark in the text below what is right", size="4")
+        ET.SubElement(view, "Header", value="To decide: mark in the text below what is right", size="4")
         ET.SubElement(view, "HyperText", name=DISPUTED, value="$disputed", inline="true")
     ET.SubElement(view, "Header", value="$name", size="6")
     bar = ET.SubElement(view, "View", style=_BAR)
@@ -105,7 +105,8 @@ def instructions_html(scheme: LabelScheme, adjudicating: bool = False) -> str:
     how = (
         "<p>What is in dispute is listed above the text, with who marked it and who did not; what all annotators agree on is marked already. Mark what "
         "you think is right, and submit. A task that is submitted as it was shown decides nothing and is reported: if nothing of what is in dispute is "
-        "right, tick that below the text.</p>"
+        "right, tick that below the text.</p><p>Where labels are in doubt, the annotation is marked already, and the doubts are listed above the text with "
+        "their reasons: correct what is wrong, and submit, also where nothing is.</p>"
     )
     return (how if adjudicating else "") + (
         "<p>Mark every stretch of text that carries a label, and choose the topics of the whole article. Labels combine freely, unless it "

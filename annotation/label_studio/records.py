@@ -14,6 +14,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+from ..annotations import Reviewed
 from ..reading.sources import METADATA
 from .interface import NOTE
 
@@ -89,6 +90,19 @@ class StudioAnnotation:
 
 
 @dataclass(frozen=True)
+class Review:
+    """What a task asks about doubtful labels of a document whose annotation is marked in it already.
+
+    Attributes:
+        doubts: what is in doubt.
+        offered: labels that the annotation judges; the reviewer does not look for others.
+    """
+
+    doubts: tuple[Reviewed, ...]
+    offered: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Task:
     """A task: a document as annotators see it.
 
@@ -101,6 +115,7 @@ class Task:
         has_drafts: somebody has begun an annotation and not submitted it.
         disputed: of a task to adjudicate, what is shown as in dispute.
         prefilled: of a task to adjudicate, a digest of what is marked already.
+        review: of a task to adjudicate, the doubts that it asks about; None where annotators are in dispute.
         language: of the text, where the data names it.
         metadata: what the data say about the article (see ``Document.metadata``).
         odd_sha256: what the data have as the hash, where that can be none; then ``sha256`` is None.
@@ -114,6 +129,7 @@ class Task:
     has_drafts: bool = False
     disputed: str | None = None
     prefilled: str | None = None
+    review: Review | None = None
     language: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     odd_sha256: str | None = None
@@ -122,6 +138,11 @@ class Task:
     def pushed(self) -> bool:
         """Whether newsmark pushed it; somebody may have added tasks of their own."""
         return self.text is not None and self.sha256 is not None
+
+    @property
+    def begun(self) -> bool:
+        """Whether somebody has submitted, skipped or begun an annotation."""
+        return bool(self.annotations) or self.has_drafts
 
     @cached_property
     def edited(self) -> bool:
@@ -160,10 +181,19 @@ def read_task(row: Mapping[str, Any]) -> Task:
         bool(row.get("drafts")),
         _string(data.get("disputed")),
         _string(data.get("prefilled")),
+        _review(data.get("review")),
         _string(data.get("lang")),
         {key: value for key in METADATA if (value := _string(data.get(key)))},
         None if digest is None or isinstance(digest, str) else json.dumps(digest)[:40],
     )
+
+
+def _review(value: Any) -> Review | None:
+    if not isinstance(value, dict):
+        return None
+    places = [(_whole(one.get("start")), _whole(one.get("end")), _string(one.get("label"))) for one in map(_object, _list(value.get("doubts")))]
+    doubts = tuple(Reviewed(start, end, label) for start, end, label in places if start is not None and end is not None and label is not None)
+    return Review(doubts, _strings(value.get("offered") or []))
 
 
 def read_prediction(row: Mapping[str, Any]) -> Prediction:

@@ -152,6 +152,10 @@ def _update_disputes(project: Project, scheme: LabelScheme, change: Relabelling)
                 "disputed": shown,
                 "prefilled": prefilled_digest(task.text or "", marked.spans if marked else (), marked.topics if marked else ()),
             }
+            if task.review:
+                names_of = dict.fromkeys(change.old, change.new)
+                doubts = [{**vars(one), "label": names_of.get(one.label, one.label)} for one in task.review.doubts]
+                data["review"] = {"doubts": doubts, "offered": list(_names(task.review.offered, change))}
             if data != row["data"]:
                 project.tasks.set_data(row["id"], data)
 

@@ -1,13 +1,14 @@
-"""``annotate adjudicate`` against the real Label Studio, from two readings of an article to a ground truth."""
+"""``annotate adjudicate`` and ``annotate doubt --push`` against the real Label Studio, from two readings or a doubtful one to a ground truth."""
 
 import json
 from dataclasses import replace
 
 import pytest
-from newsmark.annotation.annotations import Annotation, Span, read_annotations, write_annotations
+from newsmark.annotation.annotations import Annotation, Reviewed, Span, read_annotations, write_annotations
 from newsmark.annotation.documents import Document, read_documents
 from newsmark.annotation.label_studio.connection import Connection
 from newsmark.annotation.label_studio.project import Project
+from newsmark.annotation.label_studio.writing import to_results
 from newsmark.annotation.labels import load_labels
 
 SCHEME = load_labels()
@@ -182,3 +183,111 @@ def test_adjudicate_answers_in_json_for_scripts(workplace):
     }
     assert [(one["name"], len(one["spans"])) for one in answer["disputes"]] == [("disputed.txt", 2)]
     assert answer["url"] == workplace.adjudications.url
+
+
+class Doubtful:
+    """What is in doubt in a workplace: two annotators differ in one document, cut the same word in another one, and a word is cut in a third."""
+
+    def __init__(self, workplace):
+        self.workplace = workplace
+        own = workplace.read()
+        cut = Span("s1", 0, 12, "statistic")  # Trois pays o
+        alone = Span("s1", 0, 7, "statistic")  # Personn
+        own["agreed.txt", "ann"] = replace(own["agreed.txt", "ann"], spans=(cut,), offered=("statistic", "quote"))
+        own["agreed.txt", "bo"] = replace(own["agreed.txt", "bo"], spans=(cut,), offered=("statistic", "quote"))
+        own["alone.txt", "ann"] = replace(own["alone.txt", "ann"], spans=(alone,), offered=SCHEME.label_names)
+        workplace.write(*own.values())
+
+    def doubt(self, *arguments):
+        return self.workplace.annotate("doubt", self.workplace.documents, "--reason", "annotators", "--reason", "borders", *arguments)
+
+    def push(self):
+        done = self.doubt("--push")
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    @property
+    def tasks(self):
+        return {task.name: task for task in self.workplace.adjudications.tasks.export(only_annotated=False)}
+
+    def submit(self, name, *spans):
+        document = {one.name: one for one in (DISPUTED, AGREED, ALONE)}[name]
+        results = to_results(document, spans, ("other",))
+        self.workplace.adjudications.connection.sdk.annotations.create(id=self.tasks[name].id, result=results)
+
+
+@pytest.fixture
+def doubtful(workplace):
+    return Doubtful(workplace)
+
+
+def test_doubts_are_pushed_reviewed_pulled_and_not_asked_again(workplace, doubtful):
+    workplace.annotate("push", workplace.documents)
+    said = doubtful.push()
+    assert f"3 new tasks to decide, 0 there already; {workplace.adjudications.url}\n" in said
+    assert "0 new tasks to decide, 3 there already" in doubtful.push()
+    tasks = doubtful.tasks
+    assert (len(workplace.adjudications.tasks.export(only_annotated=False)), {*tasks}) == (3, {"agreed.txt", "alone.txt", "disputed.txt"})
+    assert tasks["disputed.txt"].review is None  # annotate adjudicate would make the same task
+    assert "<td>Personn</td><td>statistic</td><td>marked</td><td>borders: ann: ends within a word</td>" in tasks["alone.txt"].disputed
+    marked = {one["task"]: _marks(one["result"]) for one in workplace.predictions()}
+    assert marked[tasks["alone.txt"].id] == [("span", "statistic"), ("topics", "other")]
+
+    # a reviewer corrects one document, and leaves the other one as it is: both are decided
+    doubtful.submit("alone.txt", Span("x", 0, 16, "commitment"))
+    doubtful.submit("agreed.txt", Span("s1", 0, 12, "statistic"))
+    assert "0 new tasks to decide, 1 there already, 2 begun or not read yet (annotate adjudicate reads them)" in doubtful.push()
+    done = workplace.adjudicate()
+    assert done.returncode == 0, done.stderr
+    assert "2 of 3 documents have a ground truth, 1 are in dispute, 0 have one annotator" in done.stderr
+    truths = {one.name: one for one in workplace.read().values() if one.ground_truth}
+    assert [(span.start, span.end, span.label) for span in truths["alone.txt"].spans] == [(0, 16, "commitment")]
+    assert (truths["alone.txt"].reviewed, truths["alone.txt"].offered) == ((Reviewed(0, 7, "statistic"),), SCHEME.label_names)
+    assert (truths["agreed.txt"].reviewed, truths["agreed.txt"].offered) == ((Reviewed(0, 12, "statistic"),), ("statistic", "quote"))
+    assert workplace.stars() == {(name, truths[name].annotator) for name in ("agreed.txt", "alone.txt")}
+
+    # neither is asked again, with the same border in one of them; not after a pull, and not by adjudicate
+    assert workplace.annotate("pull", "--all").stderr.startswith(f"{workplace.file}: 0 new, 0 changed")
+    assert {one.name: one.reviewed for one in workplace.read().values() if one.ground_truth} == {name: one.reviewed for name, one in truths.items()}
+    assert "0 new tasks to decide, 1 there already;" in doubtful.push()
+    assert doubtful.doubt().stdout.endswith("annotators 1; left out: 1 that a reviewer has decided on\n")
+    before = workplace.file.read_bytes()
+    assert "unchanged: 2 of 3 documents" in workplace.adjudicate().stderr
+    assert workplace.file.read_bytes() == before
+    assert len(workplace.adjudications.tasks.export(only_annotated=False)) == 3
+
+
+def test_open_reviews_follow_what_is_in_doubt_and_doubled_ones_are_removed(workplace, doubtful):
+    doubtful.push()
+    first = doubtful.tasks["alone.txt"]
+    own = workplace.read()
+    own["alone.txt", "ann"] = replace(own["alone.txt", "ann"], spans=(Span("s1", 0, 6, "statistic"),))
+    workplace.write(*own.values())
+    assert "1 new tasks to decide, 2 there already" in doubtful.push()
+    second = doubtful.tasks["alone.txt"]
+    assert second.id != first.id
+    assert second.review.doubts == (Reviewed(0, 6, "statistic"),)
+
+    # an import that the server went on with after a time-out, and that was repeated
+    project = workplace.adjudications
+    rows = [row for row in project.tasks.export_rows(only_annotated=False) if row["data"]["name"] == "alone.txt"]
+    project.tasks.import_rows([{"data": row["data"]} for row in rows])
+    assert len(project.tasks.export(only_annotated=False)) == 4
+    assert "0 new tasks to decide, 3 there already" in doubtful.push()
+    assert len(project.tasks.export(only_annotated=False)) == 3
+
+    # annotate adjudicate leaves open reviews alone
+    assert workplace.adjudicate().returncode == 0
+    assert {*doubtful.tasks} == {"agreed.txt", "alone.txt", "disputed.txt"}
+
+
+def test_a_review_in_which_nothing_in_dispute_is_ticked_as_wrong_decides_nothing_and_is_named(workplace, doubtful):
+    doubtful.push()
+    task = doubtful.tasks["alone.txt"]
+    nothing = {"id": "r", "from_name": "rejected", "to_name": "text", "type": "choices", "value": {"choices": ["Nothing of what is in dispute is right"]}}
+    workplace.adjudications.connection.sdk.annotations.create(id=task.id, result=[nothing])
+    done = workplace.adjudicate()
+    assert done.returncode == 3
+    assert f"left out: task {task.id} (alone.txt)" in done.stderr
+    assert "labels are in doubt there, and nothing is in dispute" in done.stderr
+    assert not any(one.ground_truth for one in workplace.read().values() if one.name == "alone.txt")
