@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from browsing import CHROMIUM, DRIVER, logged_in
 from filelock import FileLock
 from newsmark.annotation.label_studio.connection import Connection
 from newsmark.annotation.label_studio.project import Project
@@ -81,14 +82,14 @@ def wait_until():
 @pytest.fixture
 def start_backend(label_studio, project, wait_until, tmp_path):
     """Start ``annotate backend`` for the test's project, and wait until it is connected (or has printed ``ready``); what still runs at the end is killed."""
-    env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
+    own = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
     running = []
 
-    def start(*options, ready="suggesting with"):
+    def start(*options, ready="suggesting with", env=None):
         log = tmp_path / f"backend-{len(running)}.log"
         command = [sys.executable, "-m", "annotation", "backend", "--project", project.title, "--port", "0", *map(str, options)]
         with log.open("w") as stream:
-            process = subprocess.Popen(command, env=env, stdout=stream, stderr=stream)
+            process = subprocess.Popen(command, env={**own, **(env or {})}, stdout=stream, stderr=stream)
         running.append(process)
         wait_until(lambda: ready in log.read_text() or process.poll() is not None)
         assert ready in log.read_text(), log.read_text()
@@ -98,6 +99,15 @@ def start_backend(label_studio, project, wait_until, tmp_path):
     for process in running:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def browser(label_studio, tmp_path):
+    """Chromium, logged in to Label Studio as the administrator (see ``browsing``)."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("no Chromium with its driver on this machine (Debian: apt-get install chromium-driver)")
+    with logged_in(label_studio, tmp_path / "profile") as driver:
+        yield driver
 
 
 def _postgres_programs():

@@ -1,14 +1,19 @@
-"""``annotate turn``: from what annotators submitted to a new champion and its suggestions, with a real Label Studio and MLflow."""
+"""``annotate turn``: from what annotators submitted to a new champion and its suggestions, with a real Label Studio, MLflow and browser."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from browsing import TEXT_AREA, button, click_mark, open_task, regions
 from mlflow import MlflowClient
 from newsmark.annotation.documents import read_documents
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 SENTENCES = {
     "Ministern lovar att bygga {} skolor.": "commitment",
@@ -16,6 +21,7 @@ SENTENCES = {
     "Solen sken över staden igår.": None,
     "Staten ska anställa {} poliser.": "commitment",
 }
+MARKS = (By.CSS_SELECTOR, ".lsf-htx-richtext .htx-highlight")
 GATE = "{margin: 1, label_loss: 1, language_loss: 1, calibration_error: 1, megabytes: 600, more_edits: 99}"
 KILL = """
 import importlib, os, signal, sys
@@ -42,7 +48,8 @@ def desk(project, label_studio, tmp_path):
     options += ["--gate", str(tmp_path / "gate.yaml"), "--json"]
 
     class Desk:
-        client = MlflowClient(env["MLFLOW_TRACKING_URI"])
+        store = env["MLFLOW_TRACKING_URI"]
+        client = MlflowClient(store)
         documents = tuple(read_documents([articles]))
 
         @staticmethod
@@ -122,6 +129,45 @@ def test_a_turn_that_is_killed_anywhere_goes_on_from_there_and_the_next_one_lear
     newest = max((one for one in predictions() if one["task"] == waiting), key=lambda one: one["id"])
     assert newest["model_version"] == project.suggestion_version
     assert {label for result in newest["result"] for label in result["value"].get("labels", ())} >= {"commitment", "statistic"}
+
+
+def test_an_annotator_submits_and_the_next_article_opens_with_what_the_next_champion_suggests(desk, project, browser, start_backend, wait_until, tmp_path):
+    desk.annotate(0, 1, 2)
+    first = desk.turn()
+    assert first.returncode == 0, first.stderr
+    assert json.loads(first.stdout)["champion"] == "1"
+    start_backend(env={"MLFLOW_TRACKING_URI": desk.store})
+
+    def next_article():
+        """Open what the label stream gives: its number, and the words and the label of each mark in it."""
+        open_task(browser, f"{project.url}/data?labeling=1", "av raden")
+        number = int(re.search(r"Nummer (\d) av raden", browser.find_element(*TEXT_AREA).text).group(1))
+        return number, {(one.text, one.get_attribute("data-label").partition(":")[2]) for one in browser.find_elements(*MARKS)}
+
+    number, marks = next_article()
+    promise, count = (sentence.format(number + 3) for sentence in list(SENTENCES)[:2])
+    assert {(promise, "commitment"), (count, "statistic")} <= marks
+    there = regions(browser)
+    click_mark(browser, count)
+    ActionChains(browser).send_keys(Keys.BACKSPACE).perform()
+    wait_until(lambda: regions(browser) == there - 1)
+    button(browser, "Submit").click()
+    wait_until(lambda: len(project.tasks.export(only_annotated=True)) == 4)
+
+    second = desk.turn()
+    assert second.returncode == 0, second.stderr
+    answer = json.loads(second.stdout)
+    assert answer | {"new": 1, "promoted": True, "refused": [], "champion": "2"} == answer
+    pulled = next(row for row in map(json.loads, (tmp_path / "own.jsonl").read_text().splitlines()) if row["name"] == f"{number}.txt")
+    assert len(pulled["spans"]) == there - 1
+    assert all(span["accepted"] for span in pulled["spans"])
+
+    newest = project.suggestion_version  # of the tasks that nobody annotated
+    wait_until(lambda: project.connection.get("api/ml/", {"project": project.required_id()})[0]["title"] == newest)
+    last, marks = next_article()
+    assert {number, last} == {3, 4}
+    assert (promise.replace(str(number + 3), str(last + 3)), "commitment") in marks
+    assert newest[-6:] in browser.execute_script("return document.body.innerText")
 
 
 def test_a_failure_is_one_line_and_is_notified(desk, tmp_path):
