@@ -147,6 +147,8 @@ def test_an_annotator_submits_and_the_next_article_opens_with_what_the_next_cham
     number, marks = next_article()
     promise, count = (sentence.format(number + 3) for sentence in list(SENTENCES)[:2])
     assert {(promise, "commitment"), (count, "statistic")} <= marks
+    (task,) = [one for one in project.tasks.export(only_annotated=False) if one.name == f"{number}.txt"]
+    open_task(browser, project.task_url(task.id), "av raden")  # the stream's page begins with the instructions, in a window of their own
     there = regions(browser)
     click_mark(browser, count)
     ActionChains(browser).send_keys(Keys.BACKSPACE).perform()
