@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from browsing import TEXT_AREA, button, click_mark, open_task, regions
+from browsing import TEXT_AREA, button, click_mark, mark, open_task, regions
 from mlflow import MlflowClient
 from newsmark.annotation.documents import read_documents
 from selenium.webdriver.common.action_chains import ActionChains
@@ -156,13 +156,19 @@ def test_an_annotator_submits_and_the_next_article_opens_with_what_the_next_cham
     button(browser, "Submit").click()
     wait_until(lambda: len(project.tasks.export(only_annotated=True)) == 4)
 
-    second = desk.turn()
-    assert second.returncode == 0, second.stderr
+    second = desk.turn()  # one of three equal sentences has no label now: what was learned of them is worse
     answer = json.loads(second.stdout)
-    assert answer | {"new": 1, "promoted": True, "refused": [], "champion": "2"} == answer
+    assert answer | {"new": 1, "promoted": False, "refused": ["macro F1"], "champion": "1"} == answer, second.stderr
+    open_task(browser, project.task_url(task.id), "av raden")
+    browser.find_element(By.TAG_NAME, "body").send_keys("2")
+    mark(browser, count)
+    button(browser, "Update").click()
+    wait_until(lambda: len(project.tasks.export(only_annotated=True)[-1].annotations[0].results) == there)
+    third = desk.turn()
+    answer = json.loads(third.stdout)
+    assert answer | {"new": 0, "changed": 1, "promoted": True, "refused": [], "champion": "3"} == answer, third.stderr
     pulled = next(row for row in map(json.loads, (tmp_path / "own.jsonl").read_text().splitlines()) if row["name"] == f"{number}.txt")
-    assert len(pulled["spans"]) == there - 1
-    assert all(span["accepted"] for span in pulled["spans"])
+    assert [span["accepted"] for span in pulled["spans"]].count(True) == len(pulled["spans"]) - 1 == there - 1
 
     newest = project.suggestion_version  # of the tasks that nobody annotated
     wait_until(lambda: project.connection.get("api/ml/", {"project": project.required_id()})[0]["title"] == newest)
