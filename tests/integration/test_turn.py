@@ -168,7 +168,7 @@ def test_an_annotator_submits_and_the_next_article_opens_with_what_the_next_cham
     answer = json.loads(third.stdout)
     assert answer | {"new": 0, "changed": 1, "promoted": True, "refused": [], "champion": "3"} == answer, third.stderr
     pulled = next(row for row in map(json.loads, (tmp_path / "own.jsonl").read_text().splitlines()) if row["name"] == f"{number}.txt")
-    assert [span["accepted"] for span in pulled["spans"]].count(True) == len(pulled["spans"]) - 1 == there - 1
+    assert sum(span.get("accepted", False) for span in pulled["spans"]) == len(pulled["spans"]) - 1 == there - 1
 
     newest = project.suggestion_version  # of the tasks that nobody annotated
     wait_until(lambda: project.connection.get("api/ml/", {"project": project.required_id()})[0]["title"] == newest)
