@@ -175,7 +175,9 @@ def test_an_annotator_submits_and_the_next_article_opens_with_what_the_next_cham
     last, marks = next_article()
     assert {number, last} == {3, 4}
     assert (promise.replace(str(number + 3), str(last + 3)), "commitment") in marks
-    assert newest[-6:] in browser.execute_script("return document.body.innerText")
+    (task,) = [one for one in project.tasks.export(only_annotated=False) if one.name == f"{last}.txt"]
+    open_task(browser, project.task_url(task.id), "av raden")
+    assert newest[-6:] in browser.execute_script("return document.body.innerText")  # the stream's page does not show the version
 
 
 def test_a_failure_is_one_line_and_is_notified(desk, tmp_path):
