@@ -42,7 +42,7 @@ class NearCopies:
     Args:
         known: the first texts.
         one_in: compare one in this number of shingles, chosen by their hashes (Broder 1997, "On the resemblance and containment of documents"):
-            whole articles have so many that all of them would fill the memory.
+            whole articles have more than the memory can hold.
     """
 
     def __init__(self, known: Iterable[str] = (), one_in: int = 1) -> None:

@@ -20,7 +20,7 @@ from .splitting.passages import split_passages
 from .suggestions import Scorer
 
 _ONE_IN = 8
-"""Of an article's shingles, one in so many is compared: some 600 of 5,000, which measure a similarity to .02."""
+"""One in this number of an article's shingles is compared: some 600 of 5,000, which measure a similarity to .02."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ _C = 10.0
 """Inverse strength of the regularisation, chosen on the kinds of text of the cold-start corpus (see ``tests/benchmarks/topics.py``)."""
 
 _CHANCE = 0.05
-"""A way of giving topics is of use where coins would give so many right ones more seldom than this."""
+"""A way of giving topics is of use where the probability that guessing gives as many right ones is below this."""
 
 Line = tuple[NDArray[np.float64], float]
 """Weights and intercept."""
@@ -250,7 +250,7 @@ def _useful(decided: NDArray[np.bool_], targets: NDArray[np.bool_], learned: Seq
 
 
 def _hardly_chance(right: int, wrong: int) -> bool:
-    """Whether coins would seldom give so many right ones."""
+    """Whether guessing would rarely give as many right ones."""
     return right + wrong > 0 and float(binomtest(right, right + wrong, alternative="greater").pvalue) < _CHANCE
 
 
