@@ -22,6 +22,7 @@ _ALONE = r"\u3040-\u309f\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u17
 _WORD = re.compile(rf"[{_ALONE}]|\d+(?:[.,'’\u00a0\u202f ]\d{{3}}(?!\d)){{0,6}}(?:[.,:]\d+)?|[^\W\d_{_ALONE}]+|[^\w\s]")
 _AROUND = 3  # words on each side that are looked at
 _FAR = 9  # words from which on a number is far
+_MOST = 1_000  # words of a passage; a longer one is no sentence, and a span as a whole
 _LONGEST = 30  # words of a span of a label that has several in a passage
 _EACH = 1.0  # logarithmic odds that one span more must be worth: a label that is wrongly given costs an edit for each
 _INSIDE = 0.5  # weight of the words inside beside those at the borders
@@ -45,7 +46,7 @@ class Borders:
         if self.weights is None:
             return [(0, len(text.rstrip(_ENDS)) or len(text))]
         places = [found.span() for found in _WORD.finditer(text)]
-        if not places:
+        if not 0 < len(places) <= _MOST:
             return [(0, len(text))]
         known = features(text)
         begin, inside, end = ([sum(value * weights.get(name, 0.0) for name, value in one.items()) + weights[""] for one in known] for weights in self.weights)

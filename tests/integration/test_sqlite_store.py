@@ -103,7 +103,9 @@ def test_a_run_that_did_not_finish_is_taken_only_by_its_name(own_store, run_id, 
 
 
 def test_a_run_that_was_deleted_is_taken_only_by_its_name(own_store, run_id, monkeypatch):
-    MlflowClient(f"sqlite:///{own_store}/mlflow.db").delete_run(run_id)
+    client = MlflowClient(f"sqlite:///{own_store}/mlflow.db")
+    for run in client.search_runs([client.get_experiment_by_name("newsmark").experiment_id]):
+        client.delete_run(run.info.run_id)
     at_hand, by_mlflow = both(run_id, monkeypatch)
     assert at_hand == by_mlflow
     with pytest.raises(NewsmarkError, match="no model was trained yet; run: train --config"):

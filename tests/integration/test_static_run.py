@@ -6,6 +6,7 @@ import re
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from newsmark.models.store import connect
 
 
 @pytest.fixture
@@ -31,5 +32,6 @@ def test_a_static_model_is_trained_logged_and_promoted_and_labels_as_the_champio
     row = json.loads(predicted.stdout)
     assert row["model_version"].startswith("static-")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", own_store["MLFLOW_TRACKING_URI"])
+    connect()  # another test of this process may have connected to a store of its own
     served = mlflow.pyfunc.load_model("models:/newsmark@champion").predict([{"text": text, "lang": "sv"}], params={"threshold": -1.0, "split": True})
     assert served[0]["passages"][0]["scores"] == row["scores"]
