@@ -319,11 +319,11 @@ def test_damaged_file_of_the_right_size_is_one_clear_error(tmp_path, saved, name
 def drawn_passages(trained):
     """Passages whose truth is what the trained model says, in two languages."""
     drawn = np.random.default_rng(5)
-    texts = [" ".join(drawn.choice(WORDS, drawn.integers(2, 9))) for _ in range(160)]
+    texts = [" ".join(drawn.choice(WORDS, drawn.integers(2, 9))) for _ in range(400)]
     targets = (trained.scores(texts) > 0.5).astype(np.float32)
-    names = np.array([f"d{number // 4}" for number in range(160)])
-    languages = np.repeat(["sv", "fi"], 80)
-    return LabelledPassages(LABELS, texts, targets, names, names, languages, names, [(0, len(text)) for text in texts], np.repeat(["article"], 160))
+    names = np.array([f"d{number // 4}" for number in range(400)])
+    languages = np.repeat(["sv", "fi"], 200)
+    return LabelledPassages(LABELS, texts, targets, names, names, languages, names, [(0, len(text)) for text in texts], np.repeat(["article"], 400))
 
 
 def test_eight_bits_serve_where_they_decide_as_32_do(tmp_path, encoder):
