@@ -56,7 +56,7 @@ def test_the_interface_is_valid_and_holds_all_of_the_labels_file():
     labels = [(one.get("value"), one.get("background"), one.get("hotkey"), one.get("hint")) for one in root.iter("Label")]
     marks = [(label, mark_name(label.name, kind), hotkey) for label in SCHEME.labels for kind, hotkey in label.marks.items()]
     assert labels == [(mark, label.color, hotkey, label.definition) for label, mark, hotkey in marks]
-    assert [(mark, key) for mark, _, key, _ in labels][2:4] == [("quote:direct", "3"), ("quote:indirect", "9")]
+    assert [(mark, key) for mark, _, key, _ in labels][2:4] == [("quote:direct", "3"), ("quote:indirect", "d")]
     (topics,) = root.iter("Choices")
     assert [(one.get("value"), one.get("hotkey"), one.get("hint")) for one in topics] == [(one.name, one.hotkey, one.definition) for one in SCHEME.topics]
 
@@ -97,7 +97,7 @@ def test_the_instructions_define_every_label_and_topic():
 def test_the_instructions_name_the_hotkey_of_every_label_and_kind():
     html = instructions_html(SCHEME)
     assert "Mark it with statistic (key 2)." in html
-    assert "Mark it with quote:direct (key 3) or quote:indirect (key 9)." in html
+    assert "Mark it with quote:direct (key 3) or quote:indirect (key d)." in html
     listed = replace(SCHEME, labels=(replace(SCHEME.label("quote"), kind_hotkeys=()),))
     assert "Mark it with quote:direct (key 3) or quote:indirect." in instructions_html(listed)
 
