@@ -27,7 +27,7 @@ MOST_LOSS = 0.02
 """F1 that a label, or a language's micro F1, may lose."""
 
 FEWEST = 100
-"""Passages from which on a label's or a language's row decides. With fewer, it is only shown: among 51 Arabic passages, one decision alone cost that much F1."""
+"""Passages from which on a label's or a language's row decides. With fewer, it is only shown: among 51 Arabic passages, one decision cost that much F1."""
 
 
 @dataclass(frozen=True)
