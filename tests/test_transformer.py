@@ -1,5 +1,6 @@
 """The transformer, on a tiny encoder made here; and the default encoder without network."""
 
+import copy
 import math
 import os
 import random
@@ -21,6 +22,7 @@ from newsmark.models.model import TrainedModel
 from newsmark.models.saved import load_model, save_model
 from newsmark.models.topics import article_vector
 from newsmark.models.transformer.finish import choose_graph
+from newsmark.models.transformer.network import divide
 from newsmark.models.transformer.reader import FLOAT, INT8, GraphSettings, SavedTransformer
 from newsmark.models.transformer.settings import TransformerSettings
 from newsmark.models.transformer.trainer import Transformer
@@ -28,6 +30,7 @@ from newsmark.training.calibration import fit_calibrations
 from newsmark.training.dataset import LabelledPassages
 from newsmark.training.topics import _definition_lines
 from safetensors.numpy import load_file
+from transformers.models.bert.modeling_bert import BertLayer
 
 ROOT = Path(__file__).parent.parent
 LABELS = ("commitment", "statistic")
@@ -130,11 +133,39 @@ def test_more_frozen_layers_than_there_are_is_one_clear_error(encoder):
         fit(encoder, frozen_layers=3)
 
 
+@pytest.mark.parametrize("lowest", [1, 2])
+def test_the_two_parts_of_an_encoder_say_together_what_the_whole_says(trained, lowest):
+    rows = trained._rows(TEXTS)
+    whole, lengths = trained._in_batches(rows, 32, trained.model.pool), [len(row["input_ids"]) for row in rows]
+    lower, upper = divide(trained.model.encoder, lowest)
+    trained._keep_vectors(rows, lower)
+    assert [row["inputs_embeds"].shape for row in rows] == [(length, 32) for length in lengths]
+    twin = Transformer(copy.copy(trained.model), trained.tokenizer, trained.settings)
+    twin.model._modules = {**trained.model._modules, "encoder": upper}
+    assert np.allclose(twin._in_batches(rows, 32, twin.model.pool), whole, atol=0.02)
+    assert np.array_equal(trained._in_batches(trained._rows(TEXTS), 32, trained.model.pool), whole)
+
+
+def test_frozen_layers_read_each_passage_once(encoder, monkeypatch):
+    """However many epochs train the layers above them."""
+    read = []
+    forward = BertLayer.forward
+    monkeypatch.setattr(BertLayer, "forward", lambda self, hidden, *rest, **more: read.append((id(self), len(hidden))) or forward(self, hidden, *rest, **more))
+    layers = fit(encoder, frozen_layers=1, epochs=3).model.encoder.encoder.layer
+    passages = {key: sum(size for layer, size in read if layer == key) for key in map(id, layers)}
+    assert list(passages.values()) == [len(TEXTS), 4 * len(TEXTS)]
+
+
+def test_an_encoder_whose_parts_cannot_be_told_apart_is_not_divided(trained):
+    assert divide(torch.nn.Linear(2, 2), 1) is None
+    assert divide(trained.model.encoder, 0) is None
+
+
 def test_training_begins_with_a_logistic_regression_on_standardised_vectors(encoder):
     """With so small a rate that nothing is learned, the model is its beginning."""
     model = fit(encoder, learning_rate=1e-12).model
     plain = Transformer(model, fit(encoder).tokenizer, TransformerSettings(max_tokens=32))
-    vectors = plain._in_batches(plain._tokenise(TEXTS), 32, model.pool)
+    vectors = plain._in_batches(plain._rows(TEXTS), 32, model.pool)
     assert np.allclose(vectors.mean(axis=0), 0, atol=1e-4)
     assert np.allclose(vectors.std(axis=0), 1, atol=1e-3)
     logits = vectors @ model.head.weight.detach().numpy().T + model.head.bias.detach().numpy()
@@ -249,7 +280,7 @@ def test_score_of_a_saved_model_does_not_depend_on_the_others_at_all(saved, grap
 
 def test_saved_graphs_also_give_the_vectors_that_probabilities_are_made_from(saved, trained):
     texts = [*UNSEEN, *TEXTS[:4]]
-    pooled = trained._in_batches(trained._tokenise(texts), 32, trained.model.pool)
+    pooled = trained._in_batches(trained._rows(texts), 32, trained.model.pool)
     assert np.allclose(SavedTransformer(saved, GraphSettings(32, FLOAT)).vectors(texts), pooled, atol=2e-2)
     small = SavedTransformer(saved, GraphSettings(32, INT8))
     assert np.corrcoef(small.vectors(texts).ravel(), pooled.ravel())[0, 1] > 0.95

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,15 @@ class MeanPoolingHead(nn.Module):
         self.dropout = nn.Dropout(0.1)
         self.head = nn.Linear(hidden, labels)
 
-    def pool(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Mean of each passage's token vectors (batch × hidden), less the center, over the scale; inputs are batch × tokens."""
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+    def pool(
+        self, input_ids: torch.Tensor | None = None, attention_mask: torch.Tensor | None = None, inputs_embeds: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Mean of each passage's token vectors (batch × hidden), less the center, over the scale.
+
+        Inputs are batch × tokens; ``inputs_embeds`` (batch × tokens × hidden) stand in place of ``input_ids`` where the encoder is an upper part
+        (see ``divide``).
+        """
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds).last_hidden_state
         if attention_mask is None:
             mean = hidden.mean(dim=1)
         else:
@@ -40,16 +47,17 @@ class MeanPoolingHead(nn.Module):
 
     def forward(
         self,
-        input_ids: torch.Tensor,
+        input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         weights: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Compute logits (batch × labels), and the loss where targets are given; inputs are batch × tokens.
+        """Compute logits (batch × labels), and the loss where targets are given; inputs are those of ``pool``.
 
         Targets that are NaN were not judged and add nothing; all others count by their passage's weight (batch; default: 1), in whatever batch they are.
         """
-        logits = self.head(self.dropout(self.pool(input_ids, attention_mask)))
+        logits = self.head(self.dropout(self.pool(input_ids, attention_mask, inputs_embeds)))
         if labels is None:
             return {"logits": logits}
         counts = (~torch.isnan(labels)).to(logits.dtype)
@@ -115,3 +123,39 @@ def freeze(encoder: Any, settings: TransformerSettings) -> None:
     for part in (encoder.get_input_embeddings(), getattr(encoder, "embeddings", None), *layers[: settings.frozen_layers]):
         if part is not None:
             part.requires_grad_(False)
+
+
+class _Given(nn.Module):
+    """In place of embeddings: the vectors that are given."""
+
+    def forward(self, inputs_embeds: torch.Tensor, **_: Any) -> torch.Tensor:
+        """Return them."""
+        return inputs_embeds
+
+
+def divide(encoder: Any, lowest: int) -> tuple[Any, Any] | None:
+    """Divide an encoder above its lowest layers, so that what frozen layers say of a passage need be computed only once.
+
+    Args:
+        encoder: of ``transformers``.
+        lowest: number of layers of the lower part.
+
+    Returns:
+        The lower part, and the upper one, which takes the vectors of the lower one as ``inputs_embeds``; both share the encoder's weights. None
+        where its parts can't be told apart.
+    """
+    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
+    if not lowest or layers is None or not hasattr(encoder, "embeddings"):
+        return None
+    lower, upper = _shared(encoder), _shared(encoder)
+    lower.encoder, upper.encoder = _shared(encoder.encoder), _shared(encoder.encoder)
+    lower.encoder.layer, upper.encoder.layer = layers[:lowest], layers[lowest:]
+    upper.embeddings = _Given()
+    return lower, upper
+
+
+def _shared(module: Any) -> Any:
+    """A module with the same parts, of which others can be put in their place without changing the first."""
+    twin = copy.copy(module)
+    vars(twin)["_modules"] = dict(vars(module)["_modules"])
+    return twin

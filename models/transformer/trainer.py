@@ -7,7 +7,7 @@ import math
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, Trai
 from ...annotation.errors import NewsmarkError
 from ..classifier import ReportMetric
 from ..encoder.loading import load_encoder, with_vocabulary
-from .network import MeanPoolingHead, Probabilities, freeze, halve_embeddings
+from .network import MeanPoolingHead, Probabilities, divide, freeze, halve_embeddings
 from .reader import CHARACTERS_PER_TOKEN, FLOAT, INT8, VECTORS, GraphSettings, without_special_tokens, write_settings
 from .settings import TransformerSettings
 
@@ -29,6 +29,7 @@ PROBE_C = 0.01
 """Inverse strength of the regularisation of a logistic regression on standardised vectors of the encoder."""
 
 _LEAST_SCALE = 1e-6
+_MOST_KEPT = 2_000_000_000  # bytes of vectors of frozen layers that are kept while the layers above them are trained
 _SAMPLE = 200  # passages that show the exporter how large the activations get
 
 np.finfo(np.float32), np.finfo(np.float64)  # NumPy warns where it looks at these after the next line
@@ -60,8 +61,8 @@ class Transformer:
 
         The linear layer begins as a logistic regression on the encoder's own vectors (linear probing, then fine-tuning:
         Kumar et al. 2022, https://arxiv.org/abs/2202.10054); begun at random, it never learns a rare label. The lowest
-        ``frozen_layers`` layers and the word embeddings stay as they are. Where several processes train (``accelerate launch``,
-        ``torchrun``), each computes a part of every batch. A GPU that can computes in bfloat16.
+        ``frozen_layers`` layers and the word embeddings stay as they are; what they say of each passage is computed once, without dropout, and kept.
+        Where several processes train (``accelerate launch``, ``torchrun``), each computes a part of every batch. A GPU that can computes in bfloat16.
 
         Raises:
             NewsmarkError: the encoder can't be loaded or has no such layers, or the processes can't share a batch.
@@ -80,8 +81,14 @@ class Transformer:
         tokens = trained._tokenise(texts)
         trained.sample = tokens[:: -(-len(tokens) // _SAMPLE)] if start is None else start.sample
         counts = np.ones(len(texts), dtype=np.float32) if weights is None else weights
-        trained._probe(tokens, targets, counts, standardise=start is None)
-        rows = [{"input_ids": ids, "labels": target, "weights": count} for ids, target, count in zip(tokens, targets, counts, strict=True)]
+        rows: list[dict[str, Any]] = [{"input_ids": ids} for ids in tokens]
+        whole = model.encoder
+        parts = divide(whole, settings.frozen_layers) if processes == 1 and not torch.cuda.is_available() else None
+        if parts and 2 * model.encoder.config.hidden_size * sum(map(len, tokens)) <= _MOST_KEPT:
+            trained._keep_vectors(rows, parts[0])
+            model.encoder = parts[1]
+        trained._probe(rows, targets, counts, standardise=start is None)
+        rows = [{**row, "labels": target, "weights": count} for row, target, count in zip(rows, targets, counts, strict=True)]
         epochs = settings.epochs if start is None else settings.further_epochs
         steps = -(-len(rows) // settings.batch_size) * epochs
         with tempfile.TemporaryDirectory() as unused:
@@ -107,12 +114,13 @@ class Transformer:
             trainer = Trainer(model=model.train(), args=arguments, train_dataset=rows, data_collator=trained._collate, callbacks=[_Reporter(report)])
             trainer.remove_callback(transformers.PrinterCallback)
             trainer.train()
+        model.encoder = whole
         model.eval()
         return trained
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
-        return self._in_batches(self._tokenise(texts), self.model.head.out_features, lambda **inputs: torch.sigmoid(self.model(**inputs)["logits"]))
+        return self._in_batches(self._rows(texts), self.model.head.out_features, lambda **inputs: torch.sigmoid(self.model(**inputs)["logits"]))
 
     @classmethod
     def encode(cls, texts: Sequence[str], settings: TransformerSettings) -> NDArray[np.float32]:
@@ -123,27 +131,39 @@ class Transformer:
         """
         encoder, tokenizer = load_encoder(settings.encoder)
         untrained = cls(MeanPoolingHead(encoder, encoder.config.hidden_size, 1), tokenizer, settings)
-        vectors = untrained._in_batches(untrained._tokenise(texts), encoder.config.hidden_size, untrained.model.pool)
+        vectors = untrained._in_batches(untrained._rows(texts), encoder.config.hidden_size, untrained.model.pool)
         return np.asarray((vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + _LEAST_SCALE), dtype=np.float32)
 
-    def _in_batches(self, tokens: Sequence[list[int]], width: int, compute: Callable[..., torch.Tensor]) -> NDArray[np.float64]:
+    def _in_batches(self, rows: Sequence[dict[str, Any]], width: int, compute: Callable[..., torch.Tensor]) -> NDArray[np.float64]:
         """Compute something of each passage (n × width), in batches of passages of about the same length."""
-        device = next(self.model.parameters()).device
-        size = _BATCH if device.type == "cpu" else _BATCH_OF_A_GPU
-        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-        result = np.empty((len(tokens), width))
-        for start in range(0, len(order), size):
-            batch = order[start : start + size]
-            inputs = {name: tensor.to(device) for name, tensor in self._collate([{"input_ids": tokens[index]} for index in batch]).items()}
-            with torch.inference_mode():
+        result = np.empty((len(rows), width))
+        with torch.inference_mode():
+            for batch, inputs in self._batches(rows):
                 result[batch] = compute(**inputs).cpu().double().numpy()
         return result
 
-    def _probe(self, tokens: Sequence[list[int]], targets: NDArray[np.float32], counts: NDArray[np.float32], standardise: bool) -> None:
+    def _batches(self, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
+        """Numbers and inputs of the passages of each batch, which have about the same length."""
+        device = next(self.model.parameters()).device
+        size = _BATCH if device.type == "cpu" else _BATCH_OF_A_GPU
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index]["input_ids"]))
+        for start in range(0, len(order), size):
+            batch = order[start : start + size]
+            yield batch, {name: tensor.to(device) for name, tensor in self._collate([rows[index] for index in batch]).items()}
+
+    def _keep_vectors(self, rows: Sequence[dict[str, Any]], lower: Any) -> None:
+        """Add what the lower part of the encoder says of each passage to its row, in half precision: tokens × hidden."""
+        with torch.inference_mode():
+            for batch, inputs in self._batches(rows):
+                vectors = lower(**inputs).last_hidden_state.half().cpu().numpy()
+                for index, found in zip(batch, vectors, strict=True):
+                    rows[index]["inputs_embeds"] = found[: len(rows[index]["input_ids"])].copy()
+
+    def _probe(self, rows: Sequence[dict[str, Any]], targets: NDArray[np.float32], counts: NDArray[np.float32], standardise: bool) -> None:
         """Begin the linear layer as a logistic regression on the encoder's vectors.
 
         Args:
-            tokens: of n passages.
+            rows: n passages.
             targets: n × labels; NaN where not judged.
             counts: n; how much each passage counts.
             standardise: standardise the vectors over these passages, and begin all labels; otherwise only those that nothing was learned of yet.
@@ -154,7 +174,7 @@ class Transformer:
         new = [column for column in range(len(weights)) if standardise or not weights[column].any()]
         if not new:
             return
-        vectors = self._in_batches(tokens, len(self.model.center), self.model.pool)
+        vectors = self._in_batches(rows, len(self.model.center), self.model.pool)
         if standardise:
             center, scale = vectors.mean(axis=0), vectors.std(axis=0) + _LEAST_SCALE
             vectors = (vectors - center) / scale
@@ -209,6 +229,9 @@ class Transformer:
         if self.vocabulary:
             (folder / "vocabulary.txt").write_text(self.vocabulary, encoding="utf-8")
 
+    def _rows(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        return [{"input_ids": ids} for ids in self._tokenise(texts)]
+
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each passage."""
         longest = self.settings.max_tokens
@@ -220,6 +243,10 @@ class Transformer:
         """Pad rows to one length."""
         padded = self.tokenizer.pad({"input_ids": [row["input_ids"] for row in rows]}, padding_side="right", return_tensors="pt")
         batch = {"input_ids": padded["input_ids"], "attention_mask": padded["attention_mask"]}
+        if "inputs_embeds" in rows[0]:
+            vectors = [torch.from_numpy(row["inputs_embeds"]).float() for row in rows]
+            del batch["input_ids"]
+            batch["inputs_embeds"] = torch.nn.utils.rnn.pad_sequence(vectors, batch_first=True)
         if "labels" in rows[0]:
             batch["labels"] = torch.tensor(np.stack([row["labels"] for row in rows]))
             batch["weights"] = torch.tensor(np.stack([row["weights"] for row in rows]))
