@@ -12,7 +12,7 @@ HOST ?= 127.0.0.1
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick coverage check bench dist sbom size ui label-studio services clean
+.PHONY: help setup demo test quick coverage check commands bench dist sbom size ui label-studio services clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ check: $(READY)  ## lint, format, types and the direction of imports only
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
 	@$(RUN)/python -m pytest -q tests/test_directions.py
+
+commands: $(READY)  ## write the help pages of all commands into the manuals (COMMANDS.md)
+	@$(RUN)/python tests/help_pages.py
 
 $(PEERS): $(READY)
 	@echo "==> SetFit and spaCy, to compare with (only this once)"

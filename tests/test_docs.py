@@ -7,35 +7,18 @@ import shlex
 import subprocess
 from pathlib import Path
 
-import newsmark.annotation.cli
-import newsmark.models.cli
-import newsmark.training.cli
 import pytest
+from help_pages import FOLDERS, all_parsers, pages
+
+import newsmark
 
 PROJECT = Path(__file__).resolve().parent.parent
 TRACKED = subprocess.run(["git", "ls-files", "*.md"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split()
 DOCUMENTS = [PROJECT / name for name in TRACKED if Path(name).name != "model_card.md"]
-MANUALS = {name: PROJECT / folder / "README.md" for name, folder in (("annotate", "annotation"), ("predict", "models"), ("train", "training"))}
+MANUALS = {name: PROJECT / folder / "README.md" for name, folder in FOLDERS.items()}
 CONFIGURATION = PROJECT / "configs" / "README.md"
 CODE = [PROJECT / "newsmark.py", *(path for folder in ("annotation", "models", "training") for path in sorted((PROJECT / folder).rglob("*.py")))]
 EVERYWHERE = {"-h", "--help", "--version", "--debug"}
-
-
-def parsers_of(parser, name):
-    """A parser and all those of its sub-commands, by the command's name."""
-    found = {name: parser}
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for word, inner in action.choices.items():
-                found |= parsers_of(inner, f"{name} {word}")
-    return found
-
-
-def all_parsers():
-    found = {}
-    for name, module in (("annotate", newsmark.annotation.cli), ("train", newsmark.training.cli)):
-        found |= parsers_of(module._parser(), name)
-    return found | newsmark.models.cli.parsers()
 
 
 PARSERS = all_parsers()
@@ -86,6 +69,11 @@ def test_every_command_and_every_option_is_in_its_manual(name):
     described = manual + CONFIGURATION.read_text(encoding="utf-8")
     missing = [option for _, option in options_of(PARSERS[name]) if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", described)]
     assert missing == []
+
+
+@pytest.mark.parametrize(("path", "text"), pages().items(), ids=lambda value: value.parent.name if isinstance(value, Path) else "")
+def test_the_help_pages_in_the_manuals_are_what_the_commands_print(path, text):
+    assert path.read_text(encoding="utf-8").split() == text.split(), "run: make commands"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT)))
