@@ -71,8 +71,8 @@ def _spans_of_row(row: Mapping[str, Any], document: Document, scheme: LabelSchem
     if "label" not in row:
         return whole_passages([labelled_passage(row, document, scheme, where)])
     start, end = _offsets(row, document, where)
-    label, kind = row["label"], string_of(row, "kind", where)
-    score = _score(label, row.get("score"), scheme, where)
+    label, kind = _known(row["label"], scheme, where), string_of(row, "kind", where)
+    score = _score(label, row.get("score"), where)
     kinds = scheme.label(label).kinds
     if kind is not None and kind not in kinds:
         raise NewsmarkError(f"{where}: {unknown_name(f'kind of {label}', kind, kinds)}")
@@ -89,7 +89,7 @@ def labelled_passage(row: Mapping[str, Any], document: Document, scheme: LabelSc
     labels, scores = row.get("labels"), row.get("scores")
     if not isinstance(labels, list) or not isinstance(scores, dict):
         raise NewsmarkError(f"{where}: no list 'labels' or no object 'scores'; give the rows that predict writes for articles")
-    return SuggestedPassage(start, end, {label: _score(label, scores.get(label), scheme, where) for label in labels})
+    return SuggestedPassage(start, end, {_known(label, scheme, where): _score(label, scores.get(label), where) for label in labels})
 
 
 def _offsets(row: Mapping[str, Any], document: Document, where: str) -> tuple[int, int]:
@@ -101,9 +101,13 @@ def _offsets(row: Mapping[str, Any], document: Document, where: str) -> tuple[in
     return start, end
 
 
-def _score(label: Any, score: Any, scheme: LabelScheme, where: str) -> float:
+def _known(label: Any, scheme: LabelScheme, where: str) -> str:
     if label not in scheme.label_names:
         raise NewsmarkError(f"{where}: {unknown_name('label', label, scheme.label_names)}")
+    return str(label)
+
+
+def _score(label: str, score: Any, where: str) -> float:
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
         raise NewsmarkError(f"{where}: the score of {label!r} is {score!r}; it must be a number from 0 to 1")
     return float(score)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from newsmark.annotation.annotations import Annotation, Span, labels_of_passages
 from newsmark.annotation.documents import Document
-from newsmark.annotation.formats.exchange import BYTES, CODE_POINTS, UTF16, Annotated, Offsets
+from newsmark.annotation.formats.exchange import Annotated
 from newsmark.annotation.formats.exporting import choose
 from newsmark.annotation.formats.importing import Choices, import_entries
 from newsmark.annotation.formats.kinds import ASPECTS, FORMATS, files_of, table
@@ -170,18 +170,6 @@ def test_a_hugging_face_data_set_has_a_card_of_what_it_holds(tmp_path):
     counts = {cells[1].strip(): int(cells[2]) for line in card.text.splitlines() if len(cells := line.split("|")) == 4 and cells[2].strip().isdecimal()}
     assert sum(counts.values()) == len(SPANS)
     assert len(load_from_disk(tmp_path / "data")) == 2
-
-
-@given(text=st.text(st.characters(exclude_categories=["Cs"])), unit=st.sampled_from([CODE_POINTS, UTF16, BYTES]))
-def test_offsets_of_every_character_go_there_and_back(text, unit):
-    offsets = Offsets(text, unit)
-    assert [offsets.to_code_points(offsets.from_code_points(number)) for number in range(len(text) + 1)] == list(range(len(text) + 1))
-
-
-def test_an_offset_inside_a_character_is_none():
-    assert Offsets("a🇸b", UTF16).to_code_points(2) is None
-    assert Offsets("é", BYTES).to_code_points(1) is None
-    assert [Offsets("a🇸b", unit).to_code_points(9) for unit in (CODE_POINTS, UTF16, BYTES)] == [None] * 3
 
 
 @given(text=st.text())

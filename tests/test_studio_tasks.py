@@ -1,10 +1,12 @@
 """What travels to and from Label Studio, without a server: the interface, tasks, results and suggestions."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
 from label_studio_sdk.label_interface import LabelInterface
 from newsmark.annotation.annotations import Span, read_annotations
 from newsmark.annotation.documents import Document, read_documents
@@ -26,6 +28,7 @@ from newsmark.annotation.label_studio.records import read_task
 from newsmark.annotation.label_studio.writing import prediction_row, task_data, to_results
 from newsmark.annotation.labels import Label, LabelScheme, load_labels
 from newsmark.annotation.suggestions import RULES_VERSION, RuleSuggester, SuggestedPassage, suggest_labels
+from test_formats import annotated_texts
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 SCHEME = load_labels()
@@ -115,6 +118,14 @@ def test_every_seed_annotation_survives_the_way_there_and_back():
         results = to_results(documents[one.document_id], one.spans, one.topics, one.note)
         again = back(documents[one.document_id], results, ground_truth=one.ground_truth, was_cancelled=one.skipped)
         assert replace(again, annotator=one.annotator, updated_at=None) == replace(one, updated_at=None)
+
+
+@given(one=annotated_texts())
+def test_spans_of_any_text_survive_the_way_there_and_back(one):
+    document, spans = one.document, one.annotation.spans
+    results = json.loads(json.dumps(to_results(document, spans)))  # as a server answers
+    assert [result["value"]["text"] for result in results] == [document.text[span.start : span.end] for span in spans]
+    assert back(document, results).spans == spans
 
 
 def test_topics_note_and_accepted_spans_survive_and_topics_take_the_order_of_the_file():
