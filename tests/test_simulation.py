@@ -9,7 +9,7 @@ from newsmark.training.dataset import HARD_PAIRS, LabelledPassages
 from newsmark.training.metrics import Interval
 from newsmark.training.simulated_questions import JUDGEMENTS, Pace, simulate_questions
 from newsmark.training.simulation import Material, Plan, annotate_in_turn, fit_heads, make_material, probabilities_of, simulate
-from newsmark.training.strategies import STRATEGIES, Pool
+from newsmark.training.strategies import STRATEGIES, Pool, rarity_weights, uncertainty
 
 LABELS = ("a", "b")
 
@@ -88,6 +88,31 @@ def test_uncertain_articles_come_first_and_languages_keep_their_shares():
     order = STRATEGIES["balanced"](pool, probabilities, 40, random)
     french = [pool.languages[number] == "fr" for number in order]
     assert abs(sum(french[:10]) - sum(french) / 2) <= 1
+
+
+def test_rich_articles_are_those_with_most_labels_per_passage_but_for_page_furniture():
+    made = material()
+    pool = Pool(made.data, made.vectors, made.pool[5:25], made.pool[:5], frozenset({"b"}))
+    swedish = [number for number, language in enumerate(pool.languages) if language == "sv"]
+    rich, furniture = swedish[3], swedish[2]
+    probabilities = np.full((len(pool.rows), 2), 0.01)
+    probabilities[8 * rich : 8 * rich + 2, 0] = probabilities[8 * furniture : 8 * furniture + 8, 1] = 0.9
+    order = STRATEGIES["rich"](pool, probabilities, 40, np.random.default_rng(0))
+    assert [number for number in order if number in swedish] == [rich, *(number for number in swedish if number != rich)]
+
+
+def test_uncertainty_is_a_bit_at_one_half_and_nothing_without_doubt():
+    found = uncertainty(np.array([0.5, 0.3, 0.7, 0.95, 0.0, 1.0]))
+    assert found[0] == pytest.approx(1)
+    assert found[1] == pytest.approx(found[2])
+    assert found[0] > found[2] > found[3] > 0.1
+    assert found[4:] == pytest.approx([0, 0], abs=1e-6)
+
+
+def test_a_rare_label_counts_more_and_the_weights_are_one_on_average():
+    rare, frequent = rarity_weights(np.array([3, 99]))
+    assert rare == pytest.approx(5 * frequent)
+    assert rare + frequent == pytest.approx(2)
 
 
 def test_the_same_seed_gives_the_same_articles():

@@ -53,7 +53,7 @@ class Asked:
 def simulate_questions(material: Material, plan: Plan, label: str, pace: Pace, report: Report) -> Asked:
     """Go on from as many articles as the plan starts with, by judgements of one label and by whole articles.
 
-    Judgements are chosen as ``annotate ask`` chooses them, and count with the same weight in training; articles at random and as ``annotate next`` does.
+    Judgements are chosen as ``annotate ask`` chooses them, and count with the same weight in training; articles by chance and by the way ``rich``.
     """
     seconds = [number * pace.judgement for number in JUDGEMENTS]
     budgets = [round(one / pace.passage) for one in seconds[1:]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation.queue import doubt_by_label, expected_labels, in_shares, rarity_weights
+from ..annotation.queue import in_shares
 from .dataset import LabelledPassages
-
-_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -45,9 +43,9 @@ class Pool:
         return [str(self.data.languages[rows[0]]) for rows in self.waiting]
 
     @property
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> NDArray[np.int64]:
         """Number of annotated passages with each label."""
-        return dict(zip(self.data.labels, self.data.truth[np.concatenate(self.labelled)].sum(axis=0).tolist(), strict=True))
+        return np.asarray(self.data.truth[np.concatenate(self.labelled)].sum(axis=0))
 
 
 Strategy = Callable[[Pool, NDArray[np.float64], int, np.random.Generator], list[int]]
@@ -62,25 +60,20 @@ def _random(pool: Pool, _probabilities: NDArray[np.float64], _wanted: int, rando
 
 def _uncertain(pool: Pool, probabilities: NDArray[np.float64], _wanted: int, _random: np.random.Generator) -> list[int]:
     """The articles whose passages the model is least certain of."""
-    values = _doubts(pool, probabilities, dict.fromkeys(pool.data.labels, 1.0))
-    return sorted(range(len(values)), key=lambda number: -values[number])
+    return _highest_first(_of_articles(pool, uncertainty(probabilities).sum(axis=1)))
 
 
 def _balanced(pool: Pool, probabilities: NDArray[np.float64], _wanted: int, _random: np.random.Generator) -> list[int]:
     """The same, with rare labels counting more and each language in its share."""
-    values = _doubts(pool, probabilities, rarity_weights(pool.counts))
-    rows = zip(range(len(values)), pool.languages, values, strict=True)
-    return [int(key) for key in in_shares((f"{number:09}", language, value) for number, language, value in rows)]
+    return _in_shares(pool, _of_articles(pool, uncertainty(probabilities) @ rarity_weights(pool.counts)))
 
 
 def _rich(pool: Pool, probabilities: NDArray[np.float64], _wanted: int, _random: np.random.Generator) -> list[int]:
-    """What ``annotate next`` does: the articles expected to have most labels per passage, rare ones counting more, each language in its share."""
-    weights = rarity_weights({label: count for label, count in pool.counts.items() if label not in pool.exclusive})
-    passages = [dict(zip(pool.data.labels, one, strict=True)) for one in probabilities.tolist()]
-    ends = np.cumsum([len(rows) for rows in pool.waiting])
-    values = [sum(expected_labels(passages[end - len(rows) : end], weights).values()) for rows, end in zip(pool.waiting, ends, strict=True)]
-    rows = zip(range(len(values)), pool.languages, values, strict=True)
-    return [int(key) for key in in_shares((f"{number:09}", language, value) for number, language, value in rows)]
+    """The articles expected to have most labels per passage, rare ones counting more and page furniture not, each language in its share."""
+    wanted = np.array([label not in pool.exclusive for label in pool.data.labels])
+    weights = np.zeros(len(wanted))
+    weights[wanted] = rarity_weights(pool.counts[wanted])
+    return _in_shares(pool, _of_articles(pool, probabilities @ weights))
 
 
 def _diverse(pool: Pool, probabilities: NDArray[np.float64], wanted: int, _random: np.random.Generator) -> list[int]:
@@ -88,7 +81,7 @@ def _diverse(pool: Pool, probabilities: NDArray[np.float64], wanted: int, _rando
 
     Source: density and diversity beside uncertainty, as in Settles and Craven 2008, "An analysis of active learning strategies for sequence labeling tasks".
     """
-    values, languages = _doubts(pool, probabilities, rarity_weights(pool.counts), of_passages=True), pool.languages
+    values, languages = uncertainty(probabilities) @ rarity_weights(pool.counts), pool.languages
     places = dict(zip(pool.rows.tolist(), range(len(pool.rows)), strict=True))
     of_article = [np.array([places[row] for row in rows.tolist()]) for rows in pool.waiting]
     vectors, known = (_unit(pool.vectors[rows]) for rows in (pool.rows, np.concatenate(pool.labelled)))
@@ -111,14 +104,33 @@ STRATEGIES: dict[str, Strategy] = {"random": _random, "uncertain": _uncertain, "
 """The ways by name."""
 
 
-def _doubts(pool: Pool, probabilities: NDArray[np.float64], weights: dict[str, float], of_passages: bool = False) -> NDArray[np.float64]:
-    """Doubt of each waiting article, or of each of their passages."""
-    limits = dict.fromkeys(pool.data.labels, _THRESHOLD)
-    passages = [dict(zip(pool.data.labels, one, strict=True)) for one in probabilities.tolist()]
-    ends = np.cumsum([len(rows) for rows in pool.waiting])
-    parts: Sequence[list[dict[str, float]]]
-    parts = [[one] for one in passages] if of_passages else [passages[end - len(rows) : end] for rows, end in zip(pool.waiting, ends, strict=True)]
-    return np.array([sum(doubt_by_label(part, limits, weights).values()) for part in parts])
+def uncertainty(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Entropy of each answer in bits: 1 where the probability is one half, 0 where there is no doubt."""
+    yes = np.clip(probabilities, 1e-9, 1 - 1e-9)
+    return np.asarray(-(yes * np.log2(yes) + (1 - yes) * np.log2(1 - yes)))
+
+
+def rarity_weights(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weights of labels, 1 on average: one that fewer annotated passages have (``counts``) counts more, by the root of their number."""
+    weights = 1 / np.sqrt(counts + 1)
+    return np.asarray(weights / weights.mean())
+
+
+def _of_articles(pool: Pool, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean over the passages of each waiting article, so that long ones are not preferred."""
+    sizes = np.array(list(map(len, pool.waiting)))
+    return np.asarray(np.add.reduceat(values, np.cumsum(sizes) - sizes) / sizes)
+
+
+def _highest_first(values: NDArray[np.float64]) -> list[int]:
+    order: list[int] = np.argsort(-values, kind="stable").tolist()
+    return order
+
+
+def _in_shares(pool: Pool, values: NDArray[np.float64]) -> list[int]:
+    """The highest first, each language in its share."""
+    languages = pool.languages
+    return in_shares((number, languages[number]) for number in _highest_first(values))
 
 
 def _unit(vectors: Any) -> Any:

@@ -7,7 +7,7 @@ finished folds are used again, one alias moves at a time, and neither suggestion
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ..annotation.annotations import Annotation, read_annotations, write_annotations
@@ -19,7 +19,7 @@ from ..annotation.label_studio.push import refresh_suggestions, stale_tasks
 from ..annotation.label_studio.ranks import QUEUE, push_ranks, stale_ranks, waiting_tasks
 from ..annotation.label_studio.turn_command import TurnInput, TurnOutcome
 from ..annotation.labels import LabelScheme
-from ..annotation.queue import label_counts, queue_articles
+from ..annotation.queue import queue_articles
 from ..annotation.reading.sources import ReadingOptions
 from ..models.prediction.suggest import ModelSuggester
 from ..models.store import CHAMPION, registered_name, translate_errors, version_of
@@ -55,8 +55,7 @@ def take_turn(given: TurnInput, report: Callable[[str], None]) -> TurnOutcome:
         unchanged = not (pulled.new or pulled.changed) and given.annotations.exists()
         found = _run_of(config, given.scheme) if unchanged else None
         champion = _champion(given)
-        reordered = _reorder(given, documents, pulled.annotations, champion, report)
-        return _outcome(pulled, run_id=found, renewed=_renew(given, documents, champion, report), reordered=reordered)
+        return _outcome(pulled, run_id=found, renewed=_renew(given, documents, champion, report), reordered=_reorder(given, documents, report))
     if pulled.new or pulled.changed or not given.annotations.exists():
         write_annotations(given.annotations, pulled.annotations)
     read_annotations(given.annotations, documents, given.scheme)  # before training: what does not fit the documents is one clear line
@@ -67,7 +66,7 @@ def take_turn(given: TurnInput, report: Callable[[str], None]) -> TurnOutcome:
     version, promoted, refused, table = _promote(run_id, gate)
     report(f"version {version} of {registered_name()}: {'champion' if promoted or not refused else 'the gate refuses it'}")
     champion = _champion(given)
-    done = {"renewed": _renew(given, documents, champion, report), "reordered": _reorder(given, documents, pulled.annotations, champion, report)}
+    done = {"renewed": _renew(given, documents, champion, report), "reordered": _reorder(given, documents, report)}
     return _outcome(pulled, run_id=run_id, trained=trained, version=version, promoted=promoted, refused=refused, table=table, **done)
 
 
@@ -141,16 +140,14 @@ def _renew(given: TurnInput, documents: list[Document], suggester: ModelSuggeste
     return tuple(one.name for one in stale)
 
 
-def _reorder(
-    given: TurnInput, documents: list[Document], annotations: Sequence[Annotation], suggester: ModelSuggester | None, report: Callable[[str], None]
-) -> int:
-    """Order what nobody has annotated by what the champion would learn from; returns how many tasks have a new rank."""
-    if suggester is None:
+def _reorder(given: TurnInput, documents: list[Document], report: Callable[[str], None]) -> int:
+    """Order what nobody has annotated (see ``queue_articles``); returns how many tasks have a new rank."""
+    if given.project.id is None:
         return 0
     tasks = waiting_tasks(given.project)
     there = {one.sha256 for one in tasks}
     waiting, others = [[one for one in documents if (one.id in there) is side] for side in (True, False)]
-    queue = queue_articles(waiting, suggester, label_counts(documents, annotations, given.scheme), given.scheme.exclusive_names, others)[:QUEUE]
+    queue = queue_articles(waiting, others)[:QUEUE]
     stale = stale_ranks(tasks, queue)
     if not given.dry_run:
         push_ranks(given.project, stale)

@@ -40,7 +40,7 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None, serve_back
 
     Args:
         commands: the parser's sub-commands.
-        load_suggester: loads the model of ``push --model``, ``next`` and ``ask``; None where no models are at hand.
+        load_suggester: loads the model of ``push --model`` and ``ask``; None where no models are at hand.
         serve_backend: suggests live; likewise.
     """
     serve = commands.add_parser("serve", parents=[common_options()], help="install and start a Label Studio on this machine")
@@ -76,7 +76,7 @@ def add_commands(commands: Any, load_suggester: LoadSuggester | None, serve_back
     add_project_options(status)
     status.set_defaults(run=_status)
 
-    add_next(commands, load_suggester)
+    add_next(commands)
     add_ask(commands, load_suggester)
     add_labels_command(commands)
 

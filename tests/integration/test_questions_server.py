@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from newsmark.annotation.documents import read_documents
@@ -130,7 +129,7 @@ def test_the_queue_becomes_ranks_that_the_label_stream_follows_and_a_killed_push
     pushed = Project(project.connection, title)
     ids = {task.name: task.id for task in pushed.tasks.export(only_annotated=False)}
     pushed.connection.sdk.annotations.create(id=ids["done.txt"], result=[])
-    options = ["next", folder, "--model", Path("tests/data/models/baseline-6"), "--annotations", tmp_path / "none.jsonl", "--push", "--json"]
+    options = ["next", folder, "--annotations", tmp_path / "none.jsonl", "--push", "--json"]
 
     def data():
         return {row["data"]["name"]: row["data"] for row in pushed.tasks.export_rows(only_annotated=False)}
