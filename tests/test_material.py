@@ -103,10 +103,48 @@ def test_the_digests_change_with_labelled_passages_and_with_the_corpus(tmp_path)
         return digests_of(Config(data, BaselineSettings()), scheme)
 
     first = found()
-    assert first == {"data_digest": material.data.digest, "bootstrap_digest": material.bootstrap.digest}
+    assert {**first, "files_digest": ""} == {"data_digest": material.data.digest, "bootstrap_digest": material.bootstrap.digest, "files_digest": ""}
     rows.write_text('{"text": "Vi ber er om hjälp.", "labels": ["appeal"]}\n')
     second = found(str(rows))
     assert second["data_digest"] != first["data_digest"]
     where.write_text(json.dumps(corpus("appeal")[1]) + "\n")
     third = found(str(rows))
     assert (third["data_digest"], third["bootstrap_digest"] != first["bootstrap_digest"]) == (second["data_digest"], True)
+
+
+def test_a_digest_changes_with_all_else_that_a_training_reads_and_with_nothing_that_it_does_not_read(tmp_path):
+    corpus_folder, rows, labels = tmp_path / "corpus", tmp_path / "rows.jsonl", tmp_path / "labels.yaml"
+    load(tmp_path, ("threat", "appeal"), corpus("appeal"), "threat")
+    marked, annotations = corpus_folder / "spans" / "a.jsonl", tmp_path / "annotations.jsonl"
+    marked.parent.mkdir(parents=True)
+    (tmp_path / "corpus.jsonl").rename(corpus_folder / "a.jsonl")
+    marked.write_text('{"document": "d", "text": "Hjälp oss nu.", "spans": [{"start": 0, "end": 13, "label": "appeal"}]}\n')
+    rows.write_text('{"text": "Vi ber er om hjälp.", "labels": ["appeal"]}\n')
+    (annotation,) = map(json.loads, annotations.read_text().splitlines())
+
+    def digests():
+        data = DataConfig(
+            "baseline", (str(tmp_path / "article.txt"),), str(annotations), passages=(str(rows),), bootstrap=str(corpus_folder), labels=str(labels)
+        )
+        return digests_of(Config(data, BaselineSettings()), load_labels(labels))
+
+    def annotate(**changed):
+        annotations.write_text(json.dumps(annotation | changed) + "\n")
+
+    first = digests()
+    (span,) = annotation["spans"]
+    changes = {
+        "a border": lambda: annotate(spans=[span | {"end": span["end"] - 1}]),
+        "a marked span of the corpus": lambda: marked.write_text(marked.read_text().replace("13", "12")),
+        "a weight": lambda: rows.write_text(rows.read_text().replace("}", ', "weight": 3}')),
+        "a label's definition": lambda: labels.write_text(labels.read_text() + "# read again\n"),
+    }
+    seen = {first["files_digest"]}
+    for what, change in changes.items():
+        change()
+        now = digests()
+        assert {**now, "files_digest": ""} == {**first, "files_digest": ""}, what  # no passage has another label
+        assert now["files_digest"] not in seen, what
+        seen.add(now["files_digest"])
+    annotate(spans=[span | {"end": span["end"] - 1, "id": "other"}], note="Klart.")
+    assert digests()["files_digest"] == now["files_digest"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from ..annotation.agreement import shared_documents
 from ..annotation.annotations import read_annotations
 from ..annotation.documents import read_documents
 from ..annotation.errors import NewsmarkError
-from ..annotation.labels import LabelScheme
+from ..annotation.labels import LabelScheme, load_labels
 from ..models.sqlite_store import LABELS_TAG
 from .config import Config
 from .dataset import LabelledPassages, joined, load_passages
@@ -21,6 +23,7 @@ from .labelled import load_corpus, load_to_train
 from .leaks import check_leaks, with_twins_together
 from .progress import Report
 from .recorder import Recorder
+from .spans import FOLDER
 from .tracking import git_commit
 
 FEW = 30
@@ -41,7 +44,7 @@ def log_inputs(log: Recorder, config: Config, material: Material, scored_on: str
     """Log the flattened configuration, the git commit, the digests of the data, and what the run is scored on."""
     data, digest = material.data, material.data.digest
     found = {"data_passages": len(data.texts), "data_languages": ", ".join(sorted(set(data.languages)))}
-    log.log_params(config.flat() | found | {"data_digest": digest, "bootstrap_digest": material.bootstrap.digest if material.bootstrap else ""})
+    log.log_params(config.flat() | found | _digests(config, material))
     log.set_tags({"git_commit": git_commit(), "scored_on": scored_on, LABELS_TAG: ", ".join(data.labels)})
     log.log_passages(pd.DataFrame({"text": data.texts, "document": data.documents, "name": data.names, "lang": data.languages}), digest)
 
@@ -81,9 +84,30 @@ def digests_of(config: Config, scheme: LabelScheme) -> dict[str, str]:
     def report(_line: str) -> None:
         """Nothing is trained yet, so nothing is said."""
 
-    data = _load_judged(config, scheme, report)
     bootstrap = _load_bootstrap(config.data.bootstrap, scheme, report) if config.data.bootstrap else None
-    return {"data_digest": data.digest, "bootstrap_digest": bootstrap.digest if bootstrap else ""}
+    return _digests(config, Material(_load_judged(config, scheme, report), bootstrap))
+
+
+def _digests(config: Config, material: Material) -> dict[str, str]:
+    """Digests of the passages of both parts, and of all else that a training reads: borders, kinds, topics, weights, definitions."""
+    content = hashlib.sha256()
+    for one in _read_beside(config):
+        content.update(one + b"\n")
+    bootstrap = material.bootstrap.digest if material.bootstrap else ""
+    return {"data_digest": material.data.digest, "bootstrap_digest": bootstrap, "files_digest": content.hexdigest()}
+
+
+def _read_beside(config: Config) -> Iterator[bytes]:
+    """What annotators marked, without what nothing is learned from (ids, remarks, dates), and the digest of each file of labels and labelled passages."""
+    scheme = load_labels(Path(config.data.labels))
+    annotations = read_annotations(Path(config.data.annotations), None, scheme) if config.data.documents else []
+    for one in sorted(annotations, key=lambda one: (one.document_id, one.annotator)):
+        spans = [(span.start, span.end, span.label, span.kind) for span in one.spans]
+        yield json.dumps([one.document_id, one.annotator, one.ground_truth, one.skipped, one.topics, one.offered, spans]).encode()
+    for path in map(Path, (config.data.labels, *config.data.passages, *([config.data.bootstrap] if config.data.bootstrap else []))):
+        files = sorted([*path.glob("*.jsonl"), *path.glob(f"{FOLDER}/*.jsonl")]) if path.is_dir() else [path]
+        for file in files:
+            yield hashlib.sha256(file.read_bytes()).digest()
 
 
 def _load_judged(config: Config, scheme: LabelScheme, report: Report) -> LabelledPassages:
