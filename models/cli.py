@@ -91,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
         help="rows of spans in place of passages: 'start', 'end', 'text', 'label', 'kind', 'score' and 'model_version', where an annotator would mark it",
     )
     parser.add_argument(
-        "--topics", action="store_true", help="rows of articles in place of passages: 'document', 'name', 'topics', 'scores' and 'model_version'"
+        "--topics",
+        action="store_true",
+        help="rows of articles in place of passages: 'document', 'name', 'topics', 'scores' and 'model_version'; found in this process",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help=".jsonl, .parquet, .csv or .xlsx file for the rows; it appears when it is complete")
     parser.add_argument(
@@ -230,12 +232,12 @@ def _predict_topics(arguments: argparse.Namespace) -> None:
         "--report": arguments.report,
         "--review": arguments.review,
         "--resume": arguments.resume,
-        "--workers": arguments.workers,
-        "--engine": arguments.engine != "local",
-        "--url": arguments.url,
     }
     if others := [name for name, given in passages.items() if given]:
         raise UsageError(f"--topics gives rows of articles, and {' and '.join(others)} is for passages: leave out one of the two")
+    elsewhere = {"--url": arguments.url, "--workers": arguments.workers, "--engine": arguments.engine != "local"}
+    if others := [name for name, given in elsewhere.items() if given]:
+        raise UsageError(f"--topics finds the topics in this process, and by no server or other process: leave out {' and '.join(others)}")
 
     def find() -> tuple[TrainedModel, str]:
         from .saved import load_model

@@ -25,7 +25,9 @@ from newsmark.models.saved import load_model, save_model
 from newsmark.models.topics import TopicModel, article_vector, unit, word_vectors
 from newsmark.training.config import load_config
 from newsmark.training.dataset import HARD_PAIRS, LabelledPassages, load_passages
-from newsmark.training.topics import learn_topics
+from newsmark.training.registry import edits_of
+from newsmark.training.topics import NO_TOPIC_EDITS, TOPIC_EDITS, learn_topics
+from newsmark.training.tracking import LoggedRun
 
 import newsmark
 
@@ -321,7 +323,10 @@ def test_predict_writes_topics_to_files(predict, tmp_path, ending):
     ("options", "problem"),
     [
         (["--article"], "--topics gives rows of articles, and --article is for passages: leave out one of the two"),
-        (["--review", "--workers", "2"], "and --review and --workers is for passages"),
+        (
+            ["--workers", "2", "--engine", "ray"],
+            "--topics finds the topics in this process, and by no server or other process: leave out --workers and --engine",
+        ),
         (["--spans"], "and --spans is for passages"),
         (["--output", "topics.txt"], "name a .jsonl"),
     ],
@@ -376,3 +381,12 @@ def test_a_topic_model_reads_what_it_wrote(tmp_path):
     assert (read.names, read.learned, read.given) == (("a", "b"), (True, False), (False, True))
     assert np.array_equal(read.scores(np.eye(2)), read.scores(np.eye(2)[::-1])[::-1])
     assert read.predict(np.array([2.0, 0.0])).topics == ["b"]  # "a" reaches the threshold, too, and is only scored
+
+
+def test_the_gate_counts_edits_of_topics_and_a_run_without_topics_as_one_that_suggests_none():
+    def run(**metrics):
+        return LoggedRun("r", "baseline", "d", "cross-validation", {"edits_per_article": 10.0, **metrics}, {})
+
+    saving, useless, older = run(**{TOPIC_EDITS: 1.0, NO_TOPIC_EDITS: 3.0}), run(**{TOPIC_EDITS: 3.0, NO_TOPIC_EDITS: 3.0}), run()
+    assert [edits_of(one, saving) for one in (saving, useless, older)] == [11, 13, 13]
+    assert edits_of(older, older) == 10

@@ -24,6 +24,7 @@ from .aliases import Aliases, changing_registry, read_aliases, set_aliases
 from .comparison import compare, language_differences, on_newer_data
 from .effort import EDITS
 from .model_card import model_card
+from .topics import NO_TOPIC_EDITS, TOPIC_EDITS
 from .tracking import LoggedPredictions, LoggedRun, find_runs, load_predictions
 
 DEFAULT_GATE = CONFIGS / "promotion.yaml"
@@ -39,7 +40,7 @@ class Gate:
     language_loss: float = Field(ge=0, description="no language may lose more macro F1")
     calibration_error: float = Field(ge=0, description="expected calibration error at most")
     megabytes: float = Field(ge=0, description="size of the model's files at most")
-    more_edits: float = Field(0.0, ge=0, description="edits per article from suggestions to what annotators marked may not rise by more")
+    more_edits: float = Field(0.0, ge=0, description="edits per article, of spans and topics, from suggestions to what annotators marked may not rise by more")
 
 
 @dataclass(frozen=True)
@@ -218,10 +219,15 @@ def _against(run: LoggedRun, champion_id: str, gate: Gate) -> Iterator[Row]:
     for label, interval in zip(found.labels, found.differences.labels, strict=True):
         yield Row(label, f"{interval.value:+.3f}", f"no loss over {gate.label_loss:g}", interval.value >= -gate.label_loss)
     if EDITS in run.metrics and EDITS in champion.metrics and what == asked:
-        more = run.metrics[EDITS] - champion.metrics[EDITS]
+        more = edits_of(run, champion) - edits_of(champion, run)
         yield Row("edits per article", f"{more:+.1f}", f"at most {gate.more_edits:g} more", more <= gate.more_edits)
     for language, difference in language_differences(before, now, seed).items():
         yield Row(f"language {language}", f"{difference:+.3f}", f"no loss over {gate.language_loss:g}", difference >= -gate.language_loss)
+
+
+def edits_of(run: LoggedRun, other: LoggedRun) -> float:
+    """Edits per article, of spans and of topics; a run that measured no topics suggests none, and what that costs the other one says."""
+    return run.metrics[EDITS] + run.metrics.get(TOPIC_EDITS, other.metrics.get(NO_TOPIC_EDITS, 0.0))
 
 
 def _scored(run: LoggedRun, predictions: LoggedPredictions) -> str:

@@ -25,6 +25,12 @@ from ..models.topics import TOPIC_THRESHOLD, TopicModel, article_vector, text_ve
 from .config import Config
 from .dataset import HARD_PAIRS, LabelledPassages, topics_of
 
+TOPIC_EDITS = "topic_edits_per_article"
+"""Name of the metric: the mean number of topics to tick and to take away, from a model's suggestions to what annotators gave."""
+
+NO_TOPIC_EDITS = f"{TOPIC_EDITS}_without"
+"""The same from no suggestions."""
+
 FEWEST_ARTICLES = 5
 """Groups of articles with a topic, and as many without, from which on it is learned: that five answers in a row are right by chance happens
 once in 32 times."""
@@ -101,7 +107,7 @@ class LearnedTopics:
         """The metrics as MLflow logs them."""
         rows = {"definitions": self.definitions, "learned": self.learned, "commonest": self.commonest}
         scores = {f"topics_{what}_{name}": value for what, one in rows.items() if one for name, value in vars(one).items()}
-        return {**scores, "topic_edits_per_article": self.edits, "topic_edits_per_article_without": self.without}
+        return {**scores, TOPIC_EDITS: self.edits, NO_TOPIC_EDITS: self.without}
 
 
 def learn_topics(

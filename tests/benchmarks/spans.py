@@ -4,14 +4,17 @@ Every passage is given its true labels, so that only borders and kinds can be wr
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from newsmark.annotation.annotations import Span
+from newsmark.annotation.annotations import Span, spans_of_passages
 from newsmark.annotation.commandline import run_command
 from newsmark.annotation.edits import count_edits
 from newsmark.annotation.labels import load_labels
+from newsmark.annotation.splitting.passages import split_passages
 from newsmark.annotation.suggestions import kind_by_rule
 from newsmark.models.borders import Borders
+from newsmark.models.context import in_reading_order
 from newsmark.models.spans import SpanFinder
 from newsmark.training.config import load_config
 from newsmark.training.effort import SpanCounts
@@ -48,6 +51,37 @@ def measure(pairs, label):
         print(f"  {name:<26} F1 {counts.exact_f1:.2f} exact, {counts.overlap_f1:.2f} by characters{kind}; {edits} edits")
 
 
+def joined(document, spans):
+    """Make one span of neighbouring spans that have only white space between them, and the same label and kind."""
+    found = []
+    for one in sorted(spans, key=lambda one: (one.label, one.start)):
+        last = found[-1] if found else None
+        if last and (last.label, last.kind) == (one.label, one.kind) and not document.text[last.end : one.start].strip():
+            found[-1] = replace(last, end=one.end)
+        else:
+            found.append(one)
+    return found
+
+
+def measure_joining(marked, finders, seeds):
+    """Print, for whole articles, what joining spans of neighbouring passages does."""
+    apart, together = [SpanCounts(), 0], [SpanCounts(), 0]
+    for document in marked.documents:
+        right = marked.right[document.id].spans
+        passages = split_passages(document.text, document.language)
+        contexts, made = in_reading_order([one.text for one in passages]), []
+        for passage, context, own in zip(passages, contexts, spans_of_passages(passages, right, SCHEME), strict=True):
+            for one in finders[seeds[document.id]].find(context, dict.fromkeys((span.label for span in own), 1.0)):
+                kind = one.kind or kind_by_rule(one.label, KINDS.get(one.label, ()), context.text)
+                made.append(Span(str(len(made)), passage.start + one.start, passage.start + one.end, one.label, kind))
+        for found, spans in ((apart, made), (together, joined(document, made))):
+            found[0] += SpanCounts.of(spans, right)
+            found[1] += count_edits(spans, right).total
+    print("Seeds, all labels, as whole articles")
+    for name, (counts, edits) in (("passage by passage", apart), ("neighbouring ones joined", together)):
+        print(f"  {name:<26} F1 {counts.exact_f1:.2f} exact, {counts.overlap_f1:.2f} by characters; {edits} edits")
+
+
 def main():
     """Print the tables."""
     marked = load_marked(load_config(Path("configs/baseline.yaml"), {}), SCHEME)
@@ -64,6 +98,7 @@ def main():
         print(title)
         for label in ("commitment", "statistic", "quote"):
             measure(pairs, label)
+    measure_joining(marked, finders, seeds)
 
 
 if __name__ == "__main__":
