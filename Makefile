@@ -74,6 +74,7 @@ bench: $(PEERS)  ## compare with bare calls, plain servers and other classifiers
 	@$(RUN)/python tests/benchmarks/actions.py
 	@$(RUN)/python tests/benchmarks/spans.py
 	@$(RUN)/python tests/benchmarks/turn.py
+	@$(RUN)/python tests/benchmarks/records.py
 	@$(RUN)/python tests/benchmarks/prediction.py
 	@$(RUN)/python tests/benchmarks/serving.py
 	@$(RUN)/python tests/benchmarks/splitting.py $(if $(SPLITTING),--data "$(SPLITTING)")

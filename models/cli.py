@@ -14,6 +14,7 @@ from ..annotation.commandline import common_options, json_option, open_closed_st
 from ..annotation.errors import UsageError
 from ..annotation.reading.options import PATHS_HELP, options_of, reading_options
 from .prediction.article import ArticlePrinter
+from .prediction.records import RecordFile
 from .prediction.report import Report
 from .prediction.run import Labeller, predict, print_jsonl, print_table
 from .prediction.skipped import Skipped
@@ -89,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
         "--spans",
         action="store_true",
         help="rows of spans in place of passages: 'start', 'end', 'text', 'label', 'kind', 'score' and 'model_version', where an annotator would mark it",
+    )
+    parser.add_argument(
+        "--records",
+        type=Path,
+        metavar="FILE",
+        help="write the commitments (.jsonl or .csv) instead: who, what, by when, how much, direct or reported, with article, date, offsets and probability",
     )
     parser.add_argument(
         "--topics",
@@ -181,7 +188,7 @@ def _token() -> str | None:
     return token or None
 
 
-def _predict(arguments: argparse.Namespace) -> None:
+def _check_options(arguments: argparse.Namespace) -> None:
     if arguments.resume and arguments.output is None:
         raise UsageError("--resume continues an --output: name it")
     if arguments.json and arguments.output is None:
@@ -199,11 +206,23 @@ def _predict(arguments: argparse.Namespace) -> None:
         raise UsageError("--report writes a page in place of rows: leave out --output, --article and --format")
     if arguments.spans and arguments.format == "article":
         raise UsageError("--article prints whole articles, and --spans parts of them: leave out one of the two")
+    _check_records(arguments)
+
+
+def _check_records(arguments: argparse.Namespace) -> None:
+    names = {"--output": arguments.output, "--article": arguments.format == "article", "--format table": arguments.format == "table"}
+    names |= {"--report": arguments.report, "--spans": arguments.spans, "--review": arguments.review}
+    if arguments.records is not None and (named := [name for name, given in names.items() if given]):
+        raise UsageError(f"--records writes commitments in place of rows: leave out {' and '.join(named)}")
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    _check_options(arguments)
     if arguments.topics:
         _predict_topics(arguments)
         return
     article = ArticlePrinter()
-    report = Report(arguments.report) if arguments.report is not None else None
+    report = Report(arguments.report) if arguments.report else RecordFile(arguments.records) if arguments.records else None
     skipped = Skipped(arguments.output) if arguments.on_error == "skip" else None
     summary = predict(
         arguments.paths,
@@ -214,7 +233,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         arguments.resume,
         report or (article if arguments.format == "article" else _PRINTERS[arguments.format, arguments.spans]),
         replace(options_of(arguments), furniture=True, skip=skipped),
-        arguments.spans,
+        arguments.spans or arguments.records is not None,
     )
     (report or article).close()
     if summary and arguments.json:
@@ -230,6 +249,7 @@ def _predict_topics(arguments: argparse.Namespace) -> None:
         "--article": arguments.format == "article",
         "--spans": arguments.spans,
         "--report": arguments.report,
+        "--records": arguments.records,
         "--review": arguments.review,
         "--resume": arguments.resume,
     }
@@ -257,7 +277,7 @@ def _predict_topics(arguments: argparse.Namespace) -> None:
 
 def _labeller(arguments: argparse.Namespace) -> Labeller:
     """Find what labels passages."""
-    threshold, spans = arguments.threshold, arguments.spans
+    threshold, spans = arguments.threshold, arguments.spans or arguments.records is not None
     if arguments.url:
         from .prediction.client import Client  # keeps --help fast
 

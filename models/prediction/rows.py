@@ -37,6 +37,7 @@ class Row(NamedTuple):
         begins_line: whether a line begins with it, or between it and the passage before it in its article.
         furniture: what the page says of it, see ``PassageInContext``.
         start: offset of its first character in the article that it was split from; 0 where it is a row of its own.
+        language: ISO 639-1 code of its article, or what its row says; "" where that is not known.
     """
 
     text: str
@@ -47,6 +48,7 @@ class Row(NamedTuple):
     begins_line: bool = True
     furniture: float | None = None
     start: int = 0
+    language: str = ""
 
 
 def read_rows(paths: Iterable[str], joined: bool = False, options: ReadingOptions = DEFAULTS, spans: bool = False) -> Iterator[Row]:
@@ -171,6 +173,7 @@ def _passage(row: Mapping[str, Any], text: str, fields: str, source: str) -> Row
         None if document is None or document == "" else (source, document),
         before if isinstance(before, str) else "",
         after if isinstance(after, str) else "",
+        language=language if isinstance(language := row.get("lang"), str) else "",
     )
 
 
@@ -200,7 +203,8 @@ def _passages(
             fields = f"{begin}, {fields.removeprefix('{')}"
         begins_line = not end or "\n" in article.text[end : passage.start]
         end = passage.end
-        yield Row(passage.text, f"{fields}, {rest}" if rest else fields, beside, begins_line=begins_line, furniture=furniture, start=passage.start)
+        given = f"{fields}, {rest}" if rest else fields
+        yield Row(passage.text, given, beside, begins_line=begins_line, furniture=furniture, start=passage.start, language=article.language)
 
 
 def raw_fields(line: str) -> Iterator[tuple[str, str]]:

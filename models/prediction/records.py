@@ -1,0 +1,113 @@
+"""``predict --records``: the commitments that were found, each as a record."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...annotation.documents import identify_language
+from ...annotation.errors import NewsmarkError, UsageError
+from ...annotation.files import atomic_write
+from ..context import PassageInContext
+from ..records.periods import read_date
+from ..records.record import LABEL, Record, find_parts
+from .spreadsheet import write_csv
+
+if TYPE_CHECKING:
+    from .local import Added
+    from .rows import Row
+
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+
+
+class Records:
+    """Collects the commitments of labelled rows with spans, which come in the order of their articles."""
+
+    def __init__(self) -> None:
+        self._found: list[Record] = []
+        self._before: Row | None = None
+
+    def __call__(self, rows: Iterable[tuple[Row, Added]]) -> None:
+        """Take rows.
+
+        Raises:
+            NewsmarkError: the model does not know commitments.
+        """
+        for row, added in rows:
+            if LABEL not in added["scores"]:
+                raise NewsmarkError(f"records are made of what is labelled {LABEL!r}, and this model has no such label; name another model")
+            self.add(row, added)
+
+    def add(self, row: Row, added: Added) -> None:
+        """Take a row."""
+        if LABEL in added["labels"]:
+            self._found += _records(row, self._text_before(row), added)
+        self._before = row
+
+    def all(self) -> list[Record]:
+        """The records so far."""
+        return self._found
+
+    def _text_before(self, row: Row) -> str:
+        before = self._before
+        return before.text if before is not None and row.document is not None and before.document == row.document else row.before
+
+
+class RecordFile(Records):
+    """Writes records as a .jsonl or .csv file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        UsageError: it can be no such file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        if path.suffix.lower() not in {".jsonl", ".csv"} or path.is_dir():
+            raise UsageError(f"--records {path}: name a .jsonl or .csv file")
+        self._path = path
+
+    def close(self) -> None:
+        """Write the file; it appears when it is complete."""
+        rows = [record.as_dict() for record in self.all()]
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self._path.suffix.lower() == ".jsonl":
+            with atomic_write(self._path) as stream:
+                stream.writelines(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+            return
+        temporary = Path(f"{self._path}.tmp")
+        try:
+            write_csv(lambda: map(_cells, rows), temporary)
+            temporary.replace(self._path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _records(row: Row, before: str, added: Added) -> list[Record]:
+    """The commitments of a passage, a record for each span."""
+    fields = json.loads(row.fields + "}")
+    written = str(fields.get("date") or "")
+    today = read_date(written)
+    language = row.language or identify_language(row.text)
+    direct = [span for span in added["spans"] if span["kind"] == "direct"]
+    found = []
+    for span in added["spans"]:
+        if span["label"] == LABEL:
+            quoted = any(one["start"] < span["end"] and span["start"] < one["end"] for one in direct)
+            parts = find_parts(PassageInContext(row.text, before, row.after), (span["start"] - row.start, span["end"] - row.start), language, quoted, today)
+            document, name = (str(fields.get(key) or "") for key in ("document", "name"))
+            date = today.isoformat() if today is not None else written or None
+            place = (document, name, date, language, span["start"], span["end"], span["score"])
+            found.append(Record(parts, *place, bool(added["review"]), row.text, str(added["model_version"])))
+    return found
+
+
+def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as cells of which no spreadsheet program makes a formula."""
+    cells = {**row, "quantity": "; ".join(row["quantity"])}
+    return {name: f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value for name, value in cells.items()}
