@@ -59,13 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="The model is printed on standard error.",
     )
     parser.add_argument_group("commands", "serve    start a server that labels over HTTP (see predict serve --help)")
-    parser.add_argument(
-        "paths",
-        nargs="*",
-        metavar="FILE|FOLDER|-",
-        default=["-"],
-        help=f"{PATHS_HELP} (default: -)",
-    )
+    parser.add_argument("paths", nargs="*", metavar="FILE|FOLDER|-", default=["-"], help=f"{PATHS_HELP} (default: -)")
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--model",
@@ -222,18 +216,25 @@ def _predict(arguments: argparse.Namespace) -> None:
         _predict_topics(arguments)
         return
     article = ArticlePrinter()
-    report = Report(arguments.report) if arguments.report else RecordFile(arguments.records) if arguments.records else None
+    report = Report(arguments.report, arguments.spans) if arguments.report else RecordFile(arguments.records) if arguments.records else None
     skipped = Skipped(arguments.output) if arguments.on_error == "skip" else None
+
+    def labeller() -> Labeller:
+        made = _labeller(arguments)
+        if report is not None:
+            report.records.embed = made.embed
+        return made
+
     summary = predict(
         arguments.paths,
-        lambda: _labeller(arguments),
+        labeller,
         arguments.threshold,
         arguments.review,
         arguments.output,
         arguments.resume,
         report or (article if arguments.format == "article" else _PRINTERS[arguments.format, arguments.spans]),
         replace(options_of(arguments), furniture=True, skip=skipped),
-        arguments.spans or arguments.records is not None,
+        bool(arguments.spans or arguments.records or arguments.report),
     )
     (report or article).close()
     if summary and arguments.json:
@@ -277,13 +278,13 @@ def _predict_topics(arguments: argparse.Namespace) -> None:
 
 def _labeller(arguments: argparse.Namespace) -> Labeller:
     """Find what labels passages."""
-    threshold, spans = arguments.threshold, arguments.spans or arguments.records is not None
+    threshold, spans = arguments.threshold, bool(arguments.spans or arguments.records or arguments.report)
     if arguments.url:
         from .prediction.client import Client  # keeps --help fast
 
         client = Client(arguments.url, _token(), _WAIT_SECONDS if arguments.wait is None else arguments.wait)
         return Labeller(lambda chunks: (client.label(chunk, threshold, spans) for chunk in chunks), client.name, "whose rows say which model answered")
-    from .prediction.local import here, in_processes
+    from .prediction.local import embedder, here, in_processes
     from .saved import load_model, read_version
     from .store import find_model
 
@@ -295,4 +296,4 @@ def _labeller(arguments: argparse.Namespace) -> Labeller:
     if (arguments.workers or 1) > 1:
         return Labeller(in_processes(found.folder, threshold, arguments.workers, spans), read_version(found.folder), found.what)
     model = load_model(found.folder)
-    return Labeller(here(model, threshold, spans), model.version, found.what)
+    return Labeller(here(model, threshold, spans), model.version, found.what, embedder(model))

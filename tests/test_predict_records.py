@@ -14,7 +14,7 @@ from newsmark.models.spans import SpanFinder
 from newsmark.models.store import FoundModel
 
 ARTICLE = "Solen sken.\n\nKommunen lovar att bygga 40 skolor före 2030.\n\n”Vi ska stänga bron”, säger Anna Ek. Han lovar inget.\n"
-FIELDS = ["who", "named", "what", "when", "when_iso", "quantity", "voice"]
+FIELDS = ["case", "who", "named", "what", "when", "when_iso", "quantity", "voice"]
 PLACE = ["document", "name", "date", "lang", "start", "end", "score", "review", "text", "model_version"]
 
 
@@ -49,9 +49,9 @@ def rows_of(tmp_path):
 def test_each_commitment_of_an_article_is_a_record(predict, tmp_path):
     predict(ARTICLE)
     first, second = rows_of(tmp_path)
-    assert list(first)[-len(FIELDS + PLACE) :] == FIELDS + PLACE
-    assert [first[name] for name in FIELDS] == ["Kommunen", None, "bygga 40 skolor före 2030", "före 2030", "2030", ["40 skolor"], "reported"]
-    assert [second[name] for name in FIELDS] == ["Vi", "Anna Ek", "stänga bron", None, None, [], "direct"]
+    assert list(first) == FIELDS + PLACE
+    assert [first[name] for name in FIELDS] == [1, "Kommunen", None, "bygga 40 skolor före 2030", "före 2030", "2030", ["40 skolor"], "reported"]
+    assert [second[name] for name in FIELDS] == [2, "Vi", "Anna Ek", "stänga bron", None, None, [], "direct"]
     assert first["document"] == make_document(ARTICLE, "", "sv").id
     assert ARTICLE[first["start"] : first["end"]] == first["text"] == "Kommunen lovar att bygga 40 skolor före 2030."
     assert (first["lang"], first["date"], first["score"], first["model_version"]) == ("sv", None, 0.9, "fake-1")
@@ -73,6 +73,14 @@ def test_a_row_that_is_a_passage_is_read_with_its_neighbour(predict, tmp_path):
         ("Hon", "Rektor Eva Ek", "d", 0),
         ("Hon", None, "other", 0),
     ]
+
+
+def test_the_same_in_two_articles_is_one_case_in_order_of_date(predict, tmp_path):
+    row = {"text": "Solen sken.\nKommunen lovar att bygga 40 skolor i Gävle.", "name": "late", "date": "2026-03-16", "lang": "sv"}
+    other = {**row, "text": "Kommunen lovar att bygga 40 skolor i Gävle!", "name": "early", "date": "2026-03-01"}
+    third = {**row, "text": "Kommunen lovar att stänga badet.", "name": "third"}
+    predict("".join(json.dumps(one) + "\n" for one in (row, third, other)), name="a.jsonl")
+    assert [(one["case"], one["name"]) for one in rows_of(tmp_path)] == [(1, "early"), (1, "late"), (2, "third")]
 
 
 def test_a_table_holds_no_formula(predict, tmp_path):

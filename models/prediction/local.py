@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...annotation.errors import NewsmarkError
+from ..classifier import Embeds
 from ..context import PassageInContext
 from ..model import TrainedModel
 from ..saved import load_model
 from .predict import predict_passages
+
+if TYPE_CHECKING:
+    from .records import Embed
 
 Added = dict[str, Any]
 """What labelling adds to a row: a value for each of ``fields.ADDED``, in this order, and ``spans`` where these are asked for."""
@@ -35,6 +39,18 @@ def added_of(prediction: dict[str, Any], version: str) -> Added:
     spans = {"spans": prediction["spans"]} if "spans" in prediction else {}
     values = {name: prediction[name] for name in ("labels", "scores", "review")}
     return {**values, "truncated": prediction.get("truncated"), "model_version": version, **spans}
+
+
+def embedder(model: TrainedModel) -> Embed | None:
+    """What makes vectors with a model, where it does; a model that an older newsmark trained may not."""
+    classifier = model.classifier
+    if not isinstance(classifier, Embeds):
+        return None
+    try:
+        classifier.vectors(["a"])
+    except NewsmarkError:
+        return None
+    return classifier.vectors
 
 
 def here(model: TrainedModel, threshold: float | None, spans: bool = False) -> Engine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +13,68 @@ from ...annotation.errors import NewsmarkError, UsageError
 from ...annotation.files import atomic_write
 from ..context import PassageInContext
 from ..records.periods import read_date
-from ..records.record import LABEL, Record, find_parts
+from ..records.record import LABEL, Record, find_parts, linked
 from .spreadsheet import write_csv
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .local import Added
     from .rows import Row
 
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
+Embed = Callable[[Sequence[str]], "NDArray[np.float64]"]
+"""Makes vectors of texts, see ``classifier.Embeds``."""
+
+
 class Records:
-    """Collects the commitments of labelled rows with spans, which come in the order of their articles."""
+    """Collects the commitments of labelled rows with spans, which come in the order of their articles.
+
+    Attributes:
+        embed: makes vectors, by which commitments in several languages are linked; None where the model makes none.
+    """
 
     def __init__(self) -> None:
         self._found: list[Record] = []
         self._before: Row | None = None
+        self.embed: Embed | None = None
+
+    def add(self, row: Row, added: Added) -> list[Record]:
+        """Take a row; gives its commitments, of which it is not known yet which are the same."""
+        found = _records(row, self._text_before(row), added) if LABEL in added["labels"] else []
+        self._found += found
+        self._before = row
+        return found
+
+    def all(self) -> list[Record]:
+        """The records so far, linked."""
+        return linked(self._found, self.embed)
+
+    def _text_before(self, row: Row) -> str:
+        before = self._before
+        return before.text if before is not None and row.document is not None and before.document == row.document else row.before
+
+
+class RecordFile:
+    """Writes records as a .jsonl or .csv file.
+
+    Args:
+        path: of the file.
+
+    Attributes:
+        records: the commitments.
+
+    Raises:
+        UsageError: it can be no such file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.suffix.lower() not in {".jsonl", ".csv"} or path.is_dir():
+            raise UsageError(f"--records {path}: name a .jsonl or .csv file")
+        self._path, self.records = path, Records()
 
     def __call__(self, rows: Iterable[tuple[Row, Added]]) -> None:
         """Take rows.
@@ -39,42 +85,11 @@ class Records:
         for row, added in rows:
             if LABEL not in added["scores"]:
                 raise NewsmarkError(f"records are made of what is labelled {LABEL!r}, and this model has no such label; name another model")
-            self.add(row, added)
-
-    def add(self, row: Row, added: Added) -> None:
-        """Take a row."""
-        if LABEL in added["labels"]:
-            self._found += _records(row, self._text_before(row), added)
-        self._before = row
-
-    def all(self) -> list[Record]:
-        """The records so far."""
-        return self._found
-
-    def _text_before(self, row: Row) -> str:
-        before = self._before
-        return before.text if before is not None and row.document is not None and before.document == row.document else row.before
-
-
-class RecordFile(Records):
-    """Writes records as a .jsonl or .csv file.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        UsageError: it can be no such file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        if path.suffix.lower() not in {".jsonl", ".csv"} or path.is_dir():
-            raise UsageError(f"--records {path}: name a .jsonl or .csv file")
-        self._path = path
+            self.records.add(row, added)
 
     def close(self) -> None:
         """Write the file; it appears when it is complete."""
-        rows = [record.as_dict() for record in self.all()]
+        rows = [record.as_dict() for record in self.records.all()]
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.suffix.lower() == ".jsonl":
             with atomic_write(self._path) as stream:

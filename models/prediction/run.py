@@ -21,6 +21,7 @@ from .span_rows import with_span_fields
 if TYPE_CHECKING:
     from ..context import PassageInContext
     from .local import Added, Engine
+    from .records import Embed
 
 _FIRST_CHUNK, CHUNK = 16, 1024
 """Passages classified at once: few in the beginning, so that the first answers come soon, then twice as many each time up to the second number,
@@ -38,11 +39,13 @@ class Labeller:
         engine: does it.
         version: of the model, or the server's name.
         what: how the model was found, for people.
+        embed: makes vectors of texts; None where the model makes none, or is elsewhere.
     """
 
     engine: Engine
     version: str
     what: str
+    embed: Embed | None = None
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..context import PassageInContext
 from .clauses import find_clause
+from .linking import Evidence, find_cases
 from .periods import Period, find_period
 from .quantities import find_quantities
 
@@ -61,6 +66,7 @@ class Record:
         review: whether the passage needs review.
         text: the passage: the evidence.
         model_version: of the model that found it.
+        case: number of what it is evidence of: commitments that are the same in several articles have one; 0 before they are compared.
     """
 
     parts: Parts
@@ -74,11 +80,25 @@ class Record:
     review: bool
     text: str
     model_version: str
+    case: int = 0
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as JSON takes it: the parts first."""
+        """The same as JSON takes it: the case and the parts first."""
         values = dict(vars(self))
-        return {**values.pop("parts").as_dict(), **values}
+        return {"case": values.pop("case"), **values.pop("parts").as_dict(), **values}
+
+
+def linked(records: Sequence[Record], embed: Callable[[Sequence[str]], NDArray[np.float64]] | None) -> list[Record]:
+    """Number the cases of records, and order them by case, and in a case by the articles' dates; those without a date come last.
+
+    Args:
+        records: in the order of their articles.
+        embed: makes vectors of texts (see ``classifier.Embeds``), where the model does.
+    """
+    evidence = [Evidence(one.text, one.document or one.name or f"row {number}") for number, one in enumerate(records)]
+    cases = find_cases(evidence, embed([one.text for one in records]) if embed is not None and len(records) > 1 else None)
+    numbered = [replace(one, case=case) for one, case in zip(records, cases, strict=True)]
+    return sorted(numbered, key=lambda one: (one.case, one.date or "~"))
 
 
 def find_parts(context: PassageInContext, span: tuple[int, int], language: str, quoted: bool, today: date | None = None) -> Parts:

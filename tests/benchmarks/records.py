@@ -8,6 +8,7 @@ import importlib.util
 import sys
 from collections import Counter
 from datetime import date, datetime
+from itertools import combinations
 from pathlib import Path
 
 from newsmark.annotation.commandline import run_command
@@ -16,12 +17,15 @@ from newsmark.annotation.labels import load_labels
 from newsmark.annotation.suggestions import kind_by_rule
 from newsmark.models.borders import word_places
 from newsmark.models.context import PassageInContext
+from newsmark.models.records.linking import Evidence, find_cases
 from newsmark.models.records.record import find_parts
 from newsmark.training.config import load_config
 from newsmark.training.spans import load_marked
 from tabulate import tabulate
 
 SAMPLE = Path("tests/data/records/passages.jsonl")
+TRANSLATIONS = SAMPLE.with_name("translations.jsonl")
+HALVES = ("development", "test", "seeds")
 TODAY = date(2026, 3, 16)
 FIELDS = ("who", "named", "what", "when", "when_iso", "quantity", "voice")
 
@@ -81,12 +85,35 @@ def print_dateparser(rows):
     print(f"dateparser: {right} of {given} dates are right, {wanted} are there")
 
 
+def print_linking(rows, vectors_of):
+    """Print how many pairs of the same commitment are found among all of the sample, its translations, and how many pairs that are none."""
+    translations = [row for _, row in read_jsonl(TRANSLATIONS)]
+    evidence = [Evidence(row["text"], row["document"]) for row in (*rows, *translations)]
+    place = {row["text"]: number for number, row in enumerate(rows)}
+    wanted = {(place[row["of"]["text"]], len(rows) + number): row["half"] for number, row in enumerate(translations)}
+    french, swedish = ([number for number, row in enumerate(rows) if row["document"].startswith(name)] for name in ("000_", "001_"))
+    wanted |= dict.fromkeys(zip(french, swedish, strict=True), "seeds")
+    for name, vectors in (("names and numbers", None), ("with vectors", vectors_of([one.text for one in evidence]) if vectors_of else None)):
+        if name == "with vectors" and vectors is None:
+            continue
+        cases = find_cases(evidence, vectors)
+        found = {pair for pair in combinations(range(len(cases)), 2) if cases[pair[0]] == cases[pair[1]]}
+        parts = ", ".join(f"{half} {len(found & pairs)} of {len(pairs)}" for half in HALVES if (pairs := {one for one, of in wanted.items() if of == half}))
+        print(f"linking, {name}: F1 {f1(len(found & wanted.keys()), len(found), len(wanted))}, {len(found)} pairs found; {parts}")
+
+
 def main():
     """Print the tables."""
     rows = [row for _, row in read_jsonl(SAMPLE)]
     halves = {half: [row for row in rows if row["half"] == half] for half in ("development", "test")}
     for half, some in halves.items():
         print_table(f"{half}, whole passages as spans", some, lambda row: (0, len(row["text"])))
+    encode = None
+    if "--vectors" in sys.argv:
+        from newsmark.models.transformer.vectors import vectors_of
+
+        encode = lambda texts: vectors_of(texts)[0]  # noqa: E731
+    print_linking(rows, encode)
     if importlib.util.find_spec("dateparser"):
         print_dateparser(rows)
     marked = load_marked(load_config(Path("configs/baseline.yaml"), {}), load_labels())
