@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .documents import Document
 from .errors import NewsmarkError, unknown_name
 from .files import atomic_write, names_of, read_jsonl, string_of
-from .labels import LabelScheme
 from .splitting.passages import Passage
+
+if TYPE_CHECKING:
+    from .labels import LabelScheme
 
 
 @dataclass(frozen=True)
@@ -161,11 +163,7 @@ def annotations_by_document(annotations: Iterable[Annotation]) -> dict[str, list
 
 
 def labels_of_passages(passages: Sequence[Passage], spans: Sequence[Span], scheme: LabelScheme) -> list[frozenset[str]]:
-    """Decide which labels each passage takes (see ``spans_of_passages``).
-
-    Returns:
-        The label names of each passage.
-    """
+    """Names of the labels that each passage takes (see ``spans_of_passages``)."""
     return [frozenset(span.label for span in own) for own in spans_of_passages(passages, spans, scheme)]
 
 

@@ -74,10 +74,10 @@ def identify_language(text: str) -> str:
     Returns:
         ISO 639-1 code. Source: py3langid (naive Bayes over byte n-grams, 97 languages).
     """
-    import py3langid  # loads a model; only needed where no language is given
+    from .languages import load_identifier  # loads a model; only needed where no language is given
 
     start = max((len(text) - _LANGUAGE_SAMPLE) // 2, 0)
-    return str(py3langid.classify(text[start : start + _LANGUAGE_SAMPLE])[0])
+    return str(load_identifier().classify(text[start : start + _LANGUAGE_SAMPLE])[0])
 
 
 def make_document(text: str, name: str, language: str | None = None, metadata: Mapping[str, str] | None = None) -> Document:

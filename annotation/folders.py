@@ -13,7 +13,7 @@ CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
 def cache_folder() -> Path:
-    """Where converted encoders, data sets and Label Studio are kept: ``NEWSMARK_CACHE``, or ``newsmark`` in the user's cache folder."""
+    """Where converted encoders, the model of languages, data sets and Label Studio are kept: ``NEWSMARK_CACHE``, or ``newsmark`` in the user's cache folder."""
     own = os.environ.get("NEWSMARK_CACHE")
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "newsmark"
 

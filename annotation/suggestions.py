@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .annotations import Span
 from .documents import Document
-from .labels import LabelScheme
 from .splitting.passages import split_passages
+
+if TYPE_CHECKING:
+    from .labels import LabelScheme
 
 RULES_VERSION = "rules-1"
 _NUMBER = r"(?<!\d)\d++(?:[ \u00a0\u202f.,]\d{3}(?!\d)){0,6}+(?:[.,]\d++)?"  # nothing is tried twice: a page of digits takes no longer per digit
@@ -112,7 +114,7 @@ class Scorer(Suggester, Protocol):
         """Probability of all its labels for each passage of a document, in reading order."""
 
 
-LoadSuggester = Callable[[str | None, LabelScheme], Scorer]
+LoadSuggester = Callable[[str | None, "LabelScheme"], Scorer]
 """Loads a trained model by its name (folder, run id, MLflow URI, "newest"; None for the one that ``predict`` takes), for labels of a scheme."""
 
 

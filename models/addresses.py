@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
 from ..annotation.errors import NewsmarkError
 
@@ -19,6 +16,10 @@ def check_answers(uri: str) -> None:
     Raises:
         NewsmarkError: nothing answers. A refusal is an answer, too.
     """
+    import ssl  # these take a moment, and a local store asks no server
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
     address = re.sub(r"//[^/]*@", "//", uri).rstrip("/")
     try:
         urlopen(f"{address}/health", timeout=_ANSWER_SECONDS).close()

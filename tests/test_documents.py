@@ -5,7 +5,9 @@ import json
 import os
 from pathlib import Path
 
+import py3langid
 import pytest
+from newsmark.annotation import languages
 from newsmark.annotation.documents import Document, identify_language, make_document, read_documents, row_is_passage
 from newsmark.annotation.errors import NewsmarkError, printable
 
@@ -75,6 +77,39 @@ def test_the_language_of_a_short_text_is_identified(text, language):
 def test_the_language_is_that_of_the_middle_where_menus_in_another_stand_around_it():
     menu = "Home\nPolitics\nBusiness\nSubscribe to our newsletter\nContact us\nPrivacy policy\n" * 80
     assert identify_language(f"{menu}{TEXT * 25}\n{menu}") == "fr"
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    """A cache folder of its own, and no model in memory, before and after."""
+    monkeypatch.setenv("NEWSMARK_CACHE", str(tmp_path / "cache"))
+    languages.load_identifier.cache_clear()
+    yield tmp_path / "cache"
+    languages.load_identifier.cache_clear()
+
+
+def test_the_model_of_languages_is_unpacked_once_and_answers_as_before(empty_cache):
+    texts = [TEXT, *(line for document in read(SEEDS) for line in document.text.splitlines()[:20]), "", "政府承诺", "VERSALER ÄR OCKSÅ TEXT"]
+    found = []
+    for _ in range(2):
+        languages.load_identifier.cache_clear()
+        found.append([languages.load_identifier().classify(text) for text in texts])
+        (folder,) = empty_cache.iterdir()
+        found.append({path: path.stat().st_mtime_ns for path in folder.iterdir()})
+    assert found[0] == found[2] == [py3langid.classify(text) for text in texts]
+    assert found[1] == found[3]
+
+
+def test_languages_are_identified_without_a_cache_and_with_a_damaged_one(empty_cache):
+    empty_cache.touch()
+    assert identify_language(TEXT) == "fr"
+    empty_cache.unlink()
+    languages.load_identifier.cache_clear()
+    languages.load_identifier()
+    for path in next(empty_cache.iterdir()).iterdir():
+        os.truncate(path, 100)
+    languages.load_identifier.cache_clear()
+    assert identify_language(TEXT) == "fr"
 
 
 def test_a_given_language_is_kept():

@@ -23,7 +23,7 @@ from newsmark.models.saved import load_model, save_model
 from newsmark.models.topics import article_vector
 from newsmark.models.transformer.finish import choose_graph
 from newsmark.models.transformer.network import divide
-from newsmark.models.transformer.reader import FLOAT, INT8, GraphSettings, SavedTransformer
+from newsmark.models.transformer.reader import FLOAT, INT8, LONGEST, GraphSettings, SavedTransformer
 from newsmark.models.transformer.settings import TransformerSettings
 from newsmark.models.transformer.trainer import Transformer
 from newsmark.training.calibration import fit_calibrations
@@ -260,7 +260,7 @@ def saved(trained, tmp_path_factory):
 
 def test_saved_graphs_give_close_scores(saved, trained):
     small, large = load_model(saved), SavedTransformer(saved, GraphSettings(32, FLOAT))
-    texts = [*UNSEEN, *TEXTS[:4], "ministern [SEP] lovar", "antalet " * 500]
+    texts = [*UNSEEN, *TEXTS[:4], "ministern [SEP] lovar", "antalet " * 30]
     assert np.allclose(large.scores(texts), trained.scores(texts), atol=2e-3)
     assert np.allclose(small.classifier.scores(texts), trained.scores(texts), atol=0.1)
     assert not np.allclose(small.scores(in_reading_order(texts)), small.classifier.scores(texts), atol=2e-3)
@@ -301,13 +301,35 @@ def test_articles_are_compared_with_the_definitions_of_topics_in_a_saved_models_
     assert scores.argmax(axis=1).tolist() == [0, 1]
 
 
-def test_texts_that_are_longer_than_what_is_read_are_known(saved):
-    classifier = SavedTransformer(saved, GraphSettings(8, INT8))  # six words and two special tokens
-    texts = ["solen sken över staden igår och", "solen sken över staden igår och en", "", "solen " * 6, "solen " * 7, "solen " * 1000, "s" * 1000]
-    assert classifier.truncates(texts) == [False, True, False, False, True, True, True]
+@pytest.mark.parametrize("graph", [INT8, FLOAT])
+def test_a_long_passage_is_read_in_windows_that_overlap(saved, graph):
+    classifier = SavedTransformer(saved, GraphSettings(8, graph))  # six words and two special tokens; two words are shared
+    words = ["solen", "sken", "över", "staden", "igår", "och", "en", "lång", "dag", "ministern", "lovar", "bygga", "skolor"]
+    parts = [" ".join(words[start:end]) for start, end in ((0, 6), (4, 10), (8, 13))]
+    whole, alone = classifier.scores([" ".join(words), "solen", *parts]), classifier.scores(parts)
+    assert np.array_equal(whole[0], alone.max(axis=0))
+    assert np.array_equal(whole[2:], alone)
+    assert np.allclose(classifier.vectors([" ".join(words)])[0], classifier.vectors(parts).mean(axis=0), atol=1e-6)
+    assert np.array_equal(SavedTransformer(saved, GraphSettings(8, graph)).scores([" ".join(words[:6])])[0], alone[0])
+
+
+def test_a_statistic_at_the_end_of_3000_words_is_found(tmp_path, encoder):
+    trained = fit(encoder, epochs=24, max_tokens=8)
+    trained.save(tmp_path)
+    classifier = SavedTransformer.load(tmp_path)
+    words = ["solen", "sken", "över", "staden", "igår", "och", "en", "lång", "dag"]
+    long = " ".join(words[number % len(words)] for number in range(3000))
+    without, ending = classifier.scores([long, f"{long} antalet steg till procent"])
+    assert without[1] < 0.5 < ending[1]
+    assert classifier.truncates([long]) == [False]
+
+
+def test_what_is_longer_than_the_longest_passage_is_known(saved):
+    classifier = SavedTransformer(saved, GraphSettings(32, INT8))
+    assert classifier.truncates(["", "solen " * 1000, "s" * LONGEST, "s" * (LONGEST + 1)]) == [False, False, False, True]
     assert classifier.truncates([]) == []
-    whole = SavedTransformer(saved, GraphSettings(64, INT8))
-    assert [found.tolist() == cut.tolist() for found, cut in zip(whole.scores(texts[:2]), classifier.scores(texts[:2]), strict=True)] == [True, False]
+    read, cut = "s " * (LONGEST // 2), "s " * (LONGEST // 2) + "antalet steg till procent"
+    assert np.array_equal(classifier.scores([read]), classifier.scores([cut]))
 
 
 def test_a_saved_model_is_used_without_pytorch(saved):

@@ -163,7 +163,8 @@ def _word_ngrams(terms: Sequence[str], tokens: dict[str, int]) -> list[_Ngrams]:
         parts = (term.rpartition(" ") for term, _ in lengths[length])
         keys = np.array([places[start] * len(tokens) + tokens[last] for start, _, last in parts])
         order = np.argsort(keys)
-        places = {lengths[length][index][0]: place for place, index in enumerate(order)}
+        if length + 1 in lengths:
+            places = {lengths[length][index][0]: place for place, index in enumerate(order.tolist())}
         tables.append(_Ngrams(keys[order], np.array([column for _, column in lengths[length]], dtype=np.int32)[order]))
     return tables
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +15,8 @@ from ..saved import load_model
 from .predict import predict_passages
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from .records import Embed
 
 Added = dict[str, Any]
@@ -67,6 +66,8 @@ def in_processes(folder: Path, threshold: float | None, workers: int, spans: boo
         workers: number of processes.
         spans: find the spans of the labels, too.
     """
+    import multiprocessing  # these take a moment
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 
     def in_order(chunks: Iterable[Sequence[PassageInContext]]) -> Iterator[list[Added]]:
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _load_here, (folder, threshold, spans)) as pool:

@@ -10,8 +10,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from ...annotation.errors import NewsmarkError, printable
 from ...annotation.reading.sources import DEFAULTS, ReadingOptions
 from .output import Output, as_line, check_path
@@ -126,6 +124,8 @@ def predict(
     file = Output(output, resume, made_by, joined, spans)
     resumed = file.done
     rows = file.skip(rows)
+    from tqdm import tqdm  # takes a moment, and rows that are printed have no bar
+
     with tqdm(total=count_rows(paths) if sys.stderr.isatty() else None, unit=" passages", initial=resumed, disable=None, file=sys.stderr) as bar:
         for labelled in _labelled(rows, labeller.engine, spans):
             file.write(labelled)

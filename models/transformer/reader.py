@@ -28,14 +28,14 @@ _PROBABILITIES, VECTORS = "probabilities", "vectors"
 """What a graph computes of each passage."""
 
 _SETTINGS, _TOKENIZER = "settings.json", "tokenizer.json"
-CHARACTERS_PER_TOKEN = 12
-"""Text beyond the longest input times this is not tokenised at all: it would be cut off anyway."""
+LONGEST = 50_000
+"""Characters of a passage that are read: some 8,000 words, five times as many as a passage of an article can have."""
+
+_OVERLAP = 4
+"""Neighbouring windows share this part of their tokens (one in four), so that what is no longer than that is whole in one of them."""
 
 _BATCH_TOKENS = 512
 """Tokens computed at once at most: more are not computed faster."""
-
-_SPECIAL_TOKENS = 2
-"""Tokens around each text."""
 
 _MANY = 16
 """Texts from which on several threads tokenise: waking them for fewer takes longer."""
@@ -46,7 +46,7 @@ class GraphSettings:
     """How a graph is used.
 
     Attributes:
-        max_tokens: a passage's tokens beyond this number are cut off.
+        max_tokens: a passage of more tokens than this is read in windows of this number.
         graph: name of the graph that answers.
     """
 
@@ -59,6 +59,9 @@ class SavedTransformer:
 
     Passages of as many tokens are computed together, and several such batches at the same time; nothing is padded. No operator of the
     graph mixes passages or rounds one otherwise beside others, so that an interrupted run equals a whole one to the last digit.
+
+    A long passage is read in windows, which are computed as passages are. It has a label as soon as a part of it has: its probability is
+    that of the window where it is highest. Its vector is the mean of theirs.
     """
 
     def __init__(self, folder: Path, settings: GraphSettings) -> None:
@@ -66,7 +69,7 @@ class SavedTransformer:
         self._folder = folder
         self._tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(settings.max_tokens)
+        self._tokenizer.enable_truncation(settings.max_tokens, stride=settings.max_tokens // _OVERLAP)
         self._special = [token.content for token in self._tokenizer.get_added_tokens_decoder().values() if token.special]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -79,7 +82,8 @@ class SavedTransformer:
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
-        return self._compute(texts, _PROBABILITIES)
+        found, starts = self._compute(texts, _PROBABILITIES)
+        return np.maximum.reduceat(found, starts)
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Standardised mean of each text's token vectors; see ``classifier.Embeds``.
@@ -89,29 +93,24 @@ class SavedTransformer:
         """
         if VECTORS not in self._sizes:
             raise NewsmarkError(f"{self._folder}: an older newsmark wrote this model, and it makes no vectors; train it again")
-        return self._compute(texts, VECTORS)
+        found, starts = self._compute(texts, VECTORS)
+        return np.asarray(np.add.reduceat(found, starts) / np.diff(starts, append=len(found))[:, None])
 
-    def _compute(self, texts: Sequence[str], output: str) -> NDArray[np.float64]:
-        """Compute one of the graph's outputs for each text: n × its size."""
-        result = np.empty((len(texts), self._sizes[output]))
-        tokens = self._tokenise(texts)
+    def _compute(self, texts: Sequence[str], output: str) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Compute one of the graph's outputs for each window (windows × its size), and say with which window each text begins."""
+        windows = self._tokenise(texts)
+        tokens = [ids for parts in windows for ids in parts]
+        result = np.empty((len(tokens), self._sizes[output]))
         with self._sharing() as cores:
             batches = _batches(tokens, cores)
             several = self._workers.map if cores > 1 and len(batches) > 1 else map
             for batch, found in zip(batches, several(self._run, ([tokens[index] for index in batch] for batch in batches), repeat(output)), strict=True):
                 result[batch] = found
-        return result
+        return result, np.cumsum([0, *map(len, windows)], dtype=np.intp)[:-1]
 
     def truncates(self, texts: Sequence[str]) -> list[bool]:
-        """Whether each text has more tokens than are read; see ``classifier.ReadsBeginnings``."""
-        # Few texts are long, and a token has a byte at least: the others need not be tokenised again.
-        long = [index for index, text in enumerate(texts) if len(text.encode()) > self.settings.max_tokens - _SPECIAL_TOKENS]
-        found = [False] * len(texts)
-        clean = [without_special_tokens(texts[index][: self.settings.max_tokens * CHARACTERS_PER_TOKEN], self._special) for index in long]
-        for index, one in zip(long, self._tokenizer.encode_batch_fast(clean), strict=True):
-            cut = len(texts[index]) > self.settings.max_tokens * CHARACTERS_PER_TOKEN
-            found[index] = bool(one.overflowing) or cut
-        return found
+        """Whether each text is longer than what is read of it; see ``classifier.ReadsBeginnings``."""
+        return [len(text) > LONGEST for text in texts]
 
     @contextmanager
     def _sharing(self) -> Iterator[int]:
@@ -124,15 +123,14 @@ class SavedTransformer:
             with self._lock:
                 self._callers -= 1
 
-    def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each passage."""
-        longest = self.settings.max_tokens * CHARACTERS_PER_TOKEN
-        clean = [without_special_tokens(text[:longest], self._special) for text in texts]
+    def _tokenise(self, texts: Sequence[str]) -> list[list[list[int]]]:
+        """Token ids of each window of each passage; most passages are one window."""
+        clean = [without_special_tokens(text[:LONGEST], self._special) for text in texts]
         found = self._tokenizer.encode_batch_fast(clean) if len(clean) >= _MANY else map(self._tokenizer.encode, clean)
-        return [one.ids for one in found]
+        return [[one.ids, *(further.ids for further in one.overflowing)] for one in found]
 
     def _run(self, tokens: Sequence[list[int]], output: str) -> NDArray[np.float32]:
-        """One of the graph's outputs (n × its size) for n passages of one length."""
+        """One of the graph's outputs (n × its size) for n windows of one length."""
         with self._free:
             found: NDArray[np.float32] = self._session.run([output], {"input_ids": np.array(tokens, dtype=np.int64)})[0]
         return found
@@ -150,7 +148,7 @@ class SavedTransformer:
 
 
 def _batches(tokens: Sequence[list[int]], cores: int) -> list[list[int]]:
-    """Indices of the passages that are computed together: of one length, and few enough that each core has some; long ones first."""
+    """Indices of the windows that are computed together: of one length, and few enough that each core has some; long ones first."""
     lengths: dict[int, list[int]] = {}
     for index, ids in enumerate(tokens):
         lengths.setdefault(len(ids), []).append(index)

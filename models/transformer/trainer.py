@@ -21,13 +21,14 @@ from ...annotation.errors import NewsmarkError
 from ..classifier import ReportMetric
 from ..encoder.loading import load_encoder, with_vocabulary
 from .network import MeanPoolingHead, Probabilities, divide, freeze, halve_embeddings
-from .reader import CHARACTERS_PER_TOKEN, FLOAT, INT8, VECTORS, GraphSettings, without_special_tokens, write_settings
+from .reader import FLOAT, INT8, VECTORS, GraphSettings, without_special_tokens, write_settings
 from .settings import TransformerSettings
 
 _BATCH, _BATCH_OF_A_GPU = 32, 256
 PROBE_C = 0.01
 """Inverse strength of the regularisation of a logistic regression on standardised vectors of the encoder."""
 
+_CHARACTERS_PER_TOKEN = 12  # text beyond the longest input times this is not tokenised: training cuts it off anyway
 _LEAST_SCALE = 1e-6
 _MOST_KEPT = 2_000_000_000  # bytes of vectors of frozen layers that are kept while the layers above them are trained
 _SAMPLE = 200  # passages that show the exporter how large the activations get
@@ -235,7 +236,7 @@ class Transformer:
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each passage."""
         longest = self.settings.max_tokens
-        clean = [without_special_tokens(text[: longest * CHARACTERS_PER_TOKEN], self.tokenizer.all_special_tokens) for text in texts]
+        clean = [without_special_tokens(text[: longest * _CHARACTERS_PER_TOKEN], self.tokenizer.all_special_tokens) for text in texts]
         found: list[list[int]] = self.tokenizer(clean, truncation=True, max_length=longest)["input_ids"] if clean else []
         return found
 
