@@ -1,6 +1,7 @@
 """From scores to probabilities, thresholds and what a person should look at."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from newsmark.models.calibration import Calibration, calibrated, log_odds, logis
 from newsmark.models.context import PassageInContext, in_reading_order
 from newsmark.models.model import REVIEW_RISK, TrainedModel, risk
 from newsmark.models.prediction.predict import predict_passages
-from newsmark.training.calibration import fit_calibrations
+from newsmark.training.calibration import fit_calibrations, threshold_losses
+from newsmark.training.dataset import LabelledPassages
 from newsmark.training.metrics import calibration_error
 from sklearn.metrics import f1_score
 
@@ -135,6 +137,40 @@ def test_rules_are_learned_label_by_label():
     for rule, (apart,) in zip(together, (fit_calibrations(alone(one), truth), fit_calibrations(alone(two), other)), strict=True):
         assert (rule.threshold, rule.slope, rule.intercept) == pytest.approx((apart.threshold, apart.slope, apart.intercept))
     assert together[0] != together[1]
+
+
+def case_of_thresholds(best, groups=10):
+    """Passages whose truth is a probability of ``best`` or more, in several groups."""
+    scores = np.tile(np.linspace(0.02, 0.98, 50), 4)[:, None]
+    names = np.array([f"d{number % groups}" for number in range(200)])
+    texts = [f"text {number}" for number in range(200)]
+    offsets = [(0, 6)] * 200
+    return LabelledPassages(("quote",), texts, (scores >= best).astype(np.float32), names, names, np.full(200, "sv"), names, offsets, names), scores
+
+
+@pytest.mark.parametrize(("threshold", "loses"), [(0.6, False), (0.3, True), (0.8, True)])
+def test_what_thresholds_lose_is_measured_against_those_of_other_documents(threshold, loses):
+    data, scores = case_of_thresholds(0.6)
+    losses = threshold_losses(data, scores, scores >= threshold, frozenset())
+    expected = f1_score(data.truth, scores >= 0.6) - f1_score(data.truth, scores >= threshold)
+    assert losses == {"threshold_loss": losses["quote/threshold_loss"], "quote/threshold_loss": pytest.approx(expected, abs=0.06)}
+    assert (losses["threshold_loss"] > 0.1) is loses
+
+
+def test_what_thresholds_lose_is_not_measured_on_few_documents_nor_of_labels_that_none_has():
+    data, scores = case_of_thresholds(0.6, groups=4)
+    assert threshold_losses(data, scores, scores >= 0.5, frozenset()) == {}
+    data, scores = case_of_thresholds(2.0)
+    assert threshold_losses(data, scores, scores >= 0.5, frozenset()) == {}
+
+
+def test_what_was_not_judged_has_no_part_in_what_thresholds_lose():
+    data, scores = case_of_thresholds(0.6)
+    wrong = scores[:, 0] < 0.3
+    targets = data.targets.copy()
+    targets[wrong] = np.nan
+    decisions = (scores >= 0.6) | wrong[:, None]
+    assert threshold_losses(replace(data, targets=targets), scores, decisions, frozenset())["threshold_loss"] == pytest.approx(0, abs=0.06)
 
 
 def test_what_the_neighbours_say_is_learned_and_applied():

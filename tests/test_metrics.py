@@ -176,6 +176,13 @@ def test_calibration_error_is_over_all_labels_together():
     assert calibration_error(probabilities[:, :1], truth[:, :1]) == 0.5
 
 
+def test_calibration_error_of_each_label_is_scored_and_logged():
+    scores = score_small()
+    for column, row in enumerate(scores.labels):
+        expected = calibration_error(np.array(PROBABILITIES)[:, column], np.array(TRUTH, dtype=bool)[:, column])
+        assert scores.flat()[f"{row.label}/calibration_error"] == row.calibration_error == expected
+
+
 def test_calibration_error_is_scored_and_logged():
     scores = score_small()
     assert scores.flat()["calibration_error"] == scores.calibration_error == calibration_error(np.array(PROBABILITIES), np.array(TRUTH, dtype=bool))

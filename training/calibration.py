@@ -6,14 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from sklearn.model_selection import GroupKFold
 
 from ..models.calibration import Calibration
+from ..models.model import decide
+from .dataset import LabelledPassages
 
 _FEWEST = 30  # passages with a label, and without it, that a calibration and a threshold can be learned from
 _FEWEST_COUNTED = 3  # of both, from which on a label with fewer is given to as many passages as have it
 _THRESHOLDS = np.round(np.arange(0.25, 0.7501, 0.01), 2)
 _C = 0.1  # inverse strength of the logistic regression's regularisation
 _PLATEAU = 0.01  # thresholds whose F1 is this near to the best are as good; their middle is taken
+_PARTS = 5  # of a test file, for what thresholds lose there
 
 
 def fit_calibrations(odds: NDArray[np.float64], targets: NDArray[np.float32]) -> tuple[Calibration, ...]:
@@ -47,11 +51,46 @@ def _rule(odds: NDArray[np.float64], column: int, truth: NDArray[np.bool_]) -> C
         return Calibration()
     before, after = np.split(np.array(neighbours), 2)
     calibrated = platt.predict_proba(evidence)[:, 1]
-    reached = np.array([f1_score(truth, calibrated >= threshold, zero_division=0) for threshold in _THRESHOLDS])
-    threshold = float(np.median(_THRESHOLDS[reached >= reached.max() - _PLATEAU]))
+    threshold = _best_threshold(calibrated, truth)
     own = LogisticRegression(C=_C, max_iter=1000).fit(evidence[:, :1], truth)
     alone = (float(own.coef_[0, 0]), float(own.intercept_[0])) if own.coef_[0, 0] > 0 else ()
     return Calibration(threshold, slope, float(platt.intercept_[0]), tuple(before.tolist()), tuple(after.tolist()), alone)
+
+
+def threshold_losses(data: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_], exclusive: frozenset[str]) -> dict[str, float]:
+    """What the F1 of decisions loses against thresholds chosen on other documents of the same passages, in five parts of whole groups.
+
+    Args:
+        data: n passages.
+        probabilities: n × labels.
+        decisions: n × labels, by thresholds that were learned from other passages.
+        exclusive: labels that exclude all others.
+
+    Returns:
+        By the metric's name, ``threshold_loss`` (the mean) and ``LABEL/threshold_loss`` of each label that some passage has; below 0 where the other
+        thresholds are worse. Empty with fewer groups than parts, or without such a label.
+    """
+    truth, judged = data.truth, data.judged
+    if len(set(data.groups)) < _PARTS:
+        return {}
+    others = np.zeros_like(decisions)
+    for train, test in GroupKFold(_PARTS).split(truth, groups=data.groups):
+        known = [train[judged[train, column]] for column in range(len(data.labels))]
+        thresholds = [_best_threshold(probabilities[rows, column], truth[rows, column]) for column, rows in enumerate(known)]
+        others[test] = decide(probabilities[test], thresholds, data.labels, exclusive)
+    each = {}
+    for column, label in enumerate(data.labels):
+        rows = judged[:, column]
+        if truth[rows, column].any():
+            chosen, given = (float(f1_score(truth[rows, column], one[rows, column], zero_division=0)) for one in (others, decisions))
+            each[f"{label}/threshold_loss"] = chosen - given
+    return {"threshold_loss": float(np.mean(list(each.values())))} | each if each else {}
+
+
+def _best_threshold(probabilities: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """The threshold with the best F1; of several that are nearly as good, the middle one."""
+    reached = np.array([f1_score(truth, probabilities >= threshold, zero_division=0) for threshold in _THRESHOLDS])
+    return float(np.median(_THRESHOLDS[reached >= reached.max() - _PLATEAU]))
 
 
 def _as_many(own: NDArray[np.float64], truth: NDArray[np.bool_]) -> Calibration:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..models.calibration import Calibration, calibrated, logistic, read_odds
 from ..models.classifier import Classifier, SavedClassifier
 from ..models.kinds import KINDS
 from ..models.model import REVIEW_RISK, TrainedModel, risk
+from .calibration import threshold_losses
 from .config import Config
 from .cross_validation import Fitter, majority
 from .dataset import LabelledPassages
@@ -29,7 +31,7 @@ from .recorder import Recorder
 from .spans import load_marked
 from .splits import make_folds
 from .stages import Stages
-from .tables import scores_table
+from .tables import scores_table, signed
 from .topics import learn_topics
 from .tracking import OUT_OF_FOLD, TEST_PREDICTIONS, predictions_frame
 
@@ -130,6 +132,7 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
         majority_evaluation = evaluate(judged, commonest.astype(float), commonest, config.data.seed)
         drawn = "documents (a row that names none counts as one)" if tested else _GROUPS[bool(config.data.passages)]
         table = scores_table(evaluation, majority_evaluation, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
+        table += _log_losses(log, threshold_losses(judged, probabilities, decisions, scheme.exclusive_names) if tested else {})
         effort = None if tested else measure_effort(config, scheme, data, probabilities, decisions, marked)
         for line, metrics in [(one.line, one.flat()) for one in (effort, topics) if one is not None]:
             table += "\n" + line
@@ -146,6 +149,13 @@ def _review_line(judged: LabelledPassages, probabilities: NDArray[np.float64], d
     wrong = ((decisions != judged.truth) & judged.judged).any(axis=1)
     caught = f"{(wrong & picked).sum()} of the {wrong.sum()} passages with a wrong label" if wrong.any() else "nothing was wrong"
     return f"For review (predict --review): {picked.mean():.0%} of the passages; among them {caught}."
+
+
+def _log_losses(log: Recorder, losses: Mapping[str, float]) -> str:
+    """Log what F1 the thresholds lose on a test file, and say it; nothing where that was not measured."""
+    log.log_metrics(losses)
+    each = ", ".join(f"{name.rpartition('/')[0] or 'macro F1'} {signed(loss, 3)}" for name, loss in losses.items())
+    return each and f"\nF1 lost against thresholds chosen on other documents of the same file: {each}."
 
 
 def _rates(data: LabelledPassages) -> tuple[float, ...]:

@@ -29,13 +29,17 @@ class Interval:
 
 @dataclass(frozen=True)
 class LabelEvaluation:
-    """Scores of one label, over the passages that were judged for it; ``average_precision`` is NaN where none has the label."""
+    """Scores of one label, over the passages that were judged for it; ``average_precision`` is NaN where none has the label.
+
+    ``calibration_error`` is that of its probabilities; NaN where nothing was judged.
+    """
 
     label: str
     precision: float
     recall: float
     f1: Interval
     average_precision: float
+    calibration_error: float
     support: int
     judged: int
 
@@ -82,6 +86,7 @@ class Evaluation:
                 f"{row.label}/f1_low": row.f1.low,
                 f"{row.label}/f1_high": row.f1.high,
                 f"{row.label}/average_precision": row.average_precision,
+                f"{row.label}/calibration_error": row.calibration_error,
                 f"{row.label}/support": row.support,
             }
             if row.judged < self.passages:
@@ -123,8 +128,9 @@ def evaluate(data: LabelledPassages, probabilities: NDArray[np.float64], decisio
     for column, label in enumerate(data.labels):
         known = judged[:, column]
         average = float(average_precision_score(truth[known, column], probabilities[known, column])) if support[column] else math.nan
+        error = calibration_error(probabilities[known, column], truth[known, column]) if known.any() else math.nan
         interval = _interval(float(f1[column]), _f1(resampled[:, column]))
-        rows.append(LabelEvaluation(label, float(precision[column]), float(recall[column]), interval, average, int(support[column]), int(known.sum())))
+        rows.append(LabelEvaluation(label, float(precision[column]), float(recall[column]), interval, average, error, int(support[column]), int(known.sum())))
     return Evaluation(
         tuple(rows),
         _interval(float(_macro(counts.sum(axis=0)[None])[0]), _macro(resampled)),

@@ -37,8 +37,9 @@ def scores_table(scores: Evaluation, majority: Evaluation, groups: int, drawn: s
         rows = [[*row, count] for row, count in zip(rows, [*(row.judged for row in scores.labels), "", ""], strict=True)]
     labels = tabulate(rows, headers=headers, floatfmt=".2f")
     tables = [labels, *(_parts_table(what, parts) for what, parts in (("language", scores.languages), ("kind of text", scores.kinds)) if len(parts) > 1)]
-    below = f"Expected calibration error of the probabilities: {scores.calibration_error:.3f}.\nIntervals: bootstrap over {groups} {drawn}{_caution(groups)}."
-    return "\n\n".join([*tables, below])
+    errors = ", ".join(f"{row.label} {row.calibration_error:.3f}" for row in scores.labels if row.judged)
+    error = f"Expected calibration error of the probabilities: {scores.calibration_error:.3f}. By label: {errors}."
+    return "\n\n".join([*tables, f"{error}\nIntervals: bootstrap over {groups} {drawn}{_caution(groups)}."])
 
 
 def _parts_table(what: str, parts: dict[str, PartEvaluation]) -> str:

@@ -121,16 +121,19 @@ def test_a_test_file_is_scored_alone_and_never_trained_on(command, store, client
         {"text": "« Nous avons vu l'incendie depuis la colline », raconte une voisine.", "labels": ["quote"], "lang": "fr", "page": "a"},
         {"text": "Lire aussi", "labels": ["boilerplate"], "lang": "fr", "page": "b", "kind": "blog (old)"},
         {"text": "Le marché se tient chaque samedi sur la place.", "labels": [], "lang": "fr", "page": "b", "kind": "blog (old)"},
+        *({"text": f"Antalet besökare ökade till {number} 000.", "labels": ["statistic"], "lang": "sv"} for number in (3, 4, 5)),
     ]
     test = tmp_path / "test.jsonl"
     test.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = command("training", *BASELINE, "--test", test, env=store)
     assert done.returncode == 0, done.stderr
-    for language_or_kind, count in (("fr", 3), ("article", 2), (r"blog \(old\)", 2)):
+    for language_or_kind, count in (("fr", 3), ("article", 5), (r"blog \(old\)", 2)):
         assert re.search(rf"^{language_or_kind} +\d\.\d\d +\S+–\S+ +\d\.\d\d +\S+–\S+ +{count}$", done.stdout, re.MULTILINE)
     run = client.get_run(re.search(r"run ([0-9a-f]{32})", done.stderr).group(1))
     table = json.loads(_artifact(client, run, "test_predictions.json").read_text())
-    assert len(table["data"]) == 4
+    assert len(table["data"]) == 7
+    losses = re.search(r"^F1 lost against thresholds chosen on other documents of the same file: macro F1 (\S+), commitment", done.stdout, re.MULTILINE)
+    assert float(losses.group(1)) == pytest.approx(run.data.metrics["threshold_loss"], abs=0.0005)
     assert "kind_blog _old_/macro_f1" in run.data.metrics
     assert run.data.tags["scored_on"].startswith("test file test.jsonl")
     assert "149 passages of 5 documents" in done.stderr
