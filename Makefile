@@ -12,7 +12,7 @@ HOST ?= 127.0.0.1
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick coverage check commands bench dist sbom size ui label-studio services clean
+.PHONY: help setup demo test quick fuzz coverage check commands bench dist sbom size ui label-studio services clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test: $(SPARK)  ## set up, then lint, types and all tests, one process per core;
 
 quick: $(READY)  ## the tests that start no server and train nothing (under two minutes)
 	@$(RUN)/python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder -m "not server and not training"
+
+fuzz: $(READY)  ## try what must hold for any file and any text on thousands of examples, other ones each time (an hour and more)
+	@$(RUN)/python -m pytest --numprocesses logical -m "hypothesis and not server" --hypothesis-profile fuzz
 
 coverage: $(SPARK)  ## all tests, then the share of lines and branches that they run, by file
 	@$(RUN)/python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder --cov --cov-report term

@@ -78,7 +78,7 @@ def parse_yaml(text: str, where: str) -> Any:
     try:
         return yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"{where}: broken YAML: {error}") from None
+        raise UsageError(f"{where}: broken YAML: {' '.join(str(error).split())}") from None
 
 
 def read_mapping(path: Path, example: str) -> dict[Any, Any]:

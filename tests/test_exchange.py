@@ -36,6 +36,10 @@ def test_a_lone_surrogate_counts_as_the_three_bytes_that_it_would_take():
     assert Offsets("\ud800a", UTF16).from_code_points(1) == 1
 
 
+def test_the_last_character_of_the_first_plane_is_one_unit():
+    assert [Offsets(f"{character}a", UTF16).from_code_points(1) for character in ("\uffff", "\U00010000")] == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("said", "annotated"),
     [

@@ -320,6 +320,7 @@ def cut(content):
         ("a.txt.gz", cut(gzipped(Path(__file__).read_bytes())), "damaged, or no .txt file"),
         ("a.txt.gz", b"\x1f\x8b", "can't be unpacked"),
         ("a.zip", cut(OF_ROWS["rows.zip"]), "damaged, or no .zip file"),
+        ("a.zip", OF_ROWS["rows.zip"][1:], "rows.jsonl: can't be unpacked"),
         ("a.warc", warc(*CRAWL)[:-400], "damaged"),
         ("a.warc", cut(warc(*CRAWL[:1])), "damaged"),
         ("a.warc", "text", "no HTML page in this web archive|damaged"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NewsmarkError
+from ..reading.parquet import open_parquet
 from . import argilla
 from .data_card import data_card
 from .exchange import Annotated, Entry, full_label
@@ -63,13 +64,8 @@ def _splits(path: Path) -> dict[str, Any]:
 
 
 def _table(path: Path) -> Any:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        return parquet.read_table(path)
-    except pyarrow.ArrowException as error:
-        raise NewsmarkError(f"{path}: no Parquet file ({error})") from None
+    with open_parquet(path, str(path)) as opened:
+        return opened.read()
 
 
 def _class_names(features: Mapping[str, Any]) -> list[str] | None:

@@ -124,7 +124,9 @@ def _head(source: Source) -> bytes:
     try:
         with source.open() as stream:
             return stream.read(_HEAD)
-    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:  # RuntimeError: it has a password
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:  # RuntimeError: it has a password
+        if isinstance(error, OSError) and error.filename:  # the file itself can't be opened
+            raise
         raise NewsmarkError(f"{source.name}: can't be unpacked ({error}); repair it or leave it out") from None
 
 
@@ -170,7 +172,7 @@ def _holds_article(name: str) -> bool:
 def _in_archive(source: Source) -> Iterator[Source]:
     try:
         archive = zipfile.ZipFile(source.path or io.BytesIO(source.read()))
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise NewsmarkError(f"{source.name}: damaged, or no .zip file ({error}); repair it or leave it out") from None
     with archive:
         count, others = 0, []

@@ -64,7 +64,7 @@ def open_parquet(file: Path | BinaryIO, name: str) -> Iterator[Any]:
     try:
         with parquet.ParquetFile(file) as opened:
             yield opened
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+    except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:  # Arrow's OSError names no file
         raise NewsmarkError(f"{name}: no readable Parquet file ({first_line(error)})") from None
 
 
