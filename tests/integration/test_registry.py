@@ -42,11 +42,9 @@ def loose(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def first(client, baseline_run):
-    """The run of the session's baseline: the newest one that is no fold."""
-    assert baseline_run.returncode == 0
-    runs = client.search_runs([client.get_experiment_by_name("newsmark").experiment_id], "tags.kind = 'baseline' and attributes.status = 'FINISHED'")
-    return runs[0].info.run_id
+def first(baseline_run):
+    """The run of the session's baseline; other files' tests may have trained newer ones in its store."""
+    return re.search(r"run ([0-9a-f]{32})", baseline_run.stderr).group(1)
 
 
 @pytest.fixture(scope="module")
