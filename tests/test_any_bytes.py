@@ -134,7 +134,7 @@ def test_any_bytes_are_read_or_refused_in_one_line(folder, content, name):
 
 
 def check_import(path, kind, folder):
-    """What is imported lies in its text, and is read again as it was written."""
+    """What is imported is within its text, and is read again as it was written."""
     imported = or_one_line(
         lambda: import_entries((entry for file in files_of(kind, path) for entry in kind.read(file, None)), SCHEME, Choices("me", unit=kind.unit))
     )
