@@ -68,7 +68,8 @@ STRANGE = st.sampled_from([
     *(b"1e999", b"NaN", b"-1", b"9" * 30, b"null", b"true", b"0", b"[" * 3000, b"<a>" * 3000, b"<html>", b"<p>", b"<table>"),
     *(b"<", b">", b"</", b"<!--", b"]]>", b"&#0;", b"&#xd800;", b"&lt;", b"&b;", b"<![CDATA[", b"<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]>"),
 ])  # fmt: skip
-EDITS = st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 0, 1, 2, 8, 100, 10**6]), STRANGE | st.binary(max_size=6)), min_size=1, max_size=4)
+PLACES = st.floats(0, 1, allow_subnormal=False)  # PyTorch, where it is loaded, makes the processor take them for 0
+EDITS = st.lists(st.tuples(PLACES, st.sampled_from([0, 0, 1, 2, 8, 100, 10**6]), STRANGE | st.binary(max_size=6)), min_size=1, max_size=4)
 
 
 def edited(content, edits):
@@ -189,7 +190,7 @@ def changed(rows, changes):
     return rows
 
 
-CHANGES = st.lists(st.tuples(st.floats(0, 1), ANYTHING), min_size=1, max_size=3)
+CHANGES = st.lists(st.tuples(PLACES, ANYTHING), min_size=1, max_size=3)
 
 
 def json_of(path):

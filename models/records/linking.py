@@ -7,11 +7,13 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from ...annotation.near_copies import NEAR, NearCopies, anchors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _NUMBER = re.compile(r"\d+(?:[.,\u00a0\u202f ’']\d{3}(?!\d))*(?:[.,]\d+)?")
 _THOUSANDS = re.compile(r"[.,\u00a0\u202f ’'](?=\d{3}(?!\d))")
@@ -111,6 +113,8 @@ def _copies(evidence: Sequence[Evidence]) -> Iterator[tuple[float, int, int]]:
 
 def _similar(vectors: NDArray[np.float64]) -> Iterator[tuple[int, int, float]]:
     """Pairs of which the vectors are near (cosine)."""
+    import numpy as np  # --help has no need of it
+
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     for start in range(0, len(unit), _CHUNK):
         found = unit[start : start + _CHUNK] @ unit.T

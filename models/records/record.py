@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from ..context import PassageInContext
 from .clauses import find_clause
 from .linking import Evidence, find_cases
 from .periods import Period, find_period
 from .quantities import find_quantities
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LABEL = "commitment"
 """The label of what becomes a record."""
