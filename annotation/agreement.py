@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, combinations
 
-from .annotations import Annotation, Span, annotations_by_document, labels_of_passages, with_offered
+from .annotations import Annotation, Span, annotations_by_document, cut_at_passages, labels_of_passages, with_offered
 from .documents import Document
 from .labels import LabelScheme
 from .splitting.passages import Passage, split_passages
@@ -58,7 +58,7 @@ class LabelAgreement:
         second_count: the same of the second.
         passage_kappa: Cohen's kappa over passages; NaN where both always or never give the label, or none was judged by both.
         passage_f1: F1 of the one's passages against the other's (symmetric); NaN where neither gives the label.
-        exact_f1: F1 over spans with the same start, end and kind.
+        exact_f1: F1 over spans with the same start, end and kind; one that was drawn over several passages counts as one in each.
         overlap_f1: F1 over spans that share at least one character.
     """
 
@@ -157,15 +157,16 @@ def _alpha(votes: Sequence[dict[str, bool]]) -> float:
 def _compare(pair: tuple[str, str], shared: Sequence[SharedDocument], scheme: LabelScheme) -> PairAgreement:
     topics = [[topic in one.annotations[name].topics for one in shared for topic in scheme.topic_names] for name in pair]
     topic_kappa, topic_f1 = kappa_and_f1(*topics)
-    return PairAgreement(tuple(_compare_label(label, pair, shared) for label in scheme.label_names), topic_f1, topic_kappa)
+    spans = [{name: cut_at_passages(one.annotations[name].spans, one.passages, scheme) for name in pair} for one in shared]
+    return PairAgreement(tuple(_compare_label(label, pair, shared, spans) for label in scheme.label_names), topic_f1, topic_kappa)
 
 
-def _compare_label(label: str, pair: tuple[str, str], shared: Sequence[SharedDocument]) -> LabelAgreement:
-    both = [one for one in shared if {*pair} <= {*one.judging(label)}]
-    first, second = ([label in labels for one in both for labels in one.labels[name]] for name in pair)
+def _compare_label(label: str, pair: tuple[str, str], shared: Sequence[SharedDocument], spans: Sequence[dict[str, list[Span]]]) -> LabelAgreement:
+    both = [(one, own) for one, own in zip(shared, spans, strict=True) if {*pair} <= {*one.judging(label)}]
+    first, second = ([label in labels for one, _ in both for labels in one.labels[name]] for name in pair)
     exact = overlap = total = 0
-    for one in both:
-        mine, others = ([span for span in one.annotations[name].spans if span.label == label] for name in pair)
+    for _, own in both:
+        mine, others = ([span for span in own[name] if span.label == label] for name in pair)
         exact += _same(mine, others) + _same(others, mine)
         overlap += _touching(mine, others) + _touching(others, mine)
         total += len(mine) + len(others)

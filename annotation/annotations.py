@@ -194,6 +194,32 @@ def spans_of_passages(passages: Sequence[Passage], spans: Sequence[Span], scheme
     return found
 
 
+def cut_at_passages(spans: Sequence[Span], passages: Sequence[Passage], scheme: LabelScheme) -> list[Span]:
+    """Make one span per passage of a span that gives several passages its label, as one drag over neighbouring lines does.
+
+    Args:
+        spans: of one annotation.
+        passages: in reading order.
+        scheme: says which labels are exclusive.
+
+    Returns:
+        The parts have the span's id with a number; the other spans are as they were.
+    """
+    places: dict[Span, list[Passage]] = {}
+    for passage, own in zip(passages, spans_of_passages(passages, spans, scheme), strict=True):
+        for span in own:
+            places.setdefault(span, []).append(passage)
+    found = []
+    for span in spans:
+        some = places.get(span, [])
+        if len(some) < 2:
+            found.append(span)
+            continue
+        for number, one in enumerate(some, start=1):
+            found.append(replace(span, id=f"{span.id}-{number}", start=max(span.start, one.start), end=min(span.end, one.end)))
+    return found
+
+
 def odd_spans(spans: Sequence[Span], scheme: LabelScheme) -> list[tuple[Span, Span, str]]:
     """Find pairs of overlapping spans that can't both be meant: one label given twice, or an exclusive label beside another one.
 

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 from newsmark.annotation.agreement import krippendorff_alpha, measure_agreement, shared_documents, topic_alpha
-from newsmark.annotation.annotations import Annotation, Span, labels_of_passages, odd_spans, read_annotations, with_offered, write_annotations
+from newsmark.annotation.annotations import (
+    Annotation,
+    Span,
+    cut_at_passages,
+    labels_of_passages,
+    odd_spans,
+    read_annotations,
+    with_offered,
+    write_annotations,
+)
 from newsmark.annotation.disputes import compare_annotations
 from newsmark.annotation.documents import Document, read_documents
 from newsmark.annotation.errors import NewsmarkError
@@ -147,6 +156,25 @@ def test_one_annotator_may_annotate_many_documents_and_many_one_document(tmp_pat
 def test_a_passage_takes_the_label_of_a_span_that_covers_half_of_it_or_lies_half_inside(spans, labels):
     passages = [Passage(0, 10, "x" * 10), Passage(11, 21, "y" * 10), Passage(22, 40, "z" * 18)]
     assert labels_of_passages(passages, spans, SCHEME) == labels
+    cut = cut_at_passages(spans, passages, SCHEME)
+    assert labels_of_passages(passages, cut, SCHEME) == labels
+    assert len({span.id for span in cut}) == len(cut)
+
+
+@pytest.mark.parametrize(
+    ("spans", "cut"),
+    [
+        ([direct(2, 40)], [("2-40-1", 2, 10), ("2-40-2", 11, 21), ("2-40-3", 22, 40)]),
+        ([direct(3, 24)], [("3-24-1", 3, 10), ("3-24-2", 11, 21)]),  # what it has of the third says nothing of it
+        ([direct(2, 12), direct(6, 15)], [("2-12", 2, 12), ("6-15", 6, 15)]),  # of one passage, and of none
+        ([direct(0, 21), Span("b", 11, 21, "boilerplate")], [("0-21", 0, 21), ("b", 11, 21)]),
+    ],
+)
+def test_a_span_that_gives_several_passages_its_label_is_cut_into_one_for_each(spans, cut):
+    passages = [Passage(0, 10, "x" * 10), Passage(11, 21, "y" * 10), Passage(22, 40, "z" * 18)]
+    found = cut_at_passages(spans, passages, SCHEME)
+    assert [(span.id, span.start, span.end) for span in found] == cut
+    assert {(span.label, span.kind) for span in found} == {(span.label, span.kind) for span in spans}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +183,7 @@ def test_a_passage_takes_the_label_of_a_span_that_covers_half_of_it_or_lies_half
         ([direct(0, 3), direct(4, 7)], [direct(0, 3), direct(4, 7)], (2, 2), (1, 1, 1, 1)),
         ([direct(0, 3), direct(4, 7)], [direct(0, 3), direct(8, 11)], (2, 2), (0, 0.5, 0.5, 0.5)),
         ([direct(0, 3), direct(4, 7)], [direct(0, 2)], (2, 1), (0.5, 2 / 3, 0, 2 / 3)),
-        ([direct(0, 7)], [direct(0, 3), direct(4, 7)], (2, 2), (1, 1, 0, 1)),
+        ([direct(0, 7)], [direct(0, 3), direct(4, 7)], (2, 2), (1, 1, 1, 1)),
         ([direct(0, 3)], [Span("i", 0, 3, "quote", "indirect")], (1, 1), (1, 1, 0, 1)),
         ([direct(0, 3)], [], (1, 0), (0, 0, 0, 0)),
         ([direct(0, 2)], [direct(2, 3)], (1, 1), (1, 1, 0, 0)),

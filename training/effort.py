@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation.annotations import Span
+from ..annotation.annotations import Span, cut_at_passages
 from ..annotation.edits import Edits, count_edits
 from ..annotation.labels import LabelScheme
+from ..annotation.splitting.passages import split_passages
 from ..annotation.suggestions import RuleSuggester, moved, suggest_spans
 from ..models.spans import SpanFinder
 from .config import Config
@@ -125,7 +126,7 @@ def measure_effort(
         documents = [document for document in marked.documents if document.id in names and document.id in marked.right]
         finder = marked.learner.learn(without=names) if documents else SpanFinder()
         for document in documents:
-            right = marked.right[document.id].spans
+            right = cut_at_passages(marked.right[document.id].spans, split_passages(document.text, document.language), scheme)
             found = []
             for row in rows[document.id]:
                 given = _given(data.labels, probabilities[row], decisions[row])

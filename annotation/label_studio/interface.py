@@ -24,7 +24,8 @@ _HEAD = "<p><br><b>{}</b></p>"
 _HOW = f"""{_HEAD.format("How to work")}<ol>
 <li>1. Once on each computer: click the sliders below the text and switch on <b>Keep label selected after creating a region</b>.</li>
 <li>2. The suggestions are marked already: correct them, add what is missing, choose the topics below the text, and press Ctrl+Enter to submit.</li>
-<li>3. To mark: press the key of a label once, then drag over one stretch after another; halves of words are taken as whole ones. Esc puts the label away.</li>
+<li>3. To mark: press the key of a label once, then drag over one stretch after another; halves of words are taken as whole ones. One drag over neighbouring
+lines or sentences marks each of them. Esc puts the label away.</li>
 <li>4. To delete: click a mark, each further one with Ctrl, and press Backspace once for all of them. To change their label, press its key instead.</li>
 <li>5. Mark the whole sentence where all of it has the label, else the part that has it. One stretch may have several labels: mark it once with each.</li>
 <li>6. What you do is kept as a draft; Submit sends it, and Update changes what you have sent. Skip is for texts that can't be judged.</li>

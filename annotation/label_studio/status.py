@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 
+from ..annotations import cut_at_passages
+from ..documents import identify_language
 from ..edits import Edits, count_edits, count_topic_edits
 from ..labels import LabelScheme
+from ..splitting.passages import split_passages
 from .adjudication import is_adjudicated
 from .interface import TOPICS
 from .project import Project
@@ -123,7 +126,9 @@ def _suggestions_used(readings: Iterable[Reading], predictions: Iterable[Predict
         before = [(at, one) for one in suggested.get(reading.task.id, []) if (at := _moment(one)) is not None and at <= made]
         if before:
             _, last = max(before, key=lambda pair: pair[0])
-            spans = count_edits(spans_of(last.results, reading.task.text or "", scheme), annotation.spans)
+            text = reading.task.text or ""
+            passages = split_passages(text, identify_language(text))
+            spans = count_edits(*(cut_at_passages(some, passages, scheme) for some in (spans_of(last.results, text, scheme), annotation.spans)))
             topics = count_topic_edits((name for one in last.results if one.control == TOPICS for name in one.choices), annotation.topics)
             edits.setdefault(last.version, []).append((spans, topics))
             seconds.setdefault(last.version, []).append(stored.seconds)

@@ -1,9 +1,9 @@
 """How many actions an annotator needs per article, counted in Label Studio's real interface with a real browser: ``make bench``.
 
-An action is a key, a drag or a click. The annotator works as the instructions say, towards the ground truth of the seed articles: from
-nothing, from the rules' suggestions, and from those of a baseline that has not seen the article. Only what decides a passage counts: a
-suggestion stays where each passage has the right labels and kinds. Each count is checked: what is pulled says of every passage what the
-ground truth says. The setting that is made once on each computer is not counted.
+An action is a key, a drag or a click. The annotator works as the instructions say, with one drag over neighbouring stretches of one label, towards
+the ground truth of the seed articles: from nothing, from the rules' suggestions, and from those of a baseline that has not seen the article. Only
+what decides a passage counts: a suggestion stays where each passage has the right labels and kinds. Each count is checked: what is pulled says of
+every passage what the ground truth says. The setting that is made once on each computer is not counted.
 """
 
 import os
@@ -208,6 +208,18 @@ class Corrections:
             if any(mark_of(span) in need and mark_of(span) not in has for need, has in zip(given(passages, [span]), have, strict=True)):
                 self.missing.setdefault(mark_of(span), []).append((span.start, span.end))
                 kept.append(span)
+        self.missing = {mark: together(sorted(places), document.text) for mark, places in self.missing.items()}
+
+
+def together(places, text):
+    """One drag for stretches that have only white space between them."""
+    found = places[:1]
+    for start, end in places[1:]:
+        if start >= found[-1][1] and not text[found[-1][1] : start].strip():
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found
 
 
 KEYS = {mark_name(label.name, kind): key for label in SCHEME.labels for kind, key in label.marks.items()}
