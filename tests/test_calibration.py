@@ -9,7 +9,7 @@ from newsmark.models.calibration import Calibration, calibrated, log_odds, logis
 from newsmark.models.context import PassageInContext, in_reading_order
 from newsmark.models.model import REVIEW_RISK, TrainedModel, risk
 from newsmark.models.prediction.predict import predict_passages
-from newsmark.training.calibration import fit_calibrations, threshold_losses
+from newsmark.training.calibration import fit_calibrations, threshold_losses, weights_for_rates
 from newsmark.training.dataset import LabelledPassages
 from newsmark.training.metrics import calibration_error
 from sklearn.metrics import f1_score
@@ -77,6 +77,27 @@ def test_known_distortion_is_recovered(slope, intercept):
     assert after < 0.03
     if (slope, intercept) != (1.0, 0.0):
         assert after < calibration_error(fresh, truth > 0) / 3
+
+
+def test_weights_make_labels_as_frequent_as_they_usually_are():
+    targets = np.array([[1, 1, 0], [1, 0, 0], [0, np.nan, 0], [1, 0, 0], [0, np.nan, 0]], dtype=np.float32)
+    weights = weights_for_rates(targets, [0.1, None, 0.2])
+    assert weights[:, 0] == pytest.approx([2 / 27, 2 / 27, 1, 2 / 27, 1])  # two without the label: 2/9 with it are one in ten
+    assert (weights[:, 1:] == 1).all()  # no rate is known; and no passage has the label
+
+
+def test_a_label_that_is_rarer_than_where_it_is_learned_is_less_probable():
+    scores, targets = drawn_case(1)
+    (rule,) = fit_calibrations(alone(scores), targets, weights_for_rates(targets, [0.05]))
+    fresh, truth = drawn_case(2, count=60000)
+    rare = np.flatnonzero((truth[:, 0] == 0) | (np.arange(len(truth)) % 10 == 0))  # as a text has it that holds few of them
+    assert truth[rare].mean() == pytest.approx(0.07, abs=0.02)
+    (as_it_was,) = fit_calibrations(alone(scores), targets)
+    found = {one: calibrated(alone(fresh[rare]), (one,)) for one in (rule, as_it_was)}
+    assert calibration_error(found[rule], truth[rare] > 0) < 0.03
+    assert calibration_error(found[as_it_was], truth[rare] > 0) > 0.2
+    reached = {one: f1_score(truth[rare, 0], found[one][:, 0] >= one.threshold) for one in found}
+    assert reached[rule] > reached[as_it_was] + 0.05
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -215,6 +215,10 @@ def test_bad_value_is_named_with_its_place_in_file_and_flag(tmp_path, key, writt
         ("bootstrap", "null", "must be a string"),
         ("leave_out_languages", "sv", "must be a list of language codes"),
         ("leave_out_languages", "[sv, no]", "must be a list of language codes"),
+        *(
+            ("rates", value, "must be a mapping of labels to shares between 0 and 1")
+            for value in ("0.07", "[commitment]", "{quote: 1}", "{quote: 1.5}", "{1: 0.5}")
+        ),
     ],
 )
 def test_bad_path_in_the_file_is_named(tmp_path, key, value, reason):

@@ -115,6 +115,16 @@ def test_a_label_that_the_corpus_does_not_judge_is_calibrated_on_the_articles_al
     assert np.array_equal(part.probabilities[folds[0].test, 1], rule.calibrate(whole.odds[folds[0].test], 1))
 
 
+def test_the_corpus_counts_with_the_usual_rates_and_the_articles_as_they_are():
+    data, corpus = passages(4), passages(16, prefix="c", seed=2)
+    found, _, start, _ = cross_validate(data, corpus, rates={LABELS[0]: 0.05, "unknown": 0.5})
+    as_it_is, _, _, _ = cross_validate(data, corpus)
+    assert found.probabilities[:, 0].mean() < as_it_is.probabilities[:, 0].mean() - 0.1
+    assert np.array_equal(found.probabilities[:, 1], as_it_is.probabilities[:, 1])
+    alone = replace(start, tuning=None).learn_calibrations(found.odds, data.targets, None)
+    assert alone == fit_calibrations(found.odds, data.targets)
+
+
 def test_the_commonest_answer_is_of_those_judged():
     targets = np.array([[1, 0, np.nan], [1, 0, np.nan], [np.nan, 1, np.nan], [0, np.nan, np.nan]], dtype=np.float32)
     assert majority(targets, 2).tolist() == [[True, False, False]] * 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -20,7 +22,22 @@ _PLATEAU = 0.01  # thresholds whose F1 is this near to the best are as good; the
 _PARTS = 5  # of a test file, for what thresholds lose there
 
 
-def fit_calibrations(odds: NDArray[np.float64], targets: NDArray[np.float32]) -> tuple[Calibration, ...]:
+def weights_for_rates(targets: NDArray[np.float32], rates: Sequence[float | None]) -> NDArray[np.float64]:
+    """How much each passage counts so that labels are as frequent as they usually are: n × labels.
+
+    Args:
+        targets: n × labels; NaN where not judged.
+        rates: of each label, the share of passages that has it; None for the share that it has here.
+    """
+    weights = np.ones(targets.shape)
+    for column, rate in enumerate(rates):
+        positive, negative = int((targets[:, column] == 1).sum()), int((targets[:, column] == 0).sum())
+        if rate is not None and positive and negative:
+            weights[targets[:, column] == 1, column] = rate / (1 - rate) * negative / positive
+    return weights
+
+
+def fit_calibrations(odds: NDArray[np.float64], targets: NDArray[np.float32], weights: NDArray[np.float64] | None = None) -> tuple[Calibration, ...]:
     """Learn each label's calibration and threshold from passages that the classifier was not trained on.
 
     Calibration is a logistic regression on the label's logarithmic odds and on those of all labels of the neighbours. The
@@ -35,24 +52,26 @@ def fit_calibrations(odds: NDArray[np.float64], targets: NDArray[np.float32]) ->
     Args:
         odds: n × 3 × labels, see ``read_odds``.
         targets: n × labels; NaN where not judged: a label learns from the passages that were.
+        weights: n × labels, how much each passage counts; None: all alike. A label that few passages have is learned without them.
     """
-    judged = ~np.isnan(targets)
-    return tuple(_rule(odds[judged[:, column]], column, truth[judged[:, column]] > 0) for column, truth in enumerate(targets.T))
+    judged, counts = ~np.isnan(targets), np.ones(targets.shape) if weights is None else weights
+    rows = [np.flatnonzero(own) for own in judged.T]
+    return tuple(_rule(odds[own], column, targets[own, column] > 0, counts[own, column]) for column, own in enumerate(rows))
 
 
-def _rule(odds: NDArray[np.float64], column: int, truth: NDArray[np.bool_]) -> Calibration:
+def _rule(odds: NDArray[np.float64], column: int, truth: NDArray[np.bool_], weights: NDArray[np.float64]) -> Calibration:
     fewest = min(truth.sum(), len(truth) - truth.sum())
     if fewest < _FEWEST:
         return _as_many(odds[:, 0, column], truth) if fewest >= _FEWEST_COUNTED else Calibration()
     evidence = np.concatenate([odds[:, 0, [column]], odds[:, 1], odds[:, 2]], axis=1)
-    platt = LogisticRegression(C=_C, max_iter=1000).fit(evidence, truth)
+    platt = LogisticRegression(C=_C, max_iter=1000).fit(evidence, truth, sample_weight=weights)
     slope, *neighbours = platt.coef_[0].tolist()
     if slope <= 0:  # scores that say nothing, or the contrary
         return Calibration()
     before, after = np.split(np.array(neighbours), 2)
     calibrated = platt.predict_proba(evidence)[:, 1]
-    threshold = _best_threshold(calibrated, truth)
-    own = LogisticRegression(C=_C, max_iter=1000).fit(evidence[:, :1], truth)
+    threshold = _best_threshold(calibrated, truth, weights)
+    own = LogisticRegression(C=_C, max_iter=1000).fit(evidence[:, :1], truth, sample_weight=weights)
     alone = (float(own.coef_[0, 0]), float(own.intercept_[0])) if own.coef_[0, 0] > 0 else ()
     return Calibration(threshold, slope, float(platt.intercept_[0]), tuple(before.tolist()), tuple(after.tolist()), alone)
 
@@ -87,9 +106,9 @@ def threshold_losses(data: LabelledPassages, probabilities: NDArray[np.float64],
     return {"threshold_loss": float(np.mean(list(each.values())))} | each if each else {}
 
 
-def _best_threshold(probabilities: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+def _best_threshold(probabilities: NDArray[np.float64], truth: NDArray[np.bool_], weights: NDArray[np.float64] | None = None) -> float:
     """The threshold with the best F1; of several that are nearly as good, the middle one."""
-    reached = np.array([f1_score(truth, probabilities >= threshold, zero_division=0) for threshold in _THRESHOLDS])
+    reached = np.array([f1_score(truth, probabilities >= threshold, sample_weight=weights, zero_division=0) for threshold in _THRESHOLDS])
     return float(np.median(_THRESHOLDS[reached >= reached.max() - _PLATEAU]))
 
 

@@ -130,7 +130,7 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
 def _defaults(key: str) -> str:
     """What a key is where it is not given, in brackets: by kind of model where they differ; nothing where it must be given or is empty."""
     fields = {kind: own[key] for kind, part in parts().items() if key in (own := fields_of(part))}
-    if key == "labels" or any(field.is_required() or field.default in {"", ()} for field in fields.values()):
+    if key == "labels" or any(field.is_required() or field.default_factory or field.default in {"", ()} for field in fields.values()):
         return ""
     written = {kind: _written(field.default) for kind, field in fields.items()}
     first = next(iter(written.values()))

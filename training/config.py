@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 from pydantic.fields import FieldInfo
 
@@ -18,6 +18,12 @@ from ..annotation.folders import shown
 from ..annotation.labels import DEFAULT_LABELS
 from ..annotation.yaml_files import CHECKED, Language, RelativePath, build, fields_of, is_list, parse_yaml, read_mapping
 from ..models.kinds import KINDS
+
+
+def _shares(value: Any) -> Any:
+    if not isinstance(value, dict) or not all(isinstance(name, str) and type(share) is float and 0 < share < 1 for name, share in value.items()):
+        raise ValueError("a mapping of labels to shares between 0 and 1, such as {commitment: 0.07}")
+    return value
 
 
 @checked_dataclass(frozen=True, config=CHECKED)
@@ -41,6 +47,11 @@ class DataConfig:
     labels: Annotated[str, RelativePath()] = Field(str(DEFAULT_LABELS), title="file", description="labels file; by default the project's own")
     max_folds: int = Field(10, ge=2, description="leave one group out; with more groups than this, make this number of folds of whole groups")
     seed: int = Field(13, ge=0, le=2**32 - 1, description="fixes everything random")
+    rates: Annotated[dict[str, float], BeforeValidator(_shares)] = Field(
+        default_factory=dict,
+        title="mapping",
+        description="share of usual passages that has a label of which the corpus holds more on purpose; calibration counts the corpus's passages so",
+    )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..models.calibration import Calibration, calibrated, read_odds
 from ..models.classifier import Classifier, SavedClassifier
 from ..models.kinds import KINDS
 from ..models.model import decide
-from .calibration import fit_calibrations
+from .calibration import fit_calibrations, weights_for_rates
 from .config import Config
 from .dataset import LabelledPassages
 from .metrics import evaluate
@@ -42,11 +42,13 @@ class Start:
         classifier: trained on the cold-start corpus; None where there is none.
         tuning: the part of the corpus that it was not trained on.
         made_by: all that decides the classifier (see ``Stages``).
+        rates: by label, the share of usual passages that has it, where the corpus has another share on purpose.
     """
 
     classifier: Classifier | None = None
     tuning: LabelledPassages | None = None
     made_by: Mapping[str, Any] | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     def tuning_odds(self, classifier: Classifier | SavedClassifier) -> NDArray[np.float64] | None:
         """Logarithmic odds that a classifier gives the part of the corpus that it was not trained on."""
@@ -56,7 +58,9 @@ class Start:
         """Learn calibration and thresholds from passages not trained on: these (n × 3 × labels), and that part of the corpus."""
         if self.tuning is None or tuning_odds is None:
             return fit_calibrations(odds, targets)
-        return fit_calibrations(np.concatenate([odds, tuning_odds]), np.concatenate([targets, self.tuning.targets]))
+        own = weights_for_rates(self.tuning.targets, [self.rates.get(label) for label in self.tuning.labels])
+        weights = np.concatenate([np.ones(targets.shape), own])
+        return fit_calibrations(np.concatenate([odds, tuning_odds]), np.concatenate([targets, self.tuning.targets]), weights)
 
 
 @dataclass(frozen=True)
@@ -148,11 +152,11 @@ class Fitter:
         if stage is not None and (folder := self._stages.find(made_by)):
             self.say("  trained before on the same passages with the same settings: taken from the cache (--fresh trains it again)")
             self._report_again(folder, getattr(self.config.settings, "epochs", 1))
-            return Start(stage.restore(folder, self.config.settings), tuning, made_by)
+            return Start(stage.restore(folder, self.config.settings), tuning, made_by, self.config.data.rates)
         classifier = self.fit(train, Start())
         if stage is not None:
             self._stages.keep(made_by, lambda folder: stage.keep(classifier, folder), self._reported)
-        return Start(classifier, tuning, made_by)
+        return Start(classifier, tuning, made_by, self.config.data.rates)
 
     def _made_by(self, **parts: Any) -> Mapping[str, Any] | None:
         """All that decides a stage; None where it is not known."""
