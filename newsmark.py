@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from newsmark.annotation.annotations import Annotation, Span
     from newsmark.annotation.documents import Document
     from newsmark.annotation.doubts.doubt import Reason
@@ -54,6 +56,7 @@ __all__ = [
     "load_labels",
     "read_annotations",
     "read_documents",
+    "serve",
     "split",
     "train",
     "write_annotations",
@@ -343,6 +346,24 @@ def load(model: str | Path | None = None) -> Model:
     from newsmark.models.store import find_folder
 
     return Model(load_model(find_folder(None if model is None else str(model))))
+
+
+def serve(model: str | Path | None = None, *, port: int = 0) -> AbstractContextManager[str]:
+    """Serve a model over HTTP on this machine, in a process of its own, for as long as a ``with`` block runs; ``predict serve`` serves for longer.
+
+    ``with newsmark.serve() as url:`` gives the server's URL. POST texts to ``URL/invocations``; the manual of ``models`` says what it answers.
+    Limits and token are those of ``predict serve``.
+
+    Args:
+        model: a model folder, a run id or an MLflow URI; None stands for the model that ``predict serve`` takes.
+        port: to listen on, on 127.0.0.1; 0 takes a free one.
+
+    Raises:
+        NewsmarkError: when the block begins: there is no such model, or the port is in use.
+    """
+    from newsmark.models.serving.process import serving
+
+    return serving(None if model is None else str(model), port)
 
 
 @dataclass(frozen=True)
