@@ -93,13 +93,31 @@ def _own_labels(notebook):
     assert len(_code_cells(notebook)[-1].source.splitlines()) <= 30
 
 
-_SAYS = {"walkthrough": _walkthrough, "own_labels": _own_labels}
+def _comparing(notebook):
+    printed = _printed(notebook)
+    (found,) = _numbers(r"^nearest French passage is in the article .*: (\d+) of 20", notebook)
+    assert found >= 18  # "nearly every Swedish passage"
+    (alike,) = _numbers(r"^nearest passage in the same language: (\d+)%", notebook)
+    assert alike > 70  # "most passages"
+    differences = re.findall(r"^macro F1 +\S+ +(\S+) to (\S+)", printed, re.MULTILINE)
+    assert len(differences) == 2
+    assert all(float(low) <= 0 <= float(high) for low, high in differences)  # "each interval includes 0"
+    assert max(map(float, re.findall(r" (0\.\d+)", re.search(r"^commitment +average precision: (.*)", printed, re.MULTILINE).group()))) < 0.4
+    (agreed,) = re.findall(r"Les deux parties ont également convenu .*\n +(truth: .*)", printed)
+    assert agreed == "truth: commitment | baseline: quote | static: quote | transformer: quote"  # "all three take it for a quote"
+
+
+_SAYS = {"walkthrough": _walkthrough, "own_labels": _own_labels, "comparing": _comparing}
 """Checks what the text of each notebook says of its outputs."""
 
-_SCORES = {"walkthrough": {r"^macro F1 +(\S+)": 0.02}, "own_labels": {r"^macro F1 +(\S+)": 0.02}}
+_SCORES = {
+    "walkthrough": {r"^macro F1 +(\S+)": 0.02},
+    "own_labels": {r"^macro F1 +(\S+)": 0.02},
+    "comparing": {r"^(?:baseline|static) +macro F1 (\S+)": 0.03, r"^transformer +macro F1 (\S+)": 0.1},
+}
 """Numbers in the outputs, and how far those of another machine may be from those that are kept."""
 
-_PICTURES = {"walkthrough": 2, "own_labels": 1}
+_PICTURES = {"walkthrough": 2, "own_labels": 1, "comparing": 3}
 
 
 def test_every_notebook_is_held_to_what_it_says():
