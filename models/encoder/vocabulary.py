@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from tabulate import tabulate
 from tokenizers import Tokenizer
 
 from ...annotation.errors import NewsmarkError
+from ...annotation.files import atomic_write
+from ...annotation.folders import cache_folder
 
 _WORDS = 20_000
 """Commonest words of a language that are read as before."""
@@ -46,10 +50,7 @@ def prune(tokenizer: Tokenizer, texts: Iterable[str], languages: Sequence[str], 
     needed = {model["unk_id"], *(token["id"] for token in added)}
     needed.update(number for number, (piece, _) in enumerate(model["vocab"]) if _is_elementary(piece))
     needed.update(np.argsort([-score for _, score in model["vocab"]], kind="stable")[:commonest].tolist())
-    for language in languages:
-        common = list(_words(language))[:_WORDS]
-        forms = [*common, *(word.capitalize() for word in common)]
-        needed.update(_ids(whole, forms), _ids(whole, [f"'{word}" for word in forms]))  # at the beginning of a word, and after a sign
+    needed.update(_remembered(["needed", whole.to_str(), *languages], lambda: _needed_by(whole, languages)))
     needed.update(_ids(whole, list(texts)))
     kept = sorted(needed)
     new = {old: number for number, old in enumerate(kept)}
@@ -62,8 +63,35 @@ def prune(tokenizer: Tokenizer, texts: Iterable[str], languages: Sequence[str], 
     return Tokenizer.from_str(json.dumps(content)), np.array(kept)
 
 
+def _needed_by(tokenizer: Tokenizer, languages: Sequence[str]) -> list[int]:
+    """Pieces of the commonest words of languages, at the beginning of a word, and after a sign."""
+    found: set[int] = set()
+    for language in languages:
+        common = list(_words(language))[:_WORDS]
+        forms = [*common, *(word.capitalize() for word in common)]
+        found.update(_ids(tokenizer, forms), _ids(tokenizer, [f"'{word}" for word in forms]))
+    return sorted(found)
+
+
+def _remembered(parts: Sequence[str], make: Callable[[], Any]) -> Any:
+    """What was made once of the same parts and word lists: it takes a minute of processor time. A damaged file is made again."""
+    key = hashlib.sha256(json.dumps([*parts, version("wordfreq"), _WORDS, _REPORTED_WORDS, _EVERY]).encode()).hexdigest()
+    path = cache_folder() / "vocabularies" / f"{key[:32]}.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        made = make()
+    with atomic_write(path) as stream:
+        json.dump(made, stream)
+    return made
+
+
 def report(before: Tokenizer, after: Tokenizer, languages: Sequence[str]) -> str:
     """Say what a smaller vocabulary loses, for each language that there is a word list of."""
+    return str(_remembered(["report", before.to_str(), after.to_str(), *languages], lambda: _report(before, after, languages)))
+
+
+def _report(before: Tokenizer, after: Tokenizer, languages: Sequence[str]) -> str:
     import wordfreq
 
     rows = []

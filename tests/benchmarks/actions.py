@@ -34,6 +34,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 SCHEME = load_labels()
+CHARACTERS, LINES = 900, 12  # that one drag goes over
 PATIENCE = 100  # seconds; a page that comes at all comes long before
 FLAGS = "headless=new no-sandbox disable-gpu disable-background-networking disable-component-update disable-sync no-first-run no-proxy-server"
 
@@ -212,10 +213,11 @@ class Corrections:
 
 
 def together(places, text):
-    """One drag for stretches that have only white space between them."""
+    """One drag for stretches that have only white space between them, as far as they are in view without scrolling."""
     found = places[:1]
     for start, end in places[1:]:
-        if start >= found[-1][1] and not text[found[-1][1] : start].strip():
+        whole = text[found[-1][0] : end]
+        if start >= found[-1][1] and not text[found[-1][1] : start].strip() and len(whole) <= CHARACTERS and whole.count("\n") < LINES:
             found[-1] = (found[-1][0], end)
         else:
             found.append((start, end))
