@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, combinations
 
-from .annotations import Annotation, Span, annotations_by_document, cut_at_passages, labels_of_passages, with_offered
+from .annotations import Annotation, Span, annotations_by_document, with_offered
 from .documents import Document
 from .labels import LabelScheme
+from .passage_labels import cut_at_passages, labels_of_passages
 from .splitting.passages import Passage, split_passages
 
 

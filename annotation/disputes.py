@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from .agreement import SharedDocument
-from .annotations import Span, spans_of_passages
+from .annotations import Span
 from .labels import LabelScheme
+from .passage_labels import spans_of_passages
 from .splitting.passages import Passage
 
 Mark = tuple[str, str | None]

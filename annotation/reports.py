@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .agreement import PairAgreement, krippendorff_alpha, measure_agreement, shared_documents, topic_alpha
-from .annotations import Annotation, Span, annotations_by_document, labels_of_passages, odd_spans, with_offered
+from .annotations import Annotation, Span, annotations_by_document, with_offered
 from .disputes import Dispute, Mark, compare_annotations
 from .documents import Document
 from .labels import LabelScheme
+from .passage_labels import labels_of_passages, odd_spans
 from .splitting.passages import split_passages
 
 Answer = dict[str, Any]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .annotations import Annotation, labels_of_passages
+from .annotations import Annotation
 from .labels import LabelScheme
+from .passage_labels import labels_of_passages
 from .splitting.passages import Passage
 
 

@@ -10,21 +10,13 @@ from pathlib import Path
 
 import pytest
 from newsmark.annotation.agreement import krippendorff_alpha, measure_agreement, shared_documents, topic_alpha
-from newsmark.annotation.annotations import (
-    Annotation,
-    Span,
-    cut_at_passages,
-    labels_of_passages,
-    odd_spans,
-    read_annotations,
-    with_offered,
-    write_annotations,
-)
+from newsmark.annotation.annotations import Annotation, Span, read_annotations, with_offered, write_annotations
 from newsmark.annotation.disputes import compare_annotations
 from newsmark.annotation.documents import Document, read_documents
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.label_studio.adjudication import settle
 from newsmark.annotation.labels import load_labels
+from newsmark.annotation.passage_labels import cut_at_passages, labels_of_passages, odd_spans
 from newsmark.annotation.reports import agreement_answer, check_answer
 from newsmark.annotation.splitting.passages import Passage, split_passages
 

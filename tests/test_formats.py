@@ -8,7 +8,7 @@ from datasets import load_from_disk
 from huggingface_hub import DatasetCard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from newsmark.annotation.annotations import Annotation, Span, labels_of_passages
+from newsmark.annotation.annotations import Annotation, Span
 from newsmark.annotation.documents import Document
 from newsmark.annotation.formats.exchange import Annotated
 from newsmark.annotation.formats.exporting import choose
@@ -16,6 +16,7 @@ from newsmark.annotation.formats.importing import Choices, import_entries
 from newsmark.annotation.formats.kinds import ASPECTS, FORMATS, files_of, table
 from newsmark.annotation.formats.tokens import tokenize
 from newsmark.annotation.labels import load_labels
+from newsmark.annotation.passage_labels import labels_of_passages
 from newsmark.annotation.splitting.passages import split_passages
 
 SCHEME = load_labels()

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..annotation.annotations import Span, cut_at_passages
+from ..annotation.annotations import Span
 from ..annotation.edits import Edits, count_edits
 from ..annotation.labels import LabelScheme
+from ..annotation.passage_labels import cut_at_passages
 from ..annotation.splitting.passages import split_passages
 from ..annotation.suggestions import RuleSuggester, moved, suggest_spans
 from ..models.spans import SpanFinder

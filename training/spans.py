@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from ..annotation.annotations import Annotation, annotations_by_document, read_annotations, spans_of_passages
+from ..annotation.annotations import Annotation, annotations_by_document, read_annotations
 from ..annotation.documents import Document, read_documents
 from ..annotation.errors import NewsmarkError
 from ..annotation.files import read_jsonl
 from ..annotation.labels import LabelScheme
+from ..annotation.passage_labels import spans_of_passages
 from ..annotation.splitting.passages import split_passages
 from ..annotation.suggestions import kind_by_rule
 from ..models.borders import Borders, features, word_places

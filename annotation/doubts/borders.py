@@ -7,9 +7,10 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
-from ..annotations import Annotation, Span, odd_spans
+from ..annotations import Annotation, Span
 from ..disputes import whole_words
 from ..labels import LabelScheme
+from ..passage_labels import odd_spans
 from ..splitting.passages import Passage
 from .doubt import AnnotatedDocument, Doubt
 

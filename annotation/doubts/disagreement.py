@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..agreement import SharedDocument
-from ..annotations import labels_of_passages
 from ..disputes import PassageVotes, compare_annotations
 from ..labels import LabelScheme
+from ..passage_labels import labels_of_passages
 from .doubt import AnnotatedDocument, Doubt
 
 NAME = "annotators"

@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..annotations import spans_of_passages
 from ..errors import NewsmarkError
 from ..files import atomic_write
 from ..labels import LabelScheme
+from ..passage_labels import spans_of_passages
 from ..splitting.passages import split_passages
 from .exchange import Annotated, Entry, Mark, full_label
 from .rows import read_bytes_as_text, string, text_field

@@ -9,13 +9,14 @@ from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..annotations import odd_spans, read_annotations, write_annotations
+from ..annotations import read_annotations, write_annotations
 from ..commandline import common_options, json_option, print_json
 from ..desk import to_be_named
 from ..desk_options import add_annotations, add_documents
 from ..documents import read_documents
 from ..errors import PartlyDoneError
 from ..labels import load_labels
+from ..passage_labels import odd_spans
 from ..reading.options import options_of, reading_options
 from .ask_command import add_ask
 from .backend_command import ServeBackend, add_backend

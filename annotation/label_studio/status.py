@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 
-from ..annotations import cut_at_passages
 from ..documents import identify_language
 from ..edits import Edits, count_edits, count_topic_edits
 from ..labels import LabelScheme
+from ..passage_labels import cut_at_passages
 from ..splitting.passages import split_passages
 from .adjudication import is_adjudicated
 from .interface import TOPICS

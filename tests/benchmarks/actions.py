@@ -13,7 +13,7 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
-from newsmark.annotation.annotations import read_annotations, spans_of_passages
+from newsmark.annotation.annotations import read_annotations
 from newsmark.annotation.documents import read_documents
 from newsmark.annotation.label_studio.connection import Connection
 from newsmark.annotation.label_studio.interface import mark_name
@@ -22,6 +22,7 @@ from newsmark.annotation.label_studio.pull import pull_annotations
 from newsmark.annotation.label_studio.push import push_documents
 from newsmark.annotation.label_studio.server import start_server
 from newsmark.annotation.labels import load_labels
+from newsmark.annotation.passage_labels import spans_of_passages
 from newsmark.annotation.splitting.passages import split_passages
 from newsmark.annotation.suggestions import RuleSuggester, SuggestedPassage, Suggestion, suggest_labels
 from newsmark.training.config import load_config

@@ -7,10 +7,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from newsmark.annotation.annotations import Span, spans_of_passages
+from newsmark.annotation.annotations import Span
 from newsmark.annotation.commandline import run_command
 from newsmark.annotation.edits import count_edits
 from newsmark.annotation.labels import load_labels
+from newsmark.annotation.passage_labels import spans_of_passages
 from newsmark.annotation.splitting.passages import split_passages
 from newsmark.annotation.suggestions import kind_by_rule
 from newsmark.models.borders import Borders
