@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forking import Forks
 from hypothesis import settings
 
 settings.register_profile("newsmark", derandomize=True, deadline=None)  # the same examples each time, however busy the machine is
@@ -60,6 +61,27 @@ def command():
         return subprocess.run(text, cwd=PROJECT, env=env, input=stdin, capture_output=True, text=True, check=False, timeout=600)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def forked_command(command):
+    """The same in a forked process, which begins with the libraries loaded (see ``forking``): for files that run many heavy commands.
+
+    The first time that it runs a command (``training compare``, say), this is a new process all the same, and it is one wherever the environment may
+    change how Python starts or how a library is loaded.
+    """
+    forks, known = Forks(PROJECT), set()
+
+    def run(module, *arguments, env=None, stdin=None):
+        name = module, *(one for one in map(str, arguments[:1]) if one.isalpha())
+        environment = dict(os.environ if env is None else env)
+        if name in known and forks.can_take(environment):
+            return forks.run(module, [*map(str, arguments)], environment, stdin, timeout=600)
+        known.add(name)
+        return command(module, *arguments, env=env, stdin=stdin)
+
+    yield run
+    forks.stop()
 
 
 @pytest.fixture(scope="session")
