@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -13,7 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_union
 
-from ..classifier import ReportMetric
+from ..classifier import CORES, ReportMetric
 from ..words import TOKEN, mask_digits
 from .reader import SavedBaseline, Terms
 from .settings import BaselineSettings
@@ -68,7 +69,9 @@ class Baseline:
 
         judged = ~np.isnan(targets)
         known = None if judged.all() else np.stack([vectors[np.flatnonzero(column)].getnnz(axis=0) > 0 for column in judged.T], axis=1)
-        return cls(features, [learn(column) for column in targets.T], (masked, targets, counts), known)
+        with ThreadPoolExecutor(CORES) as several:  # liblinear computes without Python's lock
+            regressions = list(several.map(learn, targets.T))
+        return cls(features, regressions, (masked, targets, counts), known)
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
