@@ -65,6 +65,7 @@ REGIONS = "return window.Htx.annotationStore.selected.regionStore.regions.map(on
 UNDER = "const r = window.Htx.annotationStore.selected.regionStore.regions, s = document.elementFromPoint(...arguments).closest('.htx-highlight');" + (
     "const one = s && r.find(one => one.find(s)); return one ? [one.startOffset, one.endOffset, one.labels[0]] : null"
 )
+TOPICS = "return window.Htx.annotationStore.selected.names.get('topics').selectedValues()"
 SETTING = "Keep label selected after creating a region"
 
 
@@ -156,6 +157,7 @@ class Hand:
         plan = Corrections(document, truth, self.regions())
         for topic in truth.topics:
             self.press(next(one.hotkey for one in SCHEME.topics if one.name == topic))
+            self.wait(lambda topic=topic: topic in self.driver.execute_script(TOPICS))
         for mark, spans in plan.missing.items():
             self.press(KEYS[mark])
             for start, end in spans:
