@@ -1,9 +1,9 @@
 """Where in a passage the span of a label begins and ends.
 
-Three logistic regressions say of each word whether a span begins with it, goes over it, or ends with it, from the words around it, their shapes, quotation
-marks, and how far the next number is. The span is the stretch of words with the greatest sum of logarithmic odds; of a label of which passages often
-have several spans, those stretches that together have the greatest sum. (A semi-Markov model of which the parts are trained one by one; Sarawagi and Cohen
-2004.)
+Three logistic regressions say of each word whether a span begins with it, goes over it, or ends with it: from the words around it, their shapes, quotation
+marks, and how far the next number is, or from the vectors that an encoder makes of its tokens. The span is the stretch of words with the greatest sum of
+logarithmic odds; of a label of which passages often have several spans, those stretches that together have the greatest sum. (A semi-Markov model of which the
+parts are trained one by one; Sarawagi and Cohen 2004.)
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
+
+from .classifier import TokenVectors
 
 ROLES = ("begin", "inside", "end")
 
@@ -45,13 +49,49 @@ class Borders:
         """Find the spans of a passage: offsets, in order; one at least."""
         if self.weights is None:
             return [(0, len(text.rstrip(_ENDS)) or len(text))]
-        places = [found.span() for found in _WORD.finditer(text)]
+        places = word_places(text)
         if not 0 < len(places) <= _MOST:
             return [(0, len(text))]
         known = features(text)
-        begin, inside, end = ([sum(value * weights.get(name, 0.0) for name, value in one.items()) + weights[""] for one in known] for weights in self.weights)
-        choose = _best_stretches if self.several else _best_stretch
-        return [(places[first][0], places[last][1]) for first, last in choose(begin, [_INSIDE * one for one in inside], end)]
+        odds = [[sum(value * weights.get(name, 0.0) for name, value in one.items()) + weights[""] for one in known] for weights in self.weights]
+        return _spans(places, odds, self.several)
+
+
+@dataclass(frozen=True)
+class VectorBorders:
+    """What is known of the borders of a label's spans, for a classifier that makes vectors of tokens.
+
+    Attributes:
+        weights: of each of the three roles, those of a word's vector; the intercept is the last.
+        several: whether a passage may have several spans.
+    """
+
+    weights: tuple[tuple[float, ...], ...]
+    several: bool = False
+
+    def find(self, text: str, words: NDArray[np.float32]) -> list[tuple[int, int]]:
+        """Find the spans of a passage from its ``word_vectors``: offsets, in order; one at least."""
+        places = word_places(text)
+        if not 0 < len(places) <= _MOST:
+            return [(0, len(text))]
+        weights = np.array(self.weights)
+        return _spans(places, (weights[:, :-1] @ words.T + weights[:, -1:]).tolist(), self.several)
+
+
+def word_vectors(text: str, tokens: TokenVectors) -> NDArray[np.float32]:
+    """Mean vector of the tokens of each word: words × size; 0 where there is no token."""
+    places = np.array(word_places(text), dtype=np.intp).reshape(-1, 2)
+    firsts = np.searchsorted(tokens.places[:, 1], places[:, 0], side="right")
+    lasts = np.searchsorted(tokens.places[:, 0], places[:, 1], side="left")
+    sums = np.concatenate([np.zeros_like(tokens.vectors[:1], dtype=np.float64), tokens.vectors.cumsum(axis=0, dtype=np.float64)])
+    return np.asarray((sums[lasts] - sums[firsts]) / np.maximum(lasts - firsts, 1)[:, None], dtype=np.float32)
+
+
+def _spans(places: Sequence[tuple[int, int]], odds: Sequence[Sequence[float]], several: bool) -> list[tuple[int, int]]:
+    """Offsets of the best spans, from the odds of each of the three roles for each word."""
+    begin, inside, end = odds
+    choose = _best_stretches if several else _best_stretch
+    return [(places[first][0], places[last][1]) for first, last in choose(begin, [_INSIDE * one for one in inside], end)]
 
 
 def word_places(text: str) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,27 @@ class Embeds(Protocol):
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Vectors of n texts: n × size, rows independent of each other."""
+        ...
+
+
+class TokenVectors(NamedTuple):
+    """What an encoder says of each token of a text.
+
+    Attributes:
+        places: offsets of the tokens in the text, in order: tokens × 2.
+        vectors: tokens × size.
+    """
+
+    places: NDArray[np.intp]
+    vectors: NDArray[np.float32]
+
+
+@runtime_checkable
+class EmbedsTokens(Protocol):
+    """A classifier that also makes vectors of a text's tokens, from which the borders of spans can be learned."""
+
+    def token_vectors(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Vectors of the tokens of n texts, of each text independent of the others."""
         ...
 
 

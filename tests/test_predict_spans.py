@@ -24,7 +24,7 @@ FOUND = [("Hon lovar mer", "commitment"), ("Sju av tio", "statistic"), ("14 proc
 class Words(SpanFinder):
     """Finds fixed words, or else the whole passage."""
 
-    def find(self, context, scores):
+    def find(self, context, scores, *_):
         return [
             SuggestedSpan(context.text.index(words), context.text.index(words) + len(words), label, scores[label])
             for words, label in FOUND

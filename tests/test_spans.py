@@ -4,14 +4,18 @@ import itertools
 import json
 import random
 
+import numpy as np
 import pytest
 from newsmark.annotation.annotations import Annotation, Span
 from newsmark.annotation.documents import Document
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.labels import Label, LabelScheme, load_labels
-from newsmark.models.borders import _EACH, Borders, _best_stretch, _best_stretches, features, word_places
+from newsmark.models.borders import _EACH, Borders, VectorBorders, _best_stretch, _best_stretches, features, word_places, word_vectors
+from newsmark.models.classifier import TokenVectors
 from newsmark.models.context import PassageInContext
 from newsmark.models.spans import SpanFinder
+from newsmark.models.transformer.settings import TransformerSettings
+from newsmark.models.transformer.trainer import Transformer
 from newsmark.training.effort import SpanCounts
 from newsmark.training.spans import MarkedPassage, SpanLearner, exact_f1, is_held_out, marked_in, read_marked
 
@@ -88,6 +92,34 @@ def test_on_documents_that_were_not_learned_from_learned_borders_and_kinds_are_r
     kinds = [finder.find(one.context, {"quote": 0.9})[0].kind == one.kinds[0] for one in quotes]
     ruled = [SpanFinder(finder.kinds).find(one.context, {"quote": 0.9})[0].kind == one.kinds[0] for one in quotes]
     assert sum(kinds) > 0.8 * len(kinds) > sum(ruled)
+
+
+@pytest.mark.training
+def test_from_an_encoders_vectors_statistics_are_learned_better_than_from_words(marked, held_out, tmp_path):
+    statistics = [one for one in marked if one.label == "statistic"]
+    encoder = Transformer.untrained(TransformerSettings())
+    finder = SpanLearner(statistics, SCHEME).learn({one.document for one in statistics if is_held_out(one.document)}, encoder)
+    assert isinstance(finder.borders["statistic"], VectorBorders)
+    some = [one for one in statistics if is_held_out(one.document)]
+    places = {}
+    for kind, used in (("words", held_out[0]), ("vectors", finder)):
+        found = used.find_all([one.context for one in some], [{"statistic": 0.9}] * len(some), encoder)
+        places[kind] = {one.context.text: [(span.start, span.end) for span in spans] for one, spans in zip(some, found, strict=True)}
+    assert exact_f1(some, places["vectors"].get) > exact_f1(some, places["words"].get) + 0.1
+    finder.save(tmp_path)
+    read = SpanFinder.load(tmp_path, ["spans.json"])
+    assert read == finder
+    assert [(span.start, span.end) for span in read.find(some[0].context, {"statistic": 0.9})] == [(0, len(some[0].context.text))]  # without the vectors
+    assert next(read.find_all([PassageInContext("  ")], [{"statistic": 0.9, "quote": 0.5}], encoder))[0].end == 2
+
+
+def test_the_vector_of_a_word_is_the_mean_of_its_tokens():
+    text = "Nu: 12 bussar."
+    places = np.array([(0, 2), (2, 3), (4, 5), (5, 6), (6, 10), (10, 13), (13, 14)])  # a token may begin with the space before it
+    vectors = np.array([[1, 0], [2, 0], [4, 0], [6, 0], [1, 8], [3, 0], [9, 9]], dtype=np.float32)
+    assert word_vectors(text, TokenVectors(places, vectors)).tolist() == [[1, 0], [2, 0], [5, 0], [2, 4], [9, 9]]
+    assert word_vectors(text, TokenVectors(places[:2], vectors[:2])).tolist() == [[1, 0], [2, 0], [0, 0], [0, 0], [0, 0]]  # the rest was not read
+    assert word_vectors("", TokenVectors(places[:0], vectors[:0])).shape == (0, 2)
 
 
 @pytest.mark.training

@@ -16,7 +16,7 @@ import torch
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.labels import Topic
 from newsmark.models.calibration import Calibration, log_odds
-from newsmark.models.classifier import Embeds
+from newsmark.models.classifier import Embeds, EmbedsTokens
 from newsmark.models.context import in_reading_order
 from newsmark.models.model import TrainedModel
 from newsmark.models.saved import load_model, save_model
@@ -287,6 +287,33 @@ def test_saved_graphs_also_give_the_vectors_that_probabilities_are_made_from(sav
     assert np.array_equal(np.concatenate([small.vectors([text]) for text in texts]), small.vectors(texts))
     assert isinstance(small, Embeds)
     assert small.vectors([]).shape == (0, 32)
+
+
+@pytest.mark.parametrize("graph", [INT8, FLOAT])
+def test_a_saved_model_gives_each_token_its_place_and_the_vector_that_half_of_the_layers_make(saved, trained, graph):
+    texts = ["solen sken  över staden", "«lovar» [SEP] procent", "", *TEXTS[:30]]
+    classifier = SavedTransformer(saved, GraphSettings(32, graph))
+    found, wanted = classifier.token_vectors(texts), trained.token_vectors(texts)
+    assert isinstance(classifier, EmbedsTokens)
+    assert isinstance(trained, EmbedsTokens)
+    assert [texts[0][start:end] for start, end in found[0].places] == ["solen", "sken", "över", "staden"]
+    assert [texts[1][start:end] for start, end in found[1].places] == ["«", "lovar", "»", "[", "EP", "]", "procent"]  # no special token
+    assert [one.vectors.shape for one in found[:3]] == [(4, 32), (7, 32), (0, 32)]
+    for one, other, text in zip(found, wanted, texts, strict=True):
+        assert np.array_equal(one.places, other.places)
+        assert np.allclose(one.vectors, other.vectors, atol=2e-2 if graph == FLOAT else 0.5)
+        assert np.array_equal(one.vectors, classifier.token_vectors([text])[0].vectors)  # whatever stands beside it
+    assert classifier.token_vectors([]) == trained.token_vectors([]) == []
+
+
+def test_each_token_of_a_long_text_has_one_vector_from_the_window_that_it_is_further_inside_of(saved):
+    classifier = SavedTransformer(saved, GraphSettings(8, FLOAT))  # six words and two special tokens; two words are shared
+    words = ["solen", "sken", "över", "staden", "igår", "och", "en", "lång", "dag", "ministern", "lovar", "bygga", "skolor"]
+    text = " ".join(words)
+    [found] = classifier.token_vectors([text])
+    assert [text[start:end] for start, end in found.places] == words
+    first, second, third = classifier.token_vectors([" ".join(words[start:end]) for start, end in ((0, 6), (4, 10), (8, 13))])
+    assert np.allclose(found.vectors, np.concatenate([first.vectors[:5], second.vectors[1:5], third.vectors[1:]]), atol=1e-6)
 
 
 def test_articles_are_compared_with_the_definitions_of_topics_in_a_saved_models_vectors(saved):

@@ -105,7 +105,13 @@ class Effort:
 
 
 def measure_effort(
-    config: Config, scheme: LabelScheme, data: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_], marked: Marked
+    config: Config,
+    scheme: LabelScheme,
+    data: LabelledPassages,
+    probabilities: NDArray[np.float64],
+    decisions: NDArray[np.bool_],
+    marked: Marked,
+    unseen: object,
 ) -> Effort | None:
     """Count the edits of the articles that were trained on.
 
@@ -116,6 +122,7 @@ def measure_effort(
         probabilities: n × labels, out of fold.
         decisions: n × labels, out of fold.
         marked: the articles, and who learns their spans.
+        unseen: a classifier that has seen none of these articles, whose vectors of tokens borders may be learned from; None where there is none.
 
     Returns:
         The edits; None where there is no article with one annotator or a ground truth.
@@ -125,13 +132,13 @@ def measure_effort(
     for fold in make_folds(data, config.data.max_folds):
         names = set(data.documents[fold.test].tolist())
         documents = [document for document in marked.documents if document.id in names and document.id in marked.right]
-        finder = marked.learner.learn(without=names) if documents else SpanFinder()
+        finder = marked.learner.learn(names, unseen) if documents else SpanFinder()
         for document in documents:
             right = cut_at_passages(marked.right[document.id].spans, split_passages(document.text, document.language), scheme)
-            found = []
-            for row in rows[document.id]:
-                given = _given(data.labels, probabilities[row], decisions[row])
-                found += [moved(span, data.offsets[row][0]) for span in finder.find(contexts[row], given)]
+            own = rows[document.id]
+            given = [_given(data.labels, probabilities[row], decisions[row]) for row in own]
+            made = finder.find_all([contexts[row] for row in own], given, unseen)
+            found = [moved(span, data.offsets[row][0]) for row, some in zip(own, made, strict=True) for span in some]
             suggested = suggest_spans(document, "", found, scheme).spans
             articles += 1
             nothing += count_edits([], right)

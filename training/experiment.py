@@ -122,7 +122,7 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
         marked = load_marked(config, scheme)
         topics = learn_topics(config, scheme, ready, data, found.decisions, start.tuning)
         facts = (config.data.kind, data.labels, scheme.exclusive_names, calibrations, ready, _rates(data))
-        model = TrainedModel(*facts, spans=marked.learner.learn(), topics=topics.model if topics else None)
+        model = TrainedModel(*facts, spans=marked.learner.learn(classifier=ready), topics=topics.model if topics else None)
         judged, odds, probabilities, decisions, commonest = data, found.odds, found.probabilities, found.decisions, found.majority
         if tested:
             judged, odds, commonest = tested, read_odds(ready, tested.contexts), majority(data.targets, len(tested.texts))
@@ -133,7 +133,7 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
         drawn = "documents (a row that names none counts as one)" if tested else _GROUPS[bool(config.data.passages)]
         table = scores_table(evaluation, majority_evaluation, len(set(judged.groups)), drawn) + "\n" + _review_line(judged, probabilities, decisions)
         table += _log_losses(log, threshold_losses(judged, probabilities, decisions, scheme.exclusive_names) if tested else {})
-        effort = None if tested else measure_effort(config, scheme, data, probabilities, decisions, marked)
+        effort = None if tested else measure_effort(config, scheme, data, probabilities, decisions, marked, start.classifier)
         for line, metrics in [(one.line, one.flat()) for one in (effort, topics) if one is not None]:
             table += "\n" + line
             log.log_metrics(metrics)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ from ..annotation.labels import LabelScheme
 from ..annotation.passage_labels import spans_of_passages
 from ..annotation.splitting.passages import split_passages
 from ..annotation.suggestions import kind_by_rule
-from ..models.borders import Borders, features, word_places
+from ..models.borders import Borders, VectorBorders, features, word_places, word_vectors
+from ..models.classifier import EmbedsTokens
 from ..models.context import PassageInContext, in_reading_order
 from ..models.span_kinds import KindModel, kind_features
 from ..models.spans import SpanFinder
@@ -41,6 +42,8 @@ _PARTS = 4  # one of this number of parts, of whole documents, says what is bett
 _SEEN = 3  # how often a feature must occur
 _SMALL = 0.05  # weights below it are left out
 _STRONG = 1.0  # C of the logistic regressions
+_STRONG_OF_VECTORS = 10.0  # the same, of those on vectors of words
+_FLAT = 1e-6  # added to the spread of each number of the vectors
 _SEVERAL = 0.1  # part of a label's passages with several spans
 
 
@@ -153,14 +156,20 @@ class SpanLearner:
         for one in marked:
             self.marked.setdefault(one.label, []).append(one)
         self._words = {label: _WordTable(some) for label, some in self.marked.items() if len(some) >= _LEAST}
+        self._vectors: dict[str, _VectorTable] = {}
+        self._read_by: object = None
 
-    def learn(self, without: Collection[str] = ()) -> SpanFinder:
+    def learn(self, without: Collection[str] = (), classifier: object = None) -> SpanFinder:
         """Learn, and take for each label what is best on a part of the documents that was not learned from: whole passages, a rule, or what is learned.
 
         Args:
             without: documents to leave out.
+            classifier: if it makes vectors of tokens, borders may be learned from these, too. Those of the last one are kept.
         """
-        borders: dict[str, Borders] = {}
+        if classifier is not self._read_by:
+            self._read_by = classifier
+            self._vectors = {label: _VectorTable(self.marked[label], classifier) for label in self._words} if isinstance(classifier, EmbedsTokens) else {}
+        borders: dict[str, Borders | VectorBorders] = {}
         kinds: dict[str, KindModel] = {}
         for label, some in self.marked.items():
             rows = [row for row, one in enumerate(some) if one.document not in without]
@@ -175,14 +184,21 @@ class SpanLearner:
                 kinds |= {label: learned} if learned else {}
         return SpanFinder(self._kinds, borders, kinds)
 
-    def _best_borders(self, label: str, sources: list[list[int]], judges: set[int]) -> Borders | None:
+    def _best_borders(self, label: str, sources: list[list[int]], judges: set[int]) -> Borders | VectorBorders | None:
         """What has most borders right: None for whole passages, the rule, or what is learned, which then learns from the judges, too."""
-        test, table = [self.marked[label][row] for row in sorted(judges)], self._words[label]
-        choices: list[tuple[Borders | None, list[int]]] = [(None, []), (Borders(), [])]
-        choices += [(table.fit([row for row in source if row not in judges]), source) for source in sources]
-        scores = [exact_f1(test, one.find if one else lambda text: [(0, len(text))]) for one, _ in choices]
-        best, source = choices[int(np.argmax(scores))]  # the first, and so the simplest, of equal ones
-        return table.fit(source) if best and source else best
+        test = [self.marked[label][row] for row in sorted(judges)]
+        scores = [exact_f1(test, lambda text: [(0, len(text))]), exact_f1(test, Borders().find)]
+        tables: list[_WordTable | _VectorTable] = [self._words[label], *(one for name, one in self._vectors.items() if name == label)]
+        learned = [(table, source) for table in tables for source in sources]
+        for table, source in learned:
+            one = table.fit([row for row in source if row not in judges])
+            scores.append(exact_f1(test, one.find) if one else 0.0)
+        best = int(np.argmax(scores))  # the first, and so the simplest, of equal ones
+        if best < len(scores) - len(learned):
+            return Borders() if best else None
+        table, source = learned[best - (len(scores) - len(learned))]
+        last = table.fit(source)
+        return last and last.borders
 
     def _best_kinds(self, label: str, sources: list[list[int]], judges: set[int]) -> KindModel | None:
         """What is right most often: None for the rule, or what is learned."""
@@ -205,6 +221,13 @@ def exact_f1(marked: Iterable[MarkedPassage], find: Callable[[str], list[tuple[i
     return 2 * right / (found + wanted) if found + wanted else 0.0
 
 
+class _Learned(NamedTuple):
+    """Borders that were learned, and what finds the spans of one of the marked passages with them."""
+
+    borders: Borders | VectorBorders
+    find: Callable[[str], list[tuple[int, int]]]
+
+
 class _WordTable:
     """The words of some marked passages of one label, described by features, and which of them spans begin with, go over and end with."""
 
@@ -216,9 +239,9 @@ class _WordTable:
         ends = np.cumsum([0, *map(len, every)])
         self._ranges = [np.arange(start, end) for start, end in pairwise(ends)]
         self._roles = np.concatenate([_roles(one) for one in marked])
-        self._several = [len(one.spans) > 1 for one in marked]
+        self._marked = marked
 
-    def fit(self, rows: Sequence[int]) -> Borders | None:
+    def fit(self, rows: Sequence[int]) -> _Learned | None:
         """Fit the three regressions to the passages with these indices; None where a role is always or never taken."""
         words = np.concatenate([self._ranges[row] for row in rows])
         found = []
@@ -226,7 +249,36 @@ class _WordTable:
             if role.all() or not role.any():
                 return None
             found.append(_weights(_regression(self._matrix[words], role), self._names))
-        return Borders(tuple(found), bool(np.mean([self._several[row] for row in rows]) >= _SEVERAL))
+        borders = Borders(tuple(found), _have_several(self._marked, rows))
+        return _Learned(borders, borders.find)
+
+
+class _VectorTable:
+    """The same words, described by the vectors that a classifier makes of their tokens."""
+
+    def __init__(self, marked: Sequence[MarkedPassage], classifier: EmbedsTokens) -> None:
+        self._marked = marked
+        texts = list(dict.fromkeys(one.context.text for one in marked))
+        self._vectors = {text: word_vectors(text, tokens) for text, tokens in zip(texts, classifier.token_vectors(texts), strict=True)}
+
+    def fit(self, rows: Sequence[int]) -> _Learned | None:
+        """Fit the three regressions to the passages with these indices; None where a role is always or never taken."""
+        words = np.concatenate([self._vectors[self._marked[row].context.text] for row in rows]).astype(np.float64)
+        center, scale = words.mean(axis=0), (words.std(axis=0) + _FLAT) * np.sqrt(words.shape[1])
+        words, found = (words - center) / scale, []
+        for role in np.concatenate([_roles(self._marked[row]) for row in rows]).T:
+            if role.all() or not role.any():
+                return None
+            model = LogisticRegression(C=_STRONG_OF_VECTORS, solver="newton-cholesky").fit(words, role)
+            weights = model.coef_[0] / scale
+            found.append(tuple(np.append(weights, model.intercept_[0] - weights @ center).round(4).tolist()))
+        borders = VectorBorders(tuple(found), _have_several(self._marked, rows))
+        return _Learned(borders, lambda text: borders.find(text, self._vectors[text]))
+
+
+def _have_several(marked: Sequence[MarkedPassage], rows: Sequence[int]) -> bool:
+    """Whether a passage may have several spans of a label, by those of these passages."""
+    return bool(np.mean([len(marked[row].spans) > 1 for row in rows]) >= _SEVERAL)
 
 
 def _roles(one: MarkedPassage) -> NDArray[np.bool_]:

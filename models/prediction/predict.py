@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Any
@@ -63,7 +63,7 @@ def predict_passages(model: TrainedModel, contexts: Sequence[PassageInContext], 
     truncated = model.truncates([one.text for one in contexts])
     rows = zip(scores.round(6).tolist(), decisions.tolist(), (risks > REVIEW_RISK).tolist(), truncated, strict=True)
     found = [Prediction(list(compress(model.labels, given)), dict(zip(model.labels, row, strict=True)), *marks) for row, given, *marks in rows]
-    return [_with_spans(model, *pair) for pair in zip(contexts, found, strict=True)] if spans else found
+    return list(_with_spans(model, contexts, found)) if spans else found
 
 
 class TooManyPassagesError(NewsmarkError):
@@ -112,9 +112,11 @@ def spans_in_article(passages: Iterable[tuple[Passage, Prediction]]) -> list[Sug
     return [moved(span, passage.start) for passage, prediction in passages for span in prediction.spans or ()]
 
 
-def _with_spans(model: TrainedModel, context: PassageInContext, found: Prediction) -> Prediction:
-    check_deadline()
-    return replace(found, spans=tuple(model.spans.find(context, {label: found.scores[label] for label in found.labels})))
+def _with_spans(model: TrainedModel, contexts: Sequence[PassageInContext], found: Sequence[Prediction]) -> Iterator[Prediction]:
+    given = [{label: one.scores[label] for label in one.labels} for one in found]
+    for one, spans in zip(found, model.spans.find_all(contexts, given, model.classifier), strict=True):
+        check_deadline()
+        yield replace(one, spans=tuple(spans))
 
 
 def topics_of_article(model: TrainedModel, labelled: Sequence[tuple[Passage, Prediction]], threshold: float | None = None) -> TopicPrediction:

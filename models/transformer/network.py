@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,14 +78,27 @@ class Probabilities(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Probabilities (batch × labels), and what they are made from, the standardised means (batch × hidden); the input is batch × tokens."""
-        hidden = self.model.encoder(input_ids=input_ids).last_hidden_state
+    def forward(self, input_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Probabilities (batch × labels), what they are made from, the standardised means (batch × hidden), and those of the tokens (see ``middle``).
+
+        The input is batch × tokens.
+        """
+        layers = self.model.encoder(input_ids=input_ids, output_hidden_states=True).hidden_states
+        hidden = layers[-1]
         ones = torch.ones_like(hidden[:, :, :1]).transpose(1, 2)
         mean = torch.matmul(ones, hidden).squeeze(1) / hidden.shape[1]
         pooled = (mean - self.model.center) / self.model.scale
         logits = torch.matmul(self.model.head.weight, pooled.unsqueeze(2)).squeeze(2) + self.model.head.bias
-        return torch.sigmoid(logits), pooled
+        return torch.sigmoid(logits), pooled, middle(layers)
+
+
+def middle(layers: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The vectors of the tokens (batch × tokens × hidden) as half of the layers leave them: where words begin and end is lost above.
+
+    Args:
+        layers: what goes into the first layer, and what comes out of each.
+    """
+    return layers[len(layers) // 2]
 
 
 def halve_embeddings(model: Any) -> None:

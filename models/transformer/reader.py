@@ -16,16 +16,16 @@ from typing import Self
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from ...annotation.errors import NewsmarkError
-from ..classifier import CORES
+from ..classifier import CORES, TokenVectors
 
 INT8, FLOAT = "model.int8.onnx", "model.onnx"
 """The graphs of a model folder: weights and arithmetic in 8 bits, and the same in 32."""
 
-_PROBABILITIES, VECTORS = "probabilities", "vectors"
-"""What a graph computes of each passage."""
+PROBABILITIES, VECTORS, TOKENS = "probabilities", "vectors", "tokens"
+"""What a graph computes of each passage: probabilities of the labels, the passage's vector, and a vector of each of its tokens."""
 
 _SETTINGS, _TOKENIZER = "settings.json", "tokenizer.json"
 LONGEST = 50_000
@@ -75,14 +75,16 @@ class SavedTransformer:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(folder / settings.graph), options, providers=["CPUExecutionProvider"])
-        self._sizes = {output.name: int(output.shape[1]) for output in self._session.get_outputs()}
+        self._sizes = {output.name: int(output.shape[-1]) for output in self._session.get_outputs()}
+        self._options = onnxruntime.RunOptions()
+        self._options.only_execute_path_to_fetches = True  # the tokens' vectors need half of the layers
         self._workers = ThreadPoolExecutor(CORES)
         self._callers, self._lock = 0, threading.Lock()
         self._free = threading.Semaphore(CORES)
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Probability of each label for each passage; see ``Classifier.scores``."""
-        found, starts = self._compute(texts, _PROBABILITIES)
+        found, starts = self._compute(texts, PROBABILITIES)
         return np.maximum.reduceat(found, starts)
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -91,22 +93,55 @@ class SavedTransformer:
         Raises:
             NewsmarkError: a former version wrote the graph, which does not give them.
         """
-        if VECTORS not in self._sizes:
-            raise NewsmarkError(f"{self._folder}: an older newsmark wrote this model, and it makes no vectors; train it again")
+        self._needs(VECTORS, "no vectors")
         found, starts = self._compute(texts, VECTORS)
         return np.asarray(np.add.reduceat(found, starts) / np.diff(starts, append=len(found))[:, None])
 
     def _compute(self, texts: Sequence[str], output: str) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Compute one of the graph's outputs for each window (windows × its size), and say with which window each text begins."""
         windows = self._tokenise(texts)
-        tokens = [ids for parts in windows for ids in parts]
+        tokens = [one.ids for parts in windows for one in parts]
         result = np.empty((len(tokens), self._sizes[output]))
+        for batch, found in self._run_in_batches(tokens, output):
+            result[batch] = found
+        return result, np.cumsum([0, *map(len, windows)], dtype=np.intp)[:-1]
+
+    def token_vectors(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Vectors of the tokens of each text, as half of the encoder's layers leave them; see ``classifier.EmbedsTokens``.
+
+        Raises:
+            NewsmarkError: a former version wrote the graph, which does not give them.
+        """
+        self._needs(TOKENS, "no vectors of tokens")
+        windows = self._tokenise(texts, offsets=True)
+        flat = [one for parts in windows for one in parts]
+        vectors: list[NDArray[np.float32]] = [np.empty((0, 0), np.float32)] * len(flat)
+        for batch, found in self._run_in_batches([one.ids for one in flat], TOKENS):
+            for index, one in zip(batch, found, strict=True):
+                vectors[index] = one
+        rows = iter(vectors)
+        return [self._joined([(one, next(rows)) for one in parts]) for parts in windows]
+
+    def _joined(self, windows: Sequence[tuple[Encoding, NDArray[np.float32]]]) -> TokenVectors:
+        """The tokens of a text, each from the window that it stands further inside of."""
+        overlap, places, vectors = self.settings.max_tokens // _OVERLAP, [], []
+        for number, (window, found) in enumerate(windows):
+            own = np.flatnonzero(np.array(window.special_tokens_mask) == 0)
+            own = own[overlap // 2 if number else 0 : len(own) if number + 1 == len(windows) else len(own) - (overlap - overlap // 2)]
+            places.append(np.array(window.offsets, dtype=np.intp).reshape(-1, 2)[own])
+            vectors.append(found[own])
+        return TokenVectors(np.concatenate(places), np.concatenate(vectors))
+
+    def _run_in_batches(self, tokens: Sequence[list[int]], output: str) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """Compute one of the graph's outputs; gives the numbers of the windows of each batch with what is computed of them."""
         with self._sharing() as cores:
             batches = _batches(tokens, cores)
             several = self._workers.map if cores > 1 and len(batches) > 1 else map
-            for batch, found in zip(batches, several(self._run, ([tokens[index] for index in batch] for batch in batches), repeat(output)), strict=True):
-                result[batch] = found
-        return result, np.cumsum([0, *map(len, windows)], dtype=np.intp)[:-1]
+            yield from zip(batches, several(self._run, ([tokens[index] for index in batch] for batch in batches), repeat(output)), strict=True)
+
+    def _needs(self, output: str, lack: str) -> None:
+        if output not in self._sizes:
+            raise NewsmarkError(f"{self._folder}: an older newsmark wrote this model, and it makes {lack}; train it again")
 
     def truncates(self, texts: Sequence[str]) -> list[bool]:
         """Whether each text is longer than what is read of it; see ``classifier.ReadsBeginnings``."""
@@ -123,16 +158,17 @@ class SavedTransformer:
             with self._lock:
                 self._callers -= 1
 
-    def _tokenise(self, texts: Sequence[str]) -> list[list[list[int]]]:
-        """Token ids of each window of each passage; most passages are one window."""
+    def _tokenise(self, texts: Sequence[str], offsets: bool = False) -> list[list[Encoding]]:
+        """The windows of each passage, with the offsets of their tokens where these are asked for; most passages are one window."""
         clean = [without_special_tokens(text[:LONGEST], self._special) for text in texts]
-        found = self._tokenizer.encode_batch_fast(clean) if len(clean) >= _MANY else map(self._tokenizer.encode, clean)
-        return [[one.ids, *(further.ids for further in one.overflowing)] for one in found]
+        together = self._tokenizer.encode_batch if offsets else self._tokenizer.encode_batch_fast
+        found = together(clean) if len(clean) >= _MANY else map(self._tokenizer.encode, clean)
+        return [[one, *one.overflowing] for one in found]
 
     def _run(self, tokens: Sequence[list[int]], output: str) -> NDArray[np.float32]:
-        """One of the graph's outputs (n × its size) for n windows of one length."""
+        """One of the graph's outputs for n windows of one length: n × its size, or n × tokens × its size."""
         with self._free:
-            found: NDArray[np.float32] = self._session.run([output], {"input_ids": np.array(tokens, dtype=np.int64)})[0]
+            found: NDArray[np.float32] = self._session.run([output], {"input_ids": np.array(tokens, dtype=np.int64)}, self._options)[0]
         return found
 
     def save(self, folder: Path) -> None:
@@ -165,8 +201,8 @@ def write_settings(settings: GraphSettings, folder: Path) -> None:
 
 
 def without_special_tokens(text: str, special: Sequence[str]) -> str:
-    """Break up what looks like a special token, "</s>" say: the tokenizer would take it for the real one."""
+    """Break up what looks like a special token, "</s>" say: the tokenizer would take it for the real one. The text stays as long as it is."""
     for token in special:
         if token in text:
-            text = text.replace(token, f"{token[0]} {token[1:]}")
+            text = text.replace(token, f"{token[0]} {token[2:]}")
     return text

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
 
 from ...annotation.errors import NewsmarkError
-from ..classifier import ReportMetric
+from ..classifier import ReportMetric, TokenVectors
 from ..encoder.loading import load_encoder, with_vocabulary
-from .network import MeanPoolingHead, Probabilities, divide, freeze, halve_embeddings
-from .reader import FLOAT, INT8, VECTORS, GraphSettings, without_special_tokens, write_settings
+from .network import MeanPoolingHead, Probabilities, divide, freeze, halve_embeddings, middle
+from .reader import FLOAT, INT8, PROBABILITIES, TOKENS, VECTORS, GraphSettings, without_special_tokens, write_settings
 from .settings import TransformerSettings
 
 _BATCH, _BATCH_OF_A_GPU = 32, 256
@@ -123,16 +123,34 @@ class Transformer:
         """Probability of each label for each passage; see ``Classifier.scores``."""
         return self._in_batches(self._rows(texts), self.model.head.out_features, lambda **inputs: torch.sigmoid(self.model(**inputs)["logits"]))
 
+    def token_vectors(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Vectors of the tokens of each text, as half of the encoder's layers leave them; see ``classifier.EmbedsTokens``. What is too long is cut off."""
+        if not texts:
+            return []
+        read = self.tokenizer([self._clean(text) for text in texts], truncation=True, max_length=self.settings.max_tokens, return_offsets_mapping=True)
+        places = [np.array(one, dtype=np.intp).reshape(-1, 2) for one in read["offset_mapping"]]
+        inside = [np.flatnonzero(one[:, 1] > one[:, 0]) for one in places]  # special tokens have no characters
+        found: list[TokenVectors | None] = [None] * len(texts)
+        with torch.inference_mode():
+            for batch, inputs in self._batches([{"input_ids": ids} for ids in read["input_ids"]]):
+                vectors = middle(self.model.encoder(**inputs, output_hidden_states=True).hidden_states).cpu().numpy()
+                for index, one in zip(batch, vectors, strict=True):
+                    found[index] = TokenVectors(places[index][inside[index]], one[inside[index]])
+        return [one for one in found if one is not None]
+
     @classmethod
-    def encode(cls, texts: Sequence[str], settings: TransformerSettings) -> NDArray[np.float32]:
-        """Vectors of n texts as the encoder has them before any training, standardised over these texts: n × hidden.
+    def untrained(cls, settings: TransformerSettings) -> Self:
+        """The encoder as it is before any training, with a linear layer that says nothing.
 
         Raises:
             NewsmarkError: the encoder can't be loaded.
         """
         encoder, tokenizer = load_encoder(settings.encoder)
-        untrained = cls(MeanPoolingHead(encoder, encoder.config.hidden_size, 1), tokenizer, settings)
-        vectors = untrained._in_batches(untrained._rows(texts), encoder.config.hidden_size, untrained.model.pool)
+        return cls(MeanPoolingHead(encoder, encoder.config.hidden_size, 1), tokenizer, settings)
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of n texts, standardised over these texts: n × hidden."""
+        vectors = self._in_batches(self._rows(texts), len(self.model.center), self.model.pool)
         return np.asarray((vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + _LEAST_SCALE), dtype=np.float32)
 
     def _in_batches(self, rows: Sequence[dict[str, Any]], width: int, compute: Callable[..., torch.Tensor]) -> NDArray[np.float64]:
@@ -208,7 +226,7 @@ class Transformer:
         with tempfile.TemporaryDirectory() as temporary:
             whole = Path(temporary) / "whole.onnx"
             self.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
-            example = (torch.tensor([[5, 6, 7], [5, 6, 7]]),)
+            example, each_token = (torch.tensor([[5, 6, 7], [5, 6, 7]]),), {0: "passages", 1: "tokens"}
             network = Probabilities(self.model).cpu().eval()
             with warnings.catch_warnings(), torch.inference_mode():
                 warnings.simplefilter("ignore")
@@ -217,8 +235,8 @@ class Transformer:
                     example,
                     str(whole),
                     input_names=["input_ids"],
-                    output_names=["probabilities", VECTORS],
-                    dynamic_axes={"input_ids": {0: "passages", 1: "tokens"}, "probabilities": {0: "passages"}, VECTORS: {0: "passages"}},
+                    output_names=[PROBABILITIES, VECTORS, TOKENS],
+                    dynamic_axes={"input_ids": each_token, PROBABILITIES: {0: "passages"}, VECTORS: {0: "passages"}, TOKENS: each_token},
                     opset_version=17,
                     dynamo=False,
                 )
@@ -235,10 +253,12 @@ class Transformer:
 
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each passage."""
-        longest = self.settings.max_tokens
-        clean = [without_special_tokens(text[: longest * _CHARACTERS_PER_TOKEN], self.tokenizer.all_special_tokens) for text in texts]
-        found: list[list[int]] = self.tokenizer(clean, truncation=True, max_length=longest)["input_ids"] if clean else []
+        clean = [self._clean(text) for text in texts]
+        found: list[list[int]] = self.tokenizer(clean, truncation=True, max_length=self.settings.max_tokens)["input_ids"] if clean else []
         return found
+
+    def _clean(self, text: str) -> str:
+        return without_special_tokens(text[: self.settings.max_tokens * _CHARACTERS_PER_TOKEN], self.tokenizer.all_special_tokens)
 
     def _collate(self, rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Pad rows to one length."""

@@ -33,7 +33,7 @@ def vectors_of(texts: Sequence[str]) -> tuple[NDArray[np.float32], float]:
     try:
         found = np.load(path, allow_pickle=False)
     except (OSError, ValueError):
-        found = Transformer.encode(texts, settings)
+        found = Transformer.untrained(settings).encode(texts)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as temporary:  # it appears whole: two may compute it at once
             np.save(Path(temporary) / path.name, found)
