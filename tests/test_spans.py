@@ -17,7 +17,8 @@ from newsmark.models.spans import SpanFinder
 from newsmark.models.transformer.settings import TransformerSettings
 from newsmark.models.transformer.trainer import Transformer
 from newsmark.training.effort import SpanCounts
-from newsmark.training.spans import MarkedPassage, SpanLearner, exact_f1, is_held_out, marked_in, read_marked
+from newsmark.training.marked import MarkedPassage, marked_in, read_marked
+from newsmark.training.spans import SpanLearner, exact_f1, is_held_out
 
 SCHEME = load_labels()
 CORPUS = "seeds/bootstrap"

@@ -21,9 +21,9 @@ from .config import Config
 from .dataset import LabelledPassages, joined, load_passages
 from .labelled import load_corpus, load_to_train
 from .leaks import check_leaks, with_twins_together
+from .marked import FOLDER
 from .progress import Report
 from .recorder import Recorder
-from .spans import FOLDER
 from .tracking import git_commit
 
 FEW = 30
