@@ -4,6 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 READY := $(VENV)/ready
 PEERS := $(VENV)/peers
+MUTATION := $(VENV)/mutation
 SPARK := $(VENV)/spark
 TOOLS := $(VENV)/tools
 DIST := dist
@@ -12,7 +13,7 @@ HOST ?= 127.0.0.1
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick fuzz coverage check commands bench dist sbom size ui label-studio services clean
+.PHONY: help setup demo test quick fuzz coverage mutation check commands bench dist sbom size ui label-studio services clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +57,13 @@ fuzz: $(READY)  ## try what must hold for any file and any text on thousands of 
 
 coverage: $(SPARK)  ## all tests, then the share of lines and branches that they run, by file
 	@$(RUN)/python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder --cov --cov-report term
+
+$(MUTATION): $(READY)
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutation]' -c constraints.txt
+	@touch $@
+
+mutation: $(MUTATION)  ## change offsets, projection, folds, merging and push in small ways, and print what no test notices (half an hour)
+	@$(RUN)/python tests/mutation.py
 
 check: $(READY)  ## lint, format, types and the direction of imports only
 	@$(RUN)/ruff check .
