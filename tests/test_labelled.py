@@ -104,6 +104,18 @@ def test_passages_count_by_their_weight_also_where_they_are_taken_together_with_
     assert content_of(data) != content_of(replace(data, weights=None))
 
 
+def test_a_row_may_say_what_stands_before_and_after_its_passage(tmp_path):
+    rows = [{"text": text, "labels": ["quote"], "document": "a"} for text in ("Hej.", "Hej då.", "Dela.")]
+    plain, _ = load_to_train([write_jsonl(tmp_path / "plain.jsonl", rows)], SCHEME)
+    said, _ = load_to_train([write_jsonl(tmp_path / "said.jsonl", [*rows[:2], rows[2] | {"before": "Hon sade:", "after": "Sedan gick hon."}])], SCHEME)
+    assert plain.neighbours is None
+    assert joined(plain, said).contexts[-1] == said.contexts[2] == ("Dela.", "Hon sade:", "Sedan gick hon.", None)
+    assert said.contexts[1] == ("Hej då.", "Hej.", "Dela.", None)
+    assert said.subset(np.array([2])).contexts == said.contexts[2:]
+    assert content_of(said) != content_of(plain)
+    assert said.digest != plain.digest
+
+
 def test_an_article_is_no_file_of_labelled_passages(tmp_path):
     with pytest.raises(NewsmarkError, match=r"article\.txt: an article; labelled passages are rows of a table"):
         load_to_train([write_csv(tmp_path / "article.txt", "Solen sken.")], SCHEME)

@@ -125,6 +125,7 @@ class LabelledPassages:
         offsets: start and end in the document.
         kinds: kind of text, "sports" say.
         weights: how much each passage counts in training beside the others; None where all count the same.
+        neighbours: what stands before and after each passage, where its row says so ("" where it does not); None where no row does.
     """
 
     labels: tuple[str, ...]
@@ -137,6 +138,7 @@ class LabelledPassages:
     offsets: list[tuple[int, int]]
     kinds: NDArray[np.str_]
     weights: NDArray[np.float32] | None = None
+    neighbours: list[tuple[str, str]] | None = None
 
     def subset(self, rows: NDArray[np.intp]) -> LabelledPassages:
         """Take the passages with these indices."""
@@ -151,6 +153,7 @@ class LabelledPassages:
             [self.offsets[index] for index in rows],
             self.kinds[rows],
             None if self.weights is None else self.weights[rows],
+            None if self.neighbours is None else [self.neighbours[index] for index in rows],
         )
 
     @property
@@ -165,9 +168,11 @@ class LabelledPassages:
 
     @property
     def contexts(self) -> list[PassageInContext]:
-        """The passages with their neighbours among these; hard pairs stand alone."""
+        """The passages with their neighbours: those that their rows say, else those among these passages; hard pairs stand alone."""
         alone = self.kinds == HARD_PAIRS
-        return in_reading_order(self.texts, [index if alone[index] else document for index, document in enumerate(self.documents)])
+        found = in_reading_order(self.texts, [index if alone[index] else document for index, document in enumerate(self.documents)])
+        said = self.neighbours or [("", "")] * len(found)
+        return [one._replace(before=before or one.before, after=after or one.after) for one, (before, after) in zip(found, said, strict=True)]
 
     @property
     def digest(self) -> str:
@@ -177,6 +182,8 @@ class LabelledPassages:
         targets = self.truth.astype(int) if judged.all() else np.where(judged, self.truth.astype(int), None)  # type: ignore[call-overload]
         for columns in zip(self.texts, targets.tolist(), self.names, self.languages, self.groups, self.offsets, strict=True):
             content.update(json.dumps(columns).encode() + b"\n")
+        if self.neighbours is not None:
+            content.update(json.dumps(self.neighbours).encode())
         return content.hexdigest()
 
 
@@ -216,7 +223,11 @@ def joined(*parts: LabelledPassages) -> LabelledPassages:
     arrays = {name: np.concatenate([getattr(one, name) for one in parts]) for name in ("targets", "documents", "names", "languages", "groups", "kinds")}
     if any(one.weights is not None for one in parts):
         arrays["weights"] = np.concatenate([np.ones(len(one.texts), np.float32) if one.weights is None else one.weights for one in parts])
-    return replace(parts[0], texts=[text for one in parts for text in one.texts], offsets=[pair for one in parts for pair in one.offsets], **arrays)
+    neighbours = None
+    if any(one.neighbours is not None for one in parts):
+        neighbours = [pair for one in parts for pair in one.neighbours or [("", "")] * len(one.texts)]
+    texts, offsets = [text for one in parts for text in one.texts], [pair for one in parts for pair in one.offsets]
+    return replace(parts[0], texts=texts, offsets=offsets, neighbours=neighbours, **arrays)
 
 
 def targets_of(labels: Iterable[str], judged: Iterable[str], scheme: LabelScheme) -> list[float]:

@@ -25,15 +25,15 @@ from .dataset import UNKNOWN_KIND, UNKNOWN_LANGUAGE, LabelledPassages, targets_o
 _TABLES = (".csv", ".tsv", ".xlsx")
 """Kinds of file in which an empty cell is as good as none."""
 
-_OWN = ("text", "labels", "judged", "lang", "document", "page", "kind", "weight")
+_OWN = ("text", "labels", "judged", "lang", "document", "page", "kind", "weight", "before", "after")
 _CELLS = {"1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "false": False, "no": False}
 
 
 def load_labelled(path: Path, scheme: LabelScheme, judged: Iterable[str] | None = None) -> LabelledPassages:
     """Read labelled passages: a file of rows (JSONL, a table, Parquet), or a folder of JSONL files, one passage per row, in reading order.
 
-    A row has ``text`` and ``labels`` (names, none where it is empty), and where known ``lang``, ``document`` (or ``page``) and ``kind``; a
-    ``weight`` (1 where there is none) says how much it counts in training beside other rows.
+    A row has ``text`` and ``labels`` (names, none where it is empty), and where known ``lang``, ``document`` (or ``page``) and ``kind``, and what stands
+    ``before`` and ``after`` the passage; a ``weight`` (1 where there is none) says how much it counts in training beside other rows.
     ``judged`` lists the labels that were judged; a row without it was judged for the labels that such rows of the file or
     folder have, all together. In place of ``labels`` a row may have a column per label: 1 for yes, 0 for no, empty for not judged.
 
@@ -92,6 +92,7 @@ class _LabelledRow:
     language: str
     kind: str
     weight: float
+    neighbours: tuple[str, str]
 
 
 class _Row(NamedTuple):
@@ -186,7 +187,8 @@ def _labelled_row(row: _Row, labels: frozenset[str], judged: frozenset[str]) -> 
     document = values.get("document") or values.get("page") or None
     language, kind = str(values.get("lang") or UNKNOWN_LANGUAGE), str(values.get("kind") or UNKNOWN_KIND)
     document = None if document is None else str(document)
-    return _LabelledRow(row.where, labels, judged, text_of(values, row.where), document, language, kind, _weight(row))
+    before, after = (str(values.get(name) or "") for name in ("before", "after"))
+    return _LabelledRow(row.where, labels, judged, text_of(values, row.where), document, language, kind, _weight(row), (before, after))
 
 
 def _weight(row: _Row) -> float:
@@ -214,4 +216,5 @@ def _as_passages(rows: Sequence[_LabelledRow], scheme: LabelScheme) -> LabelledP
         [(0, len(row.text)) for row in rows],
         np.asarray([row.kind for row in rows]),
         None if (weights == 1).all() else weights,
+        [row.neighbours for row in rows] if any(any(row.neighbours) for row in rows) else None,
     )
