@@ -172,6 +172,7 @@ def test_an_answer_becomes_a_passage_that_was_judged_for_the_label_alone():
         ("Hon <gick> hem.", ["commitment"], ["reader-3"]),
     ]
     assert {(*row["judged"], row["weight"], row["lang"], row["document"]) for row in rows} == {("commitment", WEIGHT, "sv", "https://example.org/a")}
+    assert [(row.get("before"), row.get("after")) for row in rows] == [(None, "Priset steg."), ("De lovar mer.", "Hon <gick> hem."), ("Priset steg.", None)]
 
 
 def test_what_decides_nothing_is_counted():

@@ -233,7 +233,8 @@ def _labelled(question: Question, has_label: bool, annotators: list[str]) -> Row
     kind = {"kind": question.kind} if question.kind else {}
     labels = [question.label] if has_label else []
     beside = {"weight": WEIGHT, "annotators": annotators, "id": question.id}
-    return {"text": question.text, "labels": labels, "judged": [question.label], **where, **kind, **beside}
+    around = {name: text for name, text in (("before", question.before), ("after", question.after)) if text}
+    return {"text": question.text, **around, "labels": labels, "judged": [question.label], **where, **kind, **beside}
 
 
 def _choice(annotation: StudioAnnotation) -> str | None:
