@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from ...annotation.documents import identify_language
 from ...annotation.errors import NewsmarkError, UsageError
 from ...annotation.files import atomic_write
-from ..context import PassageInContext
 from ..records.periods import read_date
 from ..records.record import LABEL, Record, find_parts, linked
 from .spreadsheet import write_csv
@@ -39,23 +38,17 @@ class Records:
 
     def __init__(self) -> None:
         self._found: list[Record] = []
-        self._before: Row | None = None
         self.embed: Embed | None = None
 
     def add(self, row: Row, added: Added) -> list[Record]:
         """Take a row; gives its commitments, of which it is not known yet which are the same."""
-        found = _records(row, self._text_before(row), added) if LABEL in added["labels"] else []
+        found = _records(row, added) if LABEL in added["labels"] else []
         self._found += found
-        self._before = row
         return found
 
     def all(self) -> list[Record]:
         """The records so far, linked."""
         return linked(self._found, self.embed)
-
-    def _text_before(self, row: Row) -> str:
-        before = self._before
-        return before.text if before is not None and row.document is not None and before.document == row.document else row.before
 
 
 class RecordFile:
@@ -103,7 +96,7 @@ class RecordFile:
             temporary.unlink(missing_ok=True)
 
 
-def _records(row: Row, before: str, added: Added) -> list[Record]:
+def _records(row: Row, added: Added) -> list[Record]:
     """The commitments of a passage, a record for each span."""
     fields = json.loads(row.fields + "}")
     written = str(fields.get("date") or "")
@@ -114,7 +107,7 @@ def _records(row: Row, before: str, added: Added) -> list[Record]:
     for span in added["spans"]:
         if span["label"] == LABEL:
             quoted = any(one["start"] < span["end"] and span["start"] < one["end"] for one in direct)
-            parts = find_parts(PassageInContext(row.text, before, row.after), (span["start"] - row.start, span["end"] - row.start), language, quoted, today)
+            parts = find_parts(row.text, (span["start"] - row.start, span["end"] - row.start), language, quoted, today)
             document, name = (str(fields.get(key) or "") for key in ("document", "name"))
             date = today.isoformat() if today is not None else written or None
             place = (document, name, date, language, span["start"], span["end"], span["score"])

@@ -193,11 +193,10 @@ def _place(row: Row, fields: dict[str, Any]) -> tuple[Any, Any]:
 def _record_row(anchor: str, one: Record) -> str:
     """A commitment as a row of the table."""
     parts = one.parts
-    who = " ".join(filter(None, (parts.who, f"({parts.named})" if parts.named else None)))
     texts = (bdi(text or "") for text in (parts.when, parts.when_iso, "; ".join(parts.quantity), parts.voice, one.name, one.date))
     act = f'<a href="#{anchor}">{bdi(parts.what)}</a>'
     written = [(text, " ") for text in texts]
-    return cells([str(one.case), (bdi(who), " "), (act, "text"), *written, f"{one.score:.2f}", str(one.start), str(one.end)])
+    return cells([str(one.case), (bdi(parts.who or ""), " "), (act, "text"), *written, f"{one.score:.2f}", str(one.start), str(one.end)])
 
 
 def _table_row(name: str, article: str, column: int, one: dict[str, Any], review: bool) -> str:

@@ -22,7 +22,6 @@ _AFTER = re.compile(
     rf"(?:(?:den|det|de|der|die|das|het|een|ein|eine|unser\w*|onze|vår\w*)\s+)?(?:[\w-]*(?:en|et|na|erna|n)\b|{_CAPITAL}[\w-]+(?:\s+{_CAPITAL}[\w-]+)*)"
 )
 """A noun with its article, by the ending or the capital."""
-_OF = {"de", "di", "do", "von", "van", "av", "of"}
 _VERBS = ("pledge", "future", "will", "now", "passive")
 _LONGEST_ACTOR = 30  # words
 
@@ -177,45 +176,15 @@ def _pronoun_within(low: str, start: int, end: int, words: Words) -> Place | Non
     return None
 
 
-def is_pronoun(low: str, words: Words) -> bool:
-    """Whether a word in lower case stands for a name."""
-    return words.pronouns.fullmatch(low) is not None
-
-
-def find_attribution(text: str, low: str, words: Words) -> tuple[int, str | None] | None:
-    """Where "…, says the minister" begins that follows a commitment, and the name in it; the name is None where it is a pronoun."""
+def find_attribution(low: str, words: Words) -> int | None:
+    """Where "…, says the minister" begins that follows a commitment."""
     for one in words.report.finditer(low):
         if words.marker.match(low, one.end() + 1):  # "promises to": no attribution
             continue
         clear = re.search(r"[,”»\"“]\s*(?:[—–-]\s*)?(?:(?:a|ont|ha|hat|har|en)\s+)?$", low[: one.start()])
-        if clear is None:
-            before = re.search(r"[,”»\"“]\s*(?:[—–-]\s*)?([^,.;:”»\"“]{2,60})\s$", low[: one.start()])
-            if before is None or not re.search(r"[”»\"“]", before.group()[:3]):
-                continue
-            name = text[before.start(1) : before.end(1)]
-            return before.start(), None if is_pronoun(name.casefold(), words) else name
-        stop = _BORDER.search(low, one.end())
-        place = trimmed(low, one.end(), stop.start() if stop is not None else len(low.rstrip(ENDS)), words)
-        if place is None:
-            return clear.start(), None
-        inside = low[slice(*place)]
-        places = [found.start() for found in words.place.finditer(inside) if found.start() and found.group() not in _OF]
-        cut = places[0] if places else len(inside)
-        name = text[place[0] : place[0] + cut].strip()
-        known = name and not is_pronoun(name.casefold(), words) and not words.joint.match(inside)
-        return clear.start(), name if known else None
+        if clear is not None:
+            return clear.start()
+        before = re.search(r"[,”»\"“]\s*(?:[—–-]\s*)?[^,.;:”»\"“]{2,60}\s$", low[: one.start()])
+        if before is not None and re.search(r"[”»\"“]", before.group()[:3]):
+            return before.start()
     return None
-
-
-def find_antecedent(before: str, words: Words) -> str | None:
-    """The actor of the passage before, where it is the one that the passage begins with."""
-    low = lower(before)
-    verb, said = find_verb(low, 0, len(before), words), words.report.search(low)
-    have = words.have.search(low)
-    places = [verb.start] if verb is not None else []
-    places += [one.start() for one in (said, have) if one is not None]
-    who = _left(before, low, min(places), words) if places else None
-    if who is None:
-        return None
-    name = before[slice(*who)]
-    return name if who[0] < 3 and not is_pronoun(low[slice(*who)], words) and not words.first.match(low, *who) else None

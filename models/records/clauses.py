@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .actors import ENDS, STARTS, Place, Verb, clause_start, find_actor, find_antecedent, find_attribution, find_verb, is_pronoun, lower, trimmed
+from .actors import ENDS, STARTS, Place, Verb, clause_start, find_actor, find_attribution, find_verb, lower, trimmed
 from .words import Words, words_of
 
 _FAR = 90  # characters from a pledge to the marker before its act
@@ -21,47 +21,37 @@ class Clause:
 
     Attributes:
         who: the actor's words.
-        named: who that is, where the words are a pronoun or there are none, and this passage or the one before says so clearly.
         what: the act.
         own: whether the words are the actor's own: it speaks in the first person.
     """
 
     who: Place | None
-    named: str | None
     what: Place
     own: bool
 
 
-def find_clause(text: str, span: Place, before: str, language: str, quoted: bool = False) -> Clause:
+def find_clause(text: str, span: Place, language: str, quoted: bool = False) -> Clause:
     """Find the parts of a commitment.
 
     Args:
         text: a passage.
         span: offsets of the commitment in it.
-        before: the passage before it; "" where there is none.
         language: ISO 639-1 code; of a language whose words are not known the act is the whole span.
         quoted: whether these are a source's own words.
     """
     words = words_of(language)
     if words is None:
-        return Clause(None, None, _stripped(text, *span), quoted)
+        return Clause(None, _stripped(text, *span), quoted)
     low = lower(text)
-    said = find_attribution(text, low, words)
+    said = find_attribution(low, words)
     start, end = span
-    if said is not None and start < said[0] < end:
-        end = said[0]
+    if said is not None and start < said < end:
+        end = said
     verb = find_verb(low, start, end, words)
     who, inverted = find_actor(text, low, verb, start, end, words)
     what = _act(text, low, verb, who, inverted, start, end, words)
-    unnamed = who is None or is_pronoun(low[slice(*who)], words)
     own = _is_own(low, who, verb, start, words) if not quoted else True
-    named = None
-    if unnamed:
-        if said is not None:
-            named = said[1] or find_antecedent(before, words)
-        elif who is not None and not words.first.match(low, *who):
-            named = find_antecedent(text[: who[0]], words) or find_antecedent(before, words)
-    return Clause(who, named, what, own)
+    return Clause(who, what, own)
 
 
 def _act(text: str, low: str, verb: Verb | None, who: Place | None, inverted: bool, start: int, end: int, words: Words) -> Place:

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from ..context import PassageInContext
 from .clauses import find_clause
 from .linking import Evidence, find_cases
 from .periods import Period, find_period
@@ -30,7 +29,6 @@ class Parts:
 
     Attributes:
         who: the actor's words, as they stand.
-        named: who that is, where these are a pronoun or there are none.
         what: the act.
         when: the words for a date or period.
         when_iso: the same as ISO 8601 writes it: a day, month, year, two of these with "/", or a length ("P3Y").
@@ -39,7 +37,6 @@ class Parts:
     """
 
     who: str | None
-    named: str | None
     what: str
     when: str | None
     when_iso: str | None
@@ -102,25 +99,23 @@ def linked(records: Sequence[Record], embed: Callable[[Sequence[str]], NDArray[n
     return sorted(numbered, key=lambda one: (one.case, one.date or "~"))
 
 
-def find_parts(context: PassageInContext, span: tuple[int, int], language: str, quoted: bool, today: date | None = None) -> Parts:
+def find_parts(text: str, span: tuple[int, int], language: str, quoted: bool, today: date | None = None) -> Parts:
     """Find the parts of a commitment.
 
     Args:
-        context: the passage that it is in.
+        text: the passage that it is in.
         span: its offsets in the passage.
         language: ISO 639-1 code; "" where it is not known.
         quoted: whether it is in a direct quotation.
         today: date of the article, against which "next year" is resolved.
     """
-    text = context.text
     if len(text) > _LONGEST:
-        return Parts(None, None, text[slice(*span)], None, None, (), "direct" if quoted else "reported")
-    clause = find_clause(text, span, context.before, language, quoted)
+        return Parts(None, text[slice(*span)], None, None, (), "direct" if quoted else "reported")
+    clause = find_clause(text, span, language, quoted)
     period = _period(text, clause.what, language, today)
     quantities = find_quantities(text, *clause.what, language, (period.start, period.end) if period is not None else None)
     return Parts(
         text[slice(*clause.who)] if clause.who is not None else None,
-        clause.named,
         text[slice(*clause.what)],
         text[period.start : period.end] if period is not None else None,
         period.iso if period is not None else None,

@@ -38,7 +38,6 @@ class Words:
         also: words that join a second verb of the same actor.
         never: what says no.
         headline: what stands for a verb in headlines.
-        have: verbs that may belong to a pledge.
         near: whether a marker counts only right after its pledge.
         second: whether the actor may come after its verb.
     """
@@ -62,7 +61,6 @@ class Words:
     also: re.Pattern[str]
     never: re.Pattern[str]
     headline: re.Pattern[str]
-    have: re.Pattern[str]
     near: bool
     second: bool
 

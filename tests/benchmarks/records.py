@@ -16,7 +16,6 @@ from newsmark.annotation.files import read_jsonl
 from newsmark.annotation.labels import load_labels
 from newsmark.annotation.suggestions import kind_by_rule
 from newsmark.models.borders import word_places
-from newsmark.models.context import PassageInContext
 from newsmark.models.records.linking import Evidence, find_cases
 from newsmark.models.records.record import find_parts
 from newsmark.training.config import load_config
@@ -27,7 +26,7 @@ SAMPLE = Path("tests/data/records/passages.jsonl")
 TRANSLATIONS = SAMPLE.with_name("translations.jsonl")
 HALVES = ("development", "test", "seeds")
 TODAY = date(2026, 3, 16)
-FIELDS = ("who", "named", "what", "when", "when_iso", "quantity", "voice")
+FIELDS = ("who", "what", "when", "when_iso", "quantity", "voice")
 
 
 def values_of(parts):
@@ -45,8 +44,7 @@ def f1(right, found, wanted):
 
 def find(row, span):
     quoted = "quote" in row["labels"] and kind_by_rule("quote", ("direct", "indirect"), row["text"]) == "direct"
-    context = PassageInContext(row["text"], row["before"])
-    return values_of(find_parts(context, span, row["lang"], quoted, TODAY).as_dict())
+    return values_of(find_parts(row["text"], span, row["lang"], quoted, TODAY).as_dict())
 
 
 def measure(rows, span_of):
