@@ -9,6 +9,9 @@ import pytest
 from forking import Forks
 from hypothesis import settings
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one test process per core: threads of two would wait for each other, and take many times as long
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy or PyTorch is loaded; commands inherit it
+
 settings.register_profile("newsmark", derandomize=True, deadline=None)  # the same examples each time, however busy the machine is
 settings.register_profile("fuzz", max_examples=20_000, print_blob=True)  # make fuzz: others each time
 settings.load_profile("newsmark")
@@ -54,31 +57,22 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def command():
-    """Run ``python -m MODULE …`` in the project's folder and return the finished process, its output as text."""
+    """Run ``python -m MODULE …`` in the project's folder and return the finished process, its output as text.
 
-    def run(module, *arguments, env=None, stdin=None):
-        text = [sys.executable, "-m", module, *map(str, arguments)]
-        return subprocess.run(text, cwd=PROJECT, env=env, input=stdin, capture_output=True, text=True, check=False, timeout=600)
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def forked_command(command):
-    """The same in a forked process, which begins with the libraries loaded (see ``forking``): for files that run many heavy commands.
-
-    The first time that it runs a command (``training compare``, say), this is a new process all the same, and it is one wherever the environment may
-    change how Python starts or how a library is loaded.
+    It runs in a forked process, which begins with the libraries loaded (see ``forking``). The first time that a command (``training compare``, say) is run,
+    it has a new process all the same, and so it has wherever the environment may change how Python starts or how a library is loaded.
     """
     forks, known = Forks(PROJECT), set()
 
     def run(module, *arguments, env=None, stdin=None):
-        name = module, *(one for one in map(str, arguments[:1]) if one.isalpha())
+        texts = [*map(str, arguments)]
+        name = module, *(one for one in texts[:1] if one.isalpha())
         environment = dict(os.environ if env is None else env)
         if name in known and forks.can_take(environment):
-            return forks.run(module, [*map(str, arguments)], environment, stdin, timeout=600)
+            return forks.run(module, texts, environment, stdin, timeout=600)
         known.add(name)
-        return command(module, *arguments, env=env, stdin=stdin)
+        text = [sys.executable, "-m", module, *texts]
+        return subprocess.run(text, cwd=PROJECT, env=env, input=stdin, capture_output=True, text=True, check=False, timeout=600)
 
     yield run
     forks.stop()

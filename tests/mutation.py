@@ -33,6 +33,7 @@ also_copy = ["configs", "seeds"]
 pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:xdist"]
 pytest_add_cli_args_test_selection = {tests}
 use_git_change_detection = false
+timeout_multiplier = 3.0
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from ..annotation.annotations import Annotation, annotations_by_document, read_annotations
 from ..annotation.documents import Document, read_documents
@@ -37,6 +38,7 @@ _SMALL = 0.05  # weights below it are left out
 _STRONG = 1.0  # C of the logistic regressions
 _STRONG_OF_VECTORS = 10.0  # the same, of those on vectors of words
 _FLAT = 1e-6  # added to the spread of each number of the vectors
+_PLAIN = 0.95  # F1 of whole passages, or of the rule, from which on there is nothing to learn
 _SEVERAL = 0.1  # part of a label's passages with several spans
 
 
@@ -91,7 +93,7 @@ class SpanLearner:
             self.marked.setdefault(one.label, []).append(one)
         self._words = {label: _WordTable(some) for label, some in self.marked.items() if len(some) >= _LEAST}
         self._vectors: dict[str, _VectorTable] = {}
-        self._read_by: object = None
+        self._reader: object = None
 
     def learn(self, without: Collection[str] = (), classifier: object = None) -> SpanFinder:
         """Learn, and take for each label what is best on a part of the documents that was not learned from: whole passages, a rule, or what is learned.
@@ -100,9 +102,8 @@ class SpanLearner:
             without: documents to leave out.
             classifier: if it makes vectors of tokens, borders may be learned from these, too. Those of the last one are kept.
         """
-        if classifier is not self._read_by:
-            self._read_by = classifier
-            self._vectors = {label: _VectorTable(self.marked[label], classifier) for label in self._words} if isinstance(classifier, EmbedsTokens) else {}
+        if classifier is not self._reader:
+            self._reader, self._vectors = classifier, {}
         borders: dict[str, Borders | VectorBorders] = {}
         kinds: dict[str, KindModel] = {}
         for label, some in self.marked.items():
@@ -122,8 +123,7 @@ class SpanLearner:
         """What has most borders right: None for whole passages, the rule, or what is learned, which then learns from the judges, too."""
         test = [self.marked[label][row] for row in sorted(judges)]
         scores = [exact_f1(test, lambda text: [(0, len(text))]), exact_f1(test, Borders().find)]
-        tables: list[_WordTable | _VectorTable] = [self._words[label], *(one for name, one in self._vectors.items() if name == label)]
-        learned = [(table, source) for table in tables for source in sources]
+        learned = [(table, source) for table in self._tables(label) for source in sources] if max(scores) < _PLAIN else []
         for table, source in learned:
             one = table.fit([row for row in source if row not in judges])
             scores.append(exact_f1(test, one.find) if one else 0.0)
@@ -133,6 +133,14 @@ class SpanLearner:
         table, source = learned[best - (len(scores) - len(learned))]
         last = table.fit(source)
         return last and last.borders
+
+    def _tables(self, label: str) -> Iterator[_WordTable | _VectorTable]:
+        """What describes the words of a label's passages."""
+        yield self._words[label]
+        if isinstance(self._reader, EmbedsTokens):
+            if label not in self._vectors:
+                self._vectors[label] = _VectorTable(self.marked[label], self._reader)
+            yield self._vectors[label]
 
     def _best_kinds(self, label: str, sources: list[list[int]], judges: set[int]) -> KindModel | None:
         """What is right most often: None for the rule, or what is learned."""
@@ -197,13 +205,14 @@ class _VectorTable:
 
     def fit(self, rows: Sequence[int]) -> _Learned | None:
         """Fit the three regressions to the passages with these indices; None where a role is always or never taken."""
-        words = np.concatenate([self._vectors[self._marked[row].context.text] for row in rows]).astype(np.float64)
-        center, scale = words.mean(axis=0), (words.std(axis=0) + _FLAT) * np.sqrt(words.shape[1])
+        words = np.concatenate([self._vectors[self._marked[row].context.text] for row in rows])
+        center, scale = words.mean(axis=0), (words.std(axis=0) + _FLAT) * words.shape[1] ** 0.5
         words, found = (words - center) / scale, []
         for role in np.concatenate([_roles(self._marked[row]) for row in rows]).T:
             if role.all() or not role.any():
                 return None
-            model = LogisticRegression(C=_STRONG_OF_VECTORS, solver="newton-cholesky").fit(words, role)
+            with threadpool_limits(1):  # on a busy machine, threads that wait for each other take twenty times as long
+                model = LogisticRegression(C=_STRONG_OF_VECTORS).fit(words, role)
             weights = model.coef_[0] / scale
             found.append(tuple(np.append(weights, model.intercept_[0] - weights @ center).round(4).tolist()))
         borders = VectorBorders(tuple(found), _have_several(self._marked, rows))

@@ -101,6 +101,13 @@ def middle(layers: Sequence[torch.Tensor]) -> torch.Tensor:
     return layers[len(layers) // 2]
 
 
+def lower_half(encoder: Any, **inputs: torch.Tensor) -> torch.Tensor:
+    """Compute the ``middle`` vectors of the tokens, without the layers above where these can be told apart."""
+    parts = divide(encoder, (encoder.config.num_hidden_layers + 1) // 2)
+    found: torch.Tensor = parts[0](**inputs).last_hidden_state if parts else middle(encoder(**inputs, output_hidden_states=True).hidden_states)
+    return found
+
+
 def halve_embeddings(model: Any) -> None:
     """Keep the tables that a graph looks rows up in as float16."""
     from onnx import TensorProto, helper, numpy_helper

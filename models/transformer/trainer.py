@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, Trai
 from ...annotation.errors import NewsmarkError
 from ..classifier import ReportMetric, TokenVectors
 from ..encoder.loading import load_encoder, with_vocabulary
-from .network import MeanPoolingHead, Probabilities, divide, freeze, halve_embeddings, middle
+from .network import MeanPoolingHead, Probabilities, divide, freeze, halve_embeddings, lower_half
 from .reader import FLOAT, INT8, PROBABILITIES, TOKENS, VECTORS, GraphSettings, without_special_tokens, write_settings
 from .settings import TransformerSettings
 
@@ -133,7 +133,7 @@ class Transformer:
         found: list[TokenVectors | None] = [None] * len(texts)
         with torch.inference_mode():
             for batch, inputs in self._batches([{"input_ids": ids} for ids in read["input_ids"]]):
-                vectors = middle(self.model.encoder(**inputs, output_hidden_states=True).hidden_states).cpu().numpy()
+                vectors = lower_half(self.model.encoder, **inputs).cpu().numpy()
                 for index, one in zip(batch, vectors, strict=True):
                     found[index] = TokenVectors(places[index][inside[index]], one[inside[index]])
         return [one for one in found if one is not None]

@@ -16,11 +16,6 @@ TEST_ROWS = [
 ]
 
 
-@pytest.fixture(scope="session")
-def command(forked_command):
-    return forked_command
-
-
 @pytest.fixture(scope="module")
 def client(store):
     return MlflowClient(store["MLFLOW_TRACKING_URI"])

@@ -15,11 +15,6 @@ from newsmark.annotation.errors import UsageError
 from newsmark.training.registry import DEFAULT_GATE, load_gate
 
 
-@pytest.fixture(scope="session")
-def command(forked_command):
-    return forked_command
-
-
 @pytest.fixture(scope="module")
 def own_store(store, baseline_run, tmp_path_factory):
     """A copy of the store with the baseline's run, whose registry is empty."""
