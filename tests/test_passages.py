@@ -204,6 +204,19 @@ def test_a_line_break_always_ends_a_passage():
     assert [passage.text for passage in split_passages("Même sujet\nMême catégorie\r\n  Comment (0)", "fr")] == ["Même sujet", "Même catégorie", "Comment (0)"]
 
 
+@pytest.mark.parametrize(
+    ("before", "seen", "after"),
+    [
+        ("\u200b\u200e \u2060", "Un jour", "\u2060 \u200e\u200b"),
+        ("\u3164", "\u0600 12", "\u2800"),  # the Arabic sign for a number is a format character, and is drawn
+        ("", "\u0600", ""),
+        ("\ufeff", "Vive l’Écosse \U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", "\u200b"),  # so are those that end a flag
+    ],
+)
+def test_a_passage_is_all_of_its_line_that_shows(before, seen, after):
+    assert [(passage.start, passage.text) for passage in split_passages(f"Oui.\n{before}{seen}{after}\nNon.", "fr")][1] == (5 + len(before), seen)
+
+
 @pytest.mark.parametrize("language", ["tlh", "fr-FR", "", "../en", "EN"])
 def test_an_unknown_language_is_split_with_the_english_rules(language):
     assert [passage.text for passage in split_passages("Mr. Bond came. He left.", language)] == ["Mr. Bond came.", "He left."]
