@@ -242,8 +242,19 @@ def test_spans_that_not_all_mark_alike_are_in_dispute_the_most_divided_first():
     (dispute,) = disputes(judge("alice", first, second, third), judge("bob", first, third), judge("carol", first), judge("dan", first))
     found = [(one.span, one.marked_by, one.not_by) for one in dispute.spans]
     assert found == [(third, ("alice", "bob"), ("carol", "dan")), (second, ("alice",), ("bob", "carol", "dan"))]
-    (kinds,) = disputes(judge("alice", first), judge("bob", indirect))
-    assert [(one.span.kind, one.marked_by, one.not_by) for one in kinds.spans] == [("direct", ("alice",), ("bob",)), ("indirect", ("bob",), ("alice",))]
+    (kinds,) = disputes(judge("alice", indirect), judge("bob", first))
+    assert [(one.span.kind, one.marked_by, one.not_by) for one in kinds.spans] == [("direct", ("bob",), ("alice",)), ("indirect", ("alice",), ("bob",))]
+
+
+def test_of_a_span_that_others_stop_inside_the_parts_before_and_after_are_agreed():
+    (dispute,) = disputes(judge("alice", direct(0, 15)), judge("bob", direct(0, 3), direct(8, 15)))
+    assert [(span.id, span.start, span.end) for span in dispute.agreed] == [("0-15-1", 0, 3), ("0-15-2", 8, 15)]
+
+
+def test_agreed_spans_of_different_annotators_that_share_an_id_get_ids_of_their_own():
+    given = [("ann", 0, "commitment"), ("bo", 4, "statistic"), ("cy", 8, "boilerplate")]
+    (dispute,) = disputes(*(replace(judge(name, Span("s", start, start + 3, label)), offered=(label,)) for name, start, label in given))
+    assert [(span.id, span.label) for span in dispute.agreed] == [("s", "commitment"), ("s-2", "statistic"), ("s-3", "boilerplate")]
 
 
 def test_a_document_with_a_ground_truth_is_not_in_dispute():
