@@ -135,6 +135,7 @@ def test_one_annotator_may_annotate_many_documents_and_many_one_document(tmp_pat
     [
         ([], [set(), set(), set()]),
         ([direct(5, 15)], [{"quote"}, set(), set()]),  # exactly half of the first, 4 of 10 of the second
+        ([direct(5, 21)], [{"quote"}, {"quote"}, set()]),  # exactly half of the first, and a third of the span's own 16
         ([direct(6, 15)], [set(), set(), set()]),  # 4 of 10 of both, and 4 of the span's own 9
         ([direct(6, 14)], [{"quote"}, set(), set()]),  # 4 of 10, but exactly half of the span lies inside
         ([direct(2, 4)], [{"quote"}, set(), set()]),  # small, wholly inside
@@ -386,8 +387,10 @@ def test_spans_that_cannot_both_be_meant_are_found():
     scheme = load_labels()
     spans = [Span("1", 0, 9, "statistic"), Span("2", 5, 12, "statistic"), Span("3", 20, 30, "boilerplate"), Span("4", 25, 28, "commitment")]
     spans += [Span("5", 28, 40, "statistic"), Span("6", 40, 50, "quote", "direct"), Span("7", 41, 44, "statistic"), Span("8", 50, 60, "boilerplate")]
+    spans += [Span("9", 60, 70, "commitment"), Span("10", 65, 75, "boilerplate")]
     assert [(one.id, two.id, reason) for one, two, reason in odd_spans(spans, scheme)] == [
         ("1", "2", "statistic is given twice; keep one of the two"),
         ("3", "4", "boilerplate excludes commitment; remove one of the two"),
         ("3", "5", "boilerplate excludes statistic; remove one of the two"),
+        ("9", "10", "boilerplate excludes commitment; remove one of the two"),
     ]
