@@ -237,6 +237,7 @@ class Server:
     """A connection to a project of these tasks, which lists two a page, and keeps what it is asked."""
 
     options = None
+    deleted_meanwhile = 0
 
     def __init__(self, *rows):
         self.rows, self.asked, self.changed = [{"id": number, "data": data} for number, data in enumerate(rows, start=1)], [], []
@@ -258,7 +259,7 @@ class Server:
             assert (one["operator"], one["type"]) == ("in_list", "String")
             found = [row for row in found if row["data"].get(one["filter"].removeprefix("filter:tasks:data.")) in one["value"]]
         start = 2 * (int(parameters.get("page", 1)) - 1)
-        return {"tasks": found[start : start + 2], "total": len(found)}
+        return {"tasks": found[start : start + 2], "total": len(found) + self.deleted_meanwhile}
 
 
 def named(*names):
@@ -271,6 +272,9 @@ def test_tasks_are_found_by_their_document_on_whatever_page_they_are_listed(monk
     assert [task.id for task in found.find("name", ["d", "a", "å", "x"])] == [1, 4, 5]
     assert [task.name for task in found.find_whole(["hash of b", "hash of x"])] == ["b"]
     assert found.find("sha256", []) == found.find("name", ["x"]) == []
+    server.deleted_meanwhile = 1
+    assert [task.id for task in found.find("name", ["a", "b", "c"])] == [1, 2, 3]
+    server.deleted_meanwhile = 0
     monkeypatch.setattr(tasks, "_LOOKUP", 1)
     server.asked.clear()
     assert [task.name for task in found.find("name", ["a", "d", "x"])] == ["a", "d"]
@@ -283,11 +287,14 @@ def test_tasks_are_found_by_their_document_on_whatever_page_they_are_listed(monk
 @pytest.mark.parametrize("at_once", [2, 800])
 def test_copies_of_documents_are_counted(monkeypatch, at_once):
     monkeypatch.setattr(tasks, "_LOOKUP", at_once)
-    found = tasks.Tasks(Server(*named("a", "b", "c", "c", "d", "d")), 5)
+    server = Server(*named("a", "b", "c", "c", "d", "d"))
+    found = tasks.Tasks(server, 5)
     wanted = {"hash of a": 1, "hash of b": 1, "hash of c": 2, "hash of d": 2, "hash of x": 0}
     counts = found.copies(list(wanted))
     assert {name: counts[name] for name in wanted} == wanted
+    server.asked.clear()
     assert found.copies(["hash of a", "hash of b"]) == Counter(["hash of a", "hash of b"])
+    assert len(server.asked) == 1  # only counted, not listed
 
 
 def test_of_many_tasks_each_is_deleted_once(monkeypatch):
