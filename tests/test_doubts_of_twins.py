@@ -1,5 +1,7 @@
 """Near copies and translations with other labels."""
 
+from pathlib import Path
+
 import pytest
 from newsmark.annotation.alignment import align
 from newsmark.annotation.annotations import Annotation, Span, read_annotations
@@ -9,8 +11,7 @@ from newsmark.annotation.doubts.translations import translations_differ
 from newsmark.annotation.doubts.twins import twins_differ
 from newsmark.annotation.labels import load_labels
 
-import newsmark
-
+SEEDS = Path(__file__).parent.parent / "seeds"
 SCHEME = load_labels()
 SENTENCE = "Regeringen lovade på måndagen att bygga 120 nya skolor i norra delen av landet före 203{}."
 SOURCE = "\nSource: https://example.org/summit"
@@ -103,8 +104,8 @@ def test_numbers_that_differ_speak_against_a_translation_and_names_only_make_it_
 
 
 def test_errors_planted_in_one_of_two_translated_seeds_are_found_by_the_other():
-    documents = list(read_documents([newsmark._here / "seeds"]))
-    truths = [one for one in read_annotations(newsmark._here / "seeds" / "annotations.jsonl", documents, SCHEME) if one.ground_truth]
+    documents = list(read_documents([SEEDS]))
+    truths = [one for one in read_annotations(SEEDS / "annotations.jsonl", documents, SCHEME) if one.ground_truth]
     assert list(translations_differ(annotated_documents(documents, truths, SCHEME), SCHEME)) == []
     first, missed, wrong = truths[0], 0, 0
     for left_out in first.spans:

@@ -230,11 +230,22 @@ def test_a_5_mb_line_without_a_full_stop_is_cut_into_passages_of_10_000_characte
 
 
 def test_an_overlong_line_of_words_is_cut_between_words():
-    assert {word for passage in split_passages("mot " * 6000, "fr") for word in passage.text.split()} == {"mot"}
+    assert {word for passage in split_passages("parole " * 6000, "fr") for word in passage.text.split()} == {"parole"}
+
+
+def test_an_overlong_line_is_cut_after_its_last_full_stop_that_still_fits():
+    parts = ["parole " * 500 + "ici. " + "parole " * 500 + "à 3.14 fin.", "parole " * 999 + "ici."]
+    assert [passage.text for passage in split_passages(" ".join(parts), "fr")] == parts
+
+
+def test_a_line_of_just_the_longest_length_is_not_cut():
+    line = "parole " * 1428 + "fin."
+    assert [passage.text for passage in split_passages(line, "fr")] == [line]
+    assert len(line) == MAX_PASSAGE
 
 
 def test_an_overlong_line_is_not_cut_inside_a_number():
-    assert {word for passage in split_passages("taux 3.14 " * 2000, "fr") for word in passage.text.split()} == {"taux", "3.14"}
+    assert {word for passage in split_passages("taux 3.142 " * 2000, "fr") for word in passage.text.split()} == {"taux", "3.142"}
 
 
 @pytest.mark.parametrize("text", ["... " * 2400, "e\u0301" * 5000, ".  " * 900 + "x", "? " * 4000 + "Slut."])
