@@ -127,6 +127,13 @@ def test_passages_are_aligned_past_one_that_only_one_side_has():
     assert align(longer, shorter) == [(other, one) for one, other in pairs]
 
 
+@pytest.mark.parametrize("times", [2, 3])
+def test_passages_are_aligned_with_those_of_a_language_that_takes_more_room(times):
+    longer = [sentence * times for sentence in SENTENCES * 3]
+    assert align(SENTENCES * 3, longer) == align(longer, SENTENCES * 3) == [(number, number) for number in range(9)]
+    assert align(SENTENCES * 3, [*longer[:4], *longer[5:]]) == [(number, number - (number > 4)) for number in range(9) if number != 4]
+
+
 def test_a_sentence_that_the_other_side_has_in_two_is_aligned_with_neither():
     halves = [SENTENCES[0], "This sentence is of some length,", "and it says this and that about the weather.", SENTENCES[2]]
     assert align(SENTENCES, halves) == [(0, 0), (2, 3)]
