@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from newsmark.annotation.annotations import Annotation, Span
+from newsmark.annotation.disputes import whole_words
 from newsmark.annotation.documents import Document
 from newsmark.annotation.label_studio.adjudication import AGREED, settle
 from newsmark.annotation.labels import load_labels
@@ -51,6 +52,31 @@ def test_a_border_in_the_middle_of_a_word_agrees_even_where_it_decides_about_hal
     assert [span.end for span in agreements[0].spans] == [9]
 
 
+@pytest.mark.parametrize(
+    ("text", "marked", "words"),
+    [
+        ("Priset är »250 kronor« nu.", "50 kron", "250 kronor"),
+        ("Priset är »250 kronor« nu.", " är »250 kronor« ", "är »250 kronor"),
+        ("Priset är »250 kronor« nu.", "r", "Priset"),
+        ("Priset är »250 kronor« nu.", "nu", "nu"),
+        ("Priset – det är högt.", " – ", " – "),
+        ("他买iPhone或iPad了。", "Phone或", "iPhone或"),
+        ("他买iPhone或iPad了。", "或iP", "或iPad"),
+    ],
+)
+def test_a_span_is_compared_from_its_first_word_to_its_last(text, marked, words):
+    start = text.index(marked)
+    found = whole_words(Span("s", start, start + len(marked), "statistic"), text)
+    assert text[found.start : found.end] == words
+
+
+def test_a_span_too_far_over_a_border_to_label_a_passage_is_kept_where_all_mark_it():
+    across = Span("s3", 19, 30, "statistic")
+    for others, agreed in (((*SPANS, replace(across, id="x", accepted=True)), (SPANS[0], across, SPANS[1])), (SPANS, SPANS)):
+        (truth,), disputes = _settle(_annotation("a", spans=(*SPANS, across)), _annotation("b", spans=others))
+        assert (truth.spans, disputes) == (agreed, [])
+
+
 def test_a_region_marked_twice_is_once_in_the_ground_truth():
     (truth,), _ = _settle(_annotation("a", spans=(*SPANS, replace(SPANS[0], id="s3"))), _annotation("b"))
     assert truth.spans == SPANS
@@ -76,10 +102,10 @@ def test_a_difference_is_in_dispute_and_what_all_say_is_agreed(changes, agreed, 
 
 def test_a_span_is_agreed_as_far_as_all_go():
     longer, shorter = Span("s1", 0, 43, "commitment"), Span("s1", 0, 24, "commitment")
-    for first, second, agreed in ((longer, shorter, replace(shorter, id="s1-1")), (shorter, longer, shorter)):
+    for first, second, agreed, who in ((longer, shorter, replace(shorter, id="s1-1"), {"a"}), (shorter, longer, shorter, {"b"})):
         _, (dispute,) = _settle(_annotation("a", spans=(first,)), _annotation("b", spans=(second,)))
         assert dispute.agreed == (agreed,)
-        assert [one.passage.start for one in dispute.passages] == [25]
+        assert [(one.passage.start, {name for name, marks in one.marks.items() if marks}) for one in dispute.passages] == [(25, who)]
 
 
 def test_topics_that_all_give_are_agreed():

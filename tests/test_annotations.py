@@ -135,6 +135,7 @@ def test_one_annotator_may_annotate_many_documents_and_many_one_document(tmp_pat
     [
         ([], [set(), set(), set()]),
         ([direct(5, 15)], [{"quote"}, set(), set()]),  # exactly half of the first, 4 of 10 of the second
+        ([direct(5, 21)], [{"quote"}, {"quote"}, set()]),  # exactly half of the first, and a third of the span's own 16
         ([direct(6, 15)], [set(), set(), set()]),  # 4 of 10 of both, and 4 of the span's own 9
         ([direct(6, 14)], [{"quote"}, set(), set()]),  # 4 of 10, but exactly half of the span lies inside
         ([direct(2, 4)], [{"quote"}, set(), set()]),  # small, wholly inside
@@ -242,8 +243,19 @@ def test_spans_that_not_all_mark_alike_are_in_dispute_the_most_divided_first():
     (dispute,) = disputes(judge("alice", first, second, third), judge("bob", first, third), judge("carol", first), judge("dan", first))
     found = [(one.span, one.marked_by, one.not_by) for one in dispute.spans]
     assert found == [(third, ("alice", "bob"), ("carol", "dan")), (second, ("alice",), ("bob", "carol", "dan"))]
-    (kinds,) = disputes(judge("alice", first), judge("bob", indirect))
-    assert [(one.span.kind, one.marked_by, one.not_by) for one in kinds.spans] == [("direct", ("alice",), ("bob",)), ("indirect", ("bob",), ("alice",))]
+    (kinds,) = disputes(judge("alice", indirect), judge("bob", first))
+    assert [(one.span.kind, one.marked_by, one.not_by) for one in kinds.spans] == [("direct", ("bob",), ("alice",)), ("indirect", ("alice",), ("bob",))]
+
+
+def test_of_a_span_that_others_stop_inside_the_parts_before_and_after_are_agreed():
+    (dispute,) = disputes(judge("alice", direct(0, 15)), judge("bob", direct(0, 3), direct(8, 15)))
+    assert [(span.id, span.start, span.end) for span in dispute.agreed] == [("0-15-1", 0, 3), ("0-15-2", 8, 15)]
+
+
+def test_agreed_spans_of_different_annotators_that_share_an_id_get_ids_of_their_own():
+    given = [("ann", 0, "commitment"), ("bo", 4, "statistic"), ("cy", 8, "boilerplate")]
+    (dispute,) = disputes(*(replace(judge(name, Span("s", start, start + 3, label)), offered=(label,)) for name, start, label in given))
+    assert [(span.id, span.label) for span in dispute.agreed] == [("s", "commitment"), ("s-2", "statistic"), ("s-3", "boilerplate")]
 
 
 def test_a_document_with_a_ground_truth_is_not_in_dispute():
@@ -375,8 +387,10 @@ def test_spans_that_cannot_both_be_meant_are_found():
     scheme = load_labels()
     spans = [Span("1", 0, 9, "statistic"), Span("2", 5, 12, "statistic"), Span("3", 20, 30, "boilerplate"), Span("4", 25, 28, "commitment")]
     spans += [Span("5", 28, 40, "statistic"), Span("6", 40, 50, "quote", "direct"), Span("7", 41, 44, "statistic"), Span("8", 50, 60, "boilerplate")]
+    spans += [Span("9", 60, 70, "commitment"), Span("10", 65, 75, "boilerplate")]
     assert [(one.id, two.id, reason) for one, two, reason in odd_spans(spans, scheme)] == [
         ("1", "2", "statistic is given twice; keep one of the two"),
         ("3", "4", "boilerplate excludes commitment; remove one of the two"),
         ("3", "5", "boilerplate excludes statistic; remove one of the two"),
+        ("9", "10", "boilerplate excludes commitment; remove one of the two"),
     ]

@@ -168,9 +168,10 @@ def test_label_needs_half_of_the_annotators_where_there_is_no_ground_truth(tmp_p
     assert data.targets.tolist() == [[kept, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 
-def test_exclusive_label_stands_alone_where_annotators_are_split(tmp_path):
-    data = load_passages(*write_article(tmp_path, [mark("boilerplate", FIRST)], [mark("commitment", FIRST)]))
-    assert data.targets[0].sum() == 1
+def test_exclusive_label_yields_to_another_where_annotators_are_split_and_stays_where_it_is_alone(tmp_path):
+    both = mark("boilerplate", SECOND, number=2)
+    data = load_passages(*write_article(tmp_path, [mark("boilerplate", FIRST), both], [mark("commitment", FIRST), both]))
+    assert data.targets.tolist() == [[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
 
 
 def test_document_without_annotation_is_left_out(tmp_path):

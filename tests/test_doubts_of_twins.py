@@ -1,5 +1,7 @@
 """Near copies and translations with other labels."""
 
+from pathlib import Path
+
 import pytest
 from newsmark.annotation.alignment import align
 from newsmark.annotation.annotations import Annotation, Span, read_annotations
@@ -9,8 +11,7 @@ from newsmark.annotation.doubts.translations import translations_differ
 from newsmark.annotation.doubts.twins import twins_differ
 from newsmark.annotation.labels import load_labels
 
-import newsmark
-
+SEEDS = Path(__file__).parent.parent / "seeds"
 SCHEME = load_labels()
 SENTENCE = "Regeringen lovade på måndagen att bygga 120 nya skolor i norra delen av landet före 203{}."
 SOURCE = "\nSource: https://example.org/summit"
@@ -103,8 +104,8 @@ def test_numbers_that_differ_speak_against_a_translation_and_names_only_make_it_
 
 
 def test_errors_planted_in_one_of_two_translated_seeds_are_found_by_the_other():
-    documents = list(read_documents([newsmark._here / "seeds"]))
-    truths = [one for one in read_annotations(newsmark._here / "seeds" / "annotations.jsonl", documents, SCHEME) if one.ground_truth]
+    documents = list(read_documents([SEEDS]))
+    truths = [one for one in read_annotations(SEEDS / "annotations.jsonl", documents, SCHEME) if one.ground_truth]
     assert list(translations_differ(annotated_documents(documents, truths, SCHEME), SCHEME)) == []
     first, missed, wrong = truths[0], 0, 0
     for left_out in first.spans:
@@ -124,6 +125,13 @@ def test_passages_are_aligned_past_one_that_only_one_side_has():
     pairs = [(number, number + (number > 2)) for number in range(30)]
     assert align(shorter, longer) == pairs
     assert align(longer, shorter) == [(other, one) for one, other in pairs]
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_passages_are_aligned_with_those_of_a_language_that_takes_more_room(times):
+    longer = [sentence * times for sentence in SENTENCES * 3]
+    assert align(SENTENCES * 3, longer) == align(longer, SENTENCES * 3) == [(number, number) for number in range(9)]
+    assert align(SENTENCES * 3, [*longer[:4], *longer[5:]]) == [(number, number - (number > 4)) for number in range(9) if number != 4]
 
 
 def test_a_sentence_that_the_other_side_has_in_two_is_aligned_with_neither():

@@ -19,7 +19,11 @@ def spans(*given):
         ([(0, 9, "statistic")], [(3, 9, "statistic")], Edits(moved=1)),
         ([(0, 9, "quote", "direct")], [(3, 9, "quote", "indirect")], Edits(moved=1, relabelled=1)),
         ([(0, 9, "statistic")], [(3, 9, "commitment")], Edits(deleted=1, added=1)),
+        ([(0, 9, "statistic")], [(8, 12, "statistic")], Edits(moved=1)),
         ([(0, 9, "statistic")], [(9, 12, "statistic")], Edits(deleted=1, added=1)),
+        ([(0, 9, "statistic"), (10, 19, "statistic")], [(0, 9, "statistic"), (10, 19, "statistic")], Edits(accepted=2)),
+        ([(0, 9, "quote", "direct"), (10, 19, "quote", "direct")], [(0, 9, "quote", "indirect"), (11, 19, "quote", "direct")], Edits(moved=1, relabelled=1)),
+        ([(0, 9, "quote", "direct"), (10, 19, "quote", "direct")], [(0, 8, "quote", "indirect"), (12, 19, "quote", "direct")], Edits(moved=2, relabelled=1)),
         ([(0, 9, "statistic")], [], Edits(deleted=1)),
         ([], [(0, 9, "statistic"), (0, 9, "commitment")], Edits(added=2)),
     ],
@@ -31,8 +35,10 @@ def test_each_difference_is_an_edit(suggested, right, edits):
 def test_a_span_is_matched_once_and_the_likest_first():
     suggested = spans((0, 9, "statistic"), (0, 9, "commitment"))
     assert count_edits(suggested, spans((0, 9, "commitment"), (0, 9, "quote", "direct"))) == Edits(accepted=1, relabelled=1)
-    one_span = spans((0, 20, "statistic"))
-    assert count_edits(one_span, spans((0, 5, "statistic"), (6, 20, "statistic"))) == Edits(moved=1, added=1)
+    one_span = spans((0, 20, "quote", "direct"))
+    assert count_edits(one_span, spans((0, 5, "quote", "indirect"), (6, 20, "quote", "direct"))) == Edits(moved=1, added=1)
+    suggested = spans((0, 9, "quote", "direct"), (0, 12, "statistic"))
+    assert count_edits(suggested, spans((0, 9, "statistic"), (0, 9, "quote", "indirect"))) == Edits(moved=1, relabelled=1)
 
 
 def test_counts_add_up_and_what_is_accepted_is_no_edit():

@@ -204,6 +204,19 @@ def test_a_line_break_always_ends_a_passage():
     assert [passage.text for passage in split_passages("Même sujet\nMême catégorie\r\n  Comment (0)", "fr")] == ["Même sujet", "Même catégorie", "Comment (0)"]
 
 
+@pytest.mark.parametrize(
+    ("before", "seen", "after"),
+    [
+        ("\u200b\u200e \u2060", "Un jour", "\u2060 \u200e\u200b"),
+        ("\u3164", "\u0600 12", "\u2800"),  # the Arabic sign for a number is a format character, and is drawn
+        ("", "\u0600", ""),
+        ("\ufeff", "Vive l’Écosse \U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", "\u200b"),  # so are those that end a flag
+    ],
+)
+def test_a_passage_is_all_of_its_line_that_shows(before, seen, after):
+    assert [(passage.start, passage.text) for passage in split_passages(f"Oui.\n{before}{seen}{after}\nNon.", "fr")][1] == (5 + len(before), seen)
+
+
 @pytest.mark.parametrize("language", ["tlh", "fr-FR", "", "../en", "EN"])
 def test_an_unknown_language_is_split_with_the_english_rules(language):
     assert [passage.text for passage in split_passages("Mr. Bond came. He left.", language)] == ["Mr. Bond came.", "He left."]
@@ -217,11 +230,22 @@ def test_a_5_mb_line_without_a_full_stop_is_cut_into_passages_of_10_000_characte
 
 
 def test_an_overlong_line_of_words_is_cut_between_words():
-    assert {word for passage in split_passages("mot " * 6000, "fr") for word in passage.text.split()} == {"mot"}
+    assert {word for passage in split_passages("parole " * 6000, "fr") for word in passage.text.split()} == {"parole"}
+
+
+def test_an_overlong_line_is_cut_after_its_last_full_stop_that_still_fits():
+    parts = ["parole " * 500 + "ici. " + "parole " * 500 + "à 3.14 fin.", "parole " * 999 + "ici."]
+    assert [passage.text for passage in split_passages(" ".join(parts), "fr")] == parts
+
+
+def test_a_line_of_just_the_longest_length_is_not_cut():
+    line = "parole " * 1428 + "fin."
+    assert [passage.text for passage in split_passages(line, "fr")] == [line]
+    assert len(line) == MAX_PASSAGE
 
 
 def test_an_overlong_line_is_not_cut_inside_a_number():
-    assert {word for passage in split_passages("taux 3.14 " * 2000, "fr") for word in passage.text.split()} == {"taux", "3.14"}
+    assert {word for passage in split_passages("taux 3.142 " * 2000, "fr") for word in passage.text.split()} == {"taux", "3.142"}
 
 
 @pytest.mark.parametrize("text", ["... " * 2400, "e\u0301" * 5000, ".  " * 900 + "x", "? " * 4000 + "Slut."])

@@ -127,9 +127,13 @@ def test_a_plan_says_what_is_new_what_changed_and_what_is_there_twice():
 def test_annotations_are_added_where_their_annotator_has_none():
     store, documents = Store(), articles("a", "b", "c")
     list(push.push_documents(store, documents[:2], RULES, [annotation(documents[0])]))
-    wanted = [annotation(documents[0], "ann@example.org", (0, 6)), annotation(documents[0], "bo@example.org"), annotation(documents[1], "bo@example.org")]
+    wanted = [
+        annotation(documents[0], "ann@example.org", (0, 6)),
+        annotation(documents[0], "bo@example.org", (0, 6)),
+        annotation(documents[1], "bo@example.org"),
+    ]
     assert push.push_annotations(store, documents, [*wanted, annotation(documents[2]), annotation(Document("x", "x", "sv"))]) == 2
-    assert [[(one["completed_by"]["id"], len(one["result"])) for one in row["annotations"]] for row in store.rows] == [[(1, 0), (2, 0)], [(2, 0)]]
+    assert [[(one["completed_by"]["id"], len(one["result"])) for one in row["annotations"]] for row in store.rows] == [[(1, 0), (2, 1)], [(2, 0)]]
 
 
 def test_suggestions_are_renewed_where_there_are_none_of_the_version(monkeypatch):
@@ -175,19 +179,19 @@ def clock(monkeypatch):
     return slept
 
 
-@pytest.mark.parametrize(("at_once", "asked"), [(3, 0), (2, 1), (0, 3)])
+@pytest.mark.parametrize(("at_once", "asked"), [(3, 0), (2, 1), (1, 2), (0, 3)])
 def test_documents_that_arrive_after_a_timeout_are_waited_for(clock, at_once, asked):
     store = Slow(at_once, 3)
     assert list(push.push_documents(store, articles("a", "b", "c"), RULES, [])) == [3]
     assert clock == [2] * asked
 
 
-@pytest.mark.parametrize(("at_once", "most", "stored", "waited"), [(2, 2, 2, 2), (0, 2, 2, 6), (0, 0, 0, 60)])
-def test_documents_that_do_not_arrive_after_a_timeout_are_counted(clock, at_once, most, stored, waited):
+@pytest.mark.parametrize(("at_once", "most", "of", "stored", "waited"), [(2, 2, 3, 2, 2), (0, 2, 3, 2, 6), (0, 0, 3, 0, 60), (0, 40, 40, 29, 60)])
+def test_documents_that_do_not_arrive_after_a_timeout_are_counted(clock, at_once, most, of, stored, waited):
     store = Slow(at_once, most)
-    said = rf"^http://server did not answer in time and stored {stored} of 3 documents; run the command again$"
+    said = rf"^http://server did not answer in time and stored {stored} of {of} documents; run the command again$"
     with pytest.raises(NewsmarkError, match=said):
-        list(push.push_documents(store, articles("a", "b", "c"), RULES, []))
+        list(push.push_documents(store, articles(*map(str, range(of))), RULES, []))
     assert sum(clock) == waited  # seconds
 
 
@@ -227,3 +231,80 @@ def test_look_ups_are_cut_so_that_their_addresses_are_not_too_long(values):
     sizes = [sum(len(quote(value)) + 10 for value in part) for part in parts]
     assert all(part and len(part) <= 7 and size <= 100 for part, size in zip(parts, sizes, strict=True))
     assert all(len(part) == 7 or size + len(quote(after[0])) + 10 > 100 for part, size, after in zip(parts, sizes, parts[1:], strict=False))
+
+
+class Server:
+    """A connection to a project of these tasks, which lists two a page, and keeps what it is asked."""
+
+    options = None
+    deleted_meanwhile = 0
+
+    def __init__(self, *rows):
+        self.rows, self.asked, self.changed = [{"id": number, "data": data} for number, data in enumerate(rows, start=1)], [], []
+        self.sdk = SimpleNamespace(
+            projects=SimpleNamespace(get=lambda **given: SimpleNamespace(task_number={5: len(self.rows)}[given["id"]])),
+            tasks=SimpleNamespace(update=lambda **given: self.changed.append((given["id"], given["data"]))),
+            actions=SimpleNamespace(create=lambda **given: self.changed.append((given["id"], given["project"], given["selected_items"]))),
+        )
+
+    def get(self, path, parameters):
+        if not parameters:
+            (row,) = [row for row in self.rows if path == f"api/tasks/{row['id']}/"]
+            return row
+        assert (path, parameters["project"]) == ("api/tasks/", 5)
+        query = json.loads(parameters["query"])
+        self.asked.append(query)
+        found = self.rows
+        for one in query.get("filters", {"items": []})["items"]:
+            assert (one["operator"], one["type"]) == ("in_list", "String")
+            found = [row for row in found if row["data"].get(one["filter"].removeprefix("filter:tasks:data.")) in one["value"]]
+        start = 2 * (int(parameters.get("page", 1)) - 1)
+        return {"tasks": found[start : start + 2], "total": len(found) + self.deleted_meanwhile}
+
+
+def named(*names):
+    return [{"sha256": f"hash of {name}", "name": name} for name in names]
+
+
+def test_tasks_are_found_by_their_document_on_whatever_page_they_are_listed(monkeypatch):
+    server = Server(*named("a", "b", "c", "å", "d"), {"text": "not newsmark's"})
+    found = tasks.Tasks(server, 5)
+    assert [task.id for task in found.find("name", ["d", "a", "å", "x"])] == [1, 4, 5]
+    assert [task.name for task in found.find_whole(["hash of b", "hash of x"])] == ["b"]
+    assert found.find("sha256", []) == found.find("name", ["x"]) == []
+    server.deleted_meanwhile = 1
+    assert [task.id for task in found.find("name", ["a", "b", "c"])] == [1, 2, 3]
+    server.deleted_meanwhile = 0
+    monkeypatch.setattr(tasks, "_LOOKUP", 1)
+    server.asked.clear()
+    assert [task.name for task in found.find("name", ["a", "d", "x"])] == ["a", "d"]
+    assert {json.dumps(one) for one in server.asked} == {"{}"}  # many, for so small a project: listed once, not looked up each
+    server.rows += [{"id": number, "data": {}} for number in range(7, 17)]
+    assert [task.name for task in found.find("name", ["a", "d", "x"])] == ["a", "d"]
+    assert "{}" not in {json.dumps(one) for one in server.asked[-3:]}
+
+
+@pytest.mark.parametrize("at_once", [2, 800])
+def test_copies_of_documents_are_counted(monkeypatch, at_once):
+    monkeypatch.setattr(tasks, "_LOOKUP", at_once)
+    server = Server(*named("a", "b", "c", "c", "d", "d"))
+    found = tasks.Tasks(server, 5)
+    wanted = {"hash of a": 1, "hash of b": 1, "hash of c": 2, "hash of d": 2, "hash of x": 0}
+    counts = found.copies(list(wanted))
+    assert {name: counts[name] for name in wanted} == wanted
+    server.asked.clear()
+    assert found.copies(["hash of a", "hash of b"]) == Counter(["hash of a", "hash of b"])
+    assert len(server.asked) == 1  # only counted, not listed
+
+
+def test_of_many_tasks_each_is_deleted_once(monkeypatch):
+    monkeypatch.setattr(tasks, "BATCH", 2)
+    server = Server()
+    tasks.Tasks(server, 5).delete([1, 2, 3, 4, 5])
+    assert server.changed == [("delete_tasks", 5, {"all": False, "included": included}) for included in ([1, 2], [3, 4], [5])]
+
+
+def test_fields_are_added_to_the_data_of_a_task_and_those_that_it_has_stay():
+    server = Server({"text": "Hej", "lang": "sv", "name": None})
+    tasks.Tasks(server, 5).update_data(1, {"lang": "und", "name": "task 1", "sha256": "f"})
+    assert server.changed == [("1", {"text": "Hej", "lang": "sv", "name": "task 1", "sha256": "f"})]

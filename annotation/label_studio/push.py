@@ -246,7 +246,7 @@ def _wait_until_settled(project: Project, batch: Sequence[Pushable]) -> int:
     hashes = [document.id for document in batch]
     seen, until = -1, time.monotonic() + _SETTLE_SECONDS
     while time.monotonic() < until:
-        count = sum(copies > 0 for copies in project.tasks.copies(hashes).values())
+        count = len(project.tasks.copies(hashes))
         if count == len(batch) or (count == seen and count):
             return len(batch) - count
         seen = count
