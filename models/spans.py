@@ -14,6 +14,9 @@ from .classifier import EmbedsTokens, TokenVectors
 from .context import PassageInContext
 from .span_kinds import KindModel
 
+_AT_ONCE = 256
+"""Passages of which vectors of tokens are held at once: some 50 kB each."""
+
 FILE = "spans.json"
 """What a model's folder holds of it; models of former versions have none."""
 
@@ -44,12 +47,14 @@ class SpanFinder:
             For each passage its spans with offsets in it, at least one of each label.
         """
         vectors = {label for label, borders in self.borders.items() if isinstance(borders, VectorBorders)}
-        rows = [row for row, given in enumerate(scores) if not vectors.isdisjoint(given)]
-        read: dict[int, TokenVectors] = {}
-        if rows and isinstance(classifier, EmbedsTokens):
-            read = dict(zip(rows, classifier.token_vectors([contexts[row].text for row in rows]), strict=True))
-        for row, (context, given) in enumerate(zip(contexts, scores, strict=True)):
-            yield self.find(context, given, read.get(row))
+        for begin in range(0, len(contexts), _AT_ONCE):
+            some = [(contexts[row], scores[row]) for row in range(begin, min(begin + _AT_ONCE, len(contexts)))]
+            rows = [row for row, (_, given) in enumerate(some) if not vectors.isdisjoint(given)]
+            read: dict[int, TokenVectors] = {}
+            if rows and isinstance(classifier, EmbedsTokens):
+                read = dict(zip(rows, classifier.token_vectors([some[row][0].text for row in rows]), strict=True))
+            for row, (context, given) in enumerate(some):
+                yield self.find(context, given, read.get(row))
 
     def find(self, context: PassageInContext, scores: Mapping[str, float], tokens: TokenVectors | None = None) -> list[SuggestedSpan]:
         """Find the spans of a passage.

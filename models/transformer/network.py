@@ -83,13 +83,13 @@ class Probabilities(nn.Module):
 
         The input is batch × tokens.
         """
-        layers = self.model.encoder(input_ids=input_ids, output_hidden_states=True).hidden_states
-        hidden = layers[-1]
+        encoded = self.model.encoder(input_ids=input_ids, output_hidden_states=True)
+        hidden = encoded.last_hidden_state
         ones = torch.ones_like(hidden[:, :, :1]).transpose(1, 2)
         mean = torch.matmul(ones, hidden).squeeze(1) / hidden.shape[1]
         pooled = (mean - self.model.center) / self.model.scale
         logits = torch.matmul(self.model.head.weight, pooled.unsqueeze(2)).squeeze(2) + self.model.head.bias
-        return torch.sigmoid(logits), pooled, middle(layers)
+        return torch.sigmoid(logits), pooled, middle(encoded.hidden_states)
 
 
 def middle(layers: Sequence[torch.Tensor]) -> torch.Tensor:
