@@ -22,7 +22,7 @@ from newsmark.models.model import TrainedModel
 from newsmark.models.saved import load_model, save_model
 from newsmark.models.topics import article_vector
 from newsmark.models.transformer.finish import choose_graph
-from newsmark.models.transformer.network import divide
+from newsmark.models.transformer.network import divide, freeze
 from newsmark.models.transformer.reader import FLOAT, INT8, LONGEST, GraphSettings, SavedTransformer
 from newsmark.models.transformer.settings import TransformerSettings
 from newsmark.models.transformer.trainer import Transformer
@@ -128,9 +128,14 @@ def test_lowest_layers_stay_as_they_are_when_frozen(encoder, frozen):
         assert all(same) is stays, part
 
 
-def test_more_frozen_layers_than_there_are_is_one_clear_error(encoder):
-    with pytest.raises(NewsmarkError, match="frozen_layers 3: the encoder has 2 layers"):
-        fit(encoder, frozen_layers=3)
+def test_of_an_encoder_with_fewer_layers_than_are_to_be_frozen_two_thirds_are(encoder):
+    layers = fit(encoder, frozen_layers=3).model.encoder.encoder.layer
+    assert [any(one.requires_grad for one in layer.parameters()) for layer in layers] == [False, True]
+
+
+def test_layers_that_can_not_be_told_apart_are_one_clear_error():
+    with pytest.raises(NewsmarkError, match="frozen_layers 3: the layers of this encoder can't be told apart; choose 0"):
+        freeze(torch.nn.Embedding(2, 2), TransformerSettings(freeze_embeddings=False, frozen_layers=3))
 
 
 @pytest.mark.parametrize("lowest", [1, 2])

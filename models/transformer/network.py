@@ -128,22 +128,28 @@ def halve_embeddings(model: Any) -> None:
     graph.node.extend(nodes)
 
 
-def freeze(encoder: Any, settings: TransformerSettings) -> None:
+def freeze(encoder: Any, settings: TransformerSettings) -> int:
     """Leave the word embeddings and the lowest layers as they are.
 
+    Returns:
+        The number of these layers: ``frozen_layers``, or, of an encoder with fewer layers than that, two thirds of them.
+
     Raises:
-        NewsmarkError: the encoder has no such layers.
+        NewsmarkError: the encoder's layers can't be told apart.
     """
     if settings.freeze_embeddings:
         encoder.get_input_embeddings().requires_grad_(False)
     if not settings.frozen_layers:
-        return
-    layers = getattr(getattr(encoder, "encoder", encoder), "layer", None) or getattr(encoder, "layers", None)
-    if layers is None or len(layers) < settings.frozen_layers:
-        raise NewsmarkError(f"frozen_layers {settings.frozen_layers}: the encoder has {len(layers or ())} layers that can be told apart; choose fewer, or 0")
-    for part in (encoder.get_input_embeddings(), getattr(encoder, "embeddings", None), *layers[: settings.frozen_layers]):
+        return 0
+    parts = [part for part in (getattr(encoder, "encoder", None), getattr(encoder, "transformer", None), encoder) if part is not None]
+    layers = next((found for part in parts for name in ("layer", "layers") if (found := getattr(part, name, None)) is not None), None)
+    if not layers:
+        raise NewsmarkError(f"frozen_layers {settings.frozen_layers}: the layers of this encoder can't be told apart; choose 0")
+    frozen = settings.frozen_layers if settings.frozen_layers <= len(layers) else len(layers) * 2 // 3
+    for part in (encoder.get_input_embeddings(), getattr(encoder, "embeddings", None), *layers[:frozen]):
         if part is not None:
             part.requires_grad_(False)
+    return frozen
 
 
 class _Given(nn.Module):

@@ -26,4 +26,4 @@ class TransformerSettings:
     learning_rate: float = Field(1e-4, gt=0, description="peak rate of AdamW, after warm-up over a tenth of the steps, before linear decay to zero")
     max_tokens: int = Field(192, ge=8, le=512, description="tokens that are read at once; training cuts the rest off, predicting reads it in windows")
     freeze_embeddings: bool = Field(True, description="leave the word embeddings as they are; faster, and nothing is lost on little data")
-    frozen_layers: int = Field(0, ge=0, description="number of the encoder's lowest layers that stay as they are, too; faster still")
+    frozen_layers: int = Field(0, ge=0, description="number of the encoder's lowest layers that stay as they are, too; of an encoder with fewer, two thirds")

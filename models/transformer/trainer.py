@@ -66,7 +66,7 @@ class Transformer:
         Where several processes train (``accelerate launch``, ``torchrun``), each computes a part of every batch. A GPU that can computes in bfloat16.
 
         Raises:
-            NewsmarkError: the encoder can't be loaded or has no such layers, or the processes can't share a batch.
+            NewsmarkError: the encoder can't be loaded, its layers can't be told apart, or the processes can't share a batch.
         """
         processes = int(os.environ.get("WORLD_SIZE", "1"))  # of accelerate launch or torchrun
         if settings.batch_size % processes:
@@ -77,14 +77,14 @@ class Transformer:
             model = MeanPoolingHead(encoder, encoder.config.hidden_size, targets.shape[1])
         else:
             model, tokenizer, lost = copy.deepcopy(start.model), start.tokenizer, start.vocabulary
-        freeze(model.encoder, settings)
+        frozen = freeze(model.encoder, settings)
         trained = cls(model, tokenizer, settings, lost)
         tokens = trained._tokenise(texts)
         trained.sample = tokens[:: -(-len(tokens) // _SAMPLE)] if start is None else start.sample
         counts = np.ones(len(texts), dtype=np.float32) if weights is None else weights
         rows: list[dict[str, Any]] = [{"input_ids": ids} for ids in tokens]
         whole = model.encoder
-        parts = divide(whole, settings.frozen_layers) if processes == 1 and not torch.cuda.is_available() else None
+        parts = divide(whole, frozen) if processes == 1 and not torch.cuda.is_available() else None
         if parts and 2 * model.encoder.config.hidden_size * sum(map(len, tokens)) <= _MOST_KEPT:
             trained._keep_vectors(rows, parts[0])
             model.encoder = parts[1]
