@@ -139,9 +139,9 @@ def agreement_text(answer: Answer) -> str:
     lines = []
     for pair in answer["pairs"]:
         first, second = pair["annotators"]
-        rows = [[label, *(_or_dash(value) for value in scores.values())] for label, scores in pair["labels"].items()]
+        rows = [[label, *(None if math.isnan(value) else value for value in scores.values())] for label, scores in pair["labels"].items()]
         headers = ["label", first, second, "passage kappa", "passage F1", "span F1 exact", "span F1 overlap"]
-        lines += [f"{first} and {second}", tabulate(rows, headers=headers, floatfmt=".2f")]
+        lines += [f"{first} and {second}", tabulate(rows, headers=headers, floatfmt=".2f", missingval="–")]
         lines.append(f"topics: F1 {_number(pair['topic_f1'])}, kappa {_number(pair['topic_kappa'])} over the pairs of document and topic\n")
     lines.append("Krippendorff's alpha over passages, all annotators: " + ", ".join(f"{label} {_number(alpha)}" for label, alpha in answer["alpha"].items()))
     lines.append(f"… and over the pairs of document and topic: {_number(answer['topic_alpha'])}")
@@ -181,10 +181,6 @@ def _given(names: Mapping[str, Iterable[str]]) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'s' if number != 1 else ''}"
-
-
-def _or_dash(value: float) -> float | str:
-    return "–" if math.isnan(value) else value
 
 
 def _number(value: float) -> str:

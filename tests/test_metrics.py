@@ -274,6 +274,7 @@ def test_the_table_says_how_many_were_judged_only_where_not_all_were():
     assert lines[0][-1] == "judged"
     assert [line[-1] for line in lines if line and line[0] in LABELS] == ["2", "4", "0"]
     assert ["boilerplate", *["–"] * 5, "0", "–", "0"] in lines
+    assert next(line for line in lines if line and line[0] == "statistic")[1:4] == ["0.67", "1.00", "0.80"]  # two digits also beside what was not judged
     assert "judged" not in scores_table(score_small(), score_small(), 2, "articles")
 
 

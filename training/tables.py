@@ -26,7 +26,7 @@ def scores_table(scores: Evaluation, majority: Evaluation, groups: int, drawn: s
     rows: list[list[object]] = [
         [row.label, row.precision, row.recall, row.f1.value, _range(row.f1), number(row.average_precision), row.support, other.f1.value]
         if row.judged
-        else [row.label, *["–"] * 5, row.support, "–"]
+        else [row.label, *[None] * 5, row.support, None]
         for row, other in zip(scores.labels, majority.labels, strict=True)
     ]
     for name, interval, other_interval in (("macro F1", scores.macro_f1, majority.macro_f1), ("micro F1", scores.micro_f1, majority.micro_f1)):
@@ -35,7 +35,7 @@ def scores_table(scores: Evaluation, majority: Evaluation, groups: int, drawn: s
     if any(row.judged < scores.passages for row in scores.labels):
         headers.append("judged")
         rows = [[*row, count] for row, count in zip(rows, [*(row.judged for row in scores.labels), "", ""], strict=True)]
-    labels = tabulate(rows, headers=headers, floatfmt=".2f")
+    labels = tabulate(rows, headers=headers, floatfmt=".2f", missingval="–")
     tables = [labels, *(_parts_table(what, parts) for what, parts in (("language", scores.languages), ("kind of text", scores.kinds)) if len(parts) > 1)]
     errors = ", ".join(f"{row.label} {row.calibration_error:.3f}" for row in scores.labels if row.judged)
     error = f"Expected calibration error of the probabilities: {scores.calibration_error:.3f}. By label: {errors}."
