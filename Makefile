@@ -62,7 +62,7 @@ $(MUTATION): $(READY)
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutation]' -c constraints.txt
 	@touch $@
 
-mutation: $(MUTATION)  ## change offsets, projection, folds, merging and push in small ways, and print what no test notices (half an hour)
+mutation: $(MUTATION)  ## change offsets, projection, folds, merging and push in small ways, and print what no test notices (a quarter of an hour)
 	@$(RUN)/python tests/mutation.py
 
 check: $(READY)  ## lint, format, types and the direction of imports only
