@@ -206,6 +206,15 @@ def test_what_the_neighbours_say_is_learned_and_applied():
     assert rule.calibrate(odds, 0) == pytest.approx(logistic(rule.slope * odds[:, 0, 0] + rule.intercept + odds[:, 1] @ rule.before + odds[:, 2] @ rule.after))
 
 
+def test_neighbours_that_help_to_predict_nothing_have_no_say():
+    drawn = np.random.default_rng(3)
+    odds = drawn.normal(0, 2, (400, 3, 4))
+    truth = drawn.random(400) < logistic(odds[:, 0, 0])
+    rule = fit_calibrations(odds, np.stack([truth] * 4, axis=1).astype(np.float32))[0]
+    assert (rule.before, rule.after, rule.alone) == ((), (), ())
+    assert rule.slope == pytest.approx(1.0, abs=0.3)
+
+
 class Lengths:
     """A classifier whose score is a hundredth of a text's length; it keeps what it was asked."""
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.model_selection import GroupKFold
+from sklearn.metrics import f1_score, log_loss
+from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 
 from ..models.calibration import Calibration
 from ..models.model import decide
@@ -19,7 +19,7 @@ _FEWEST_COUNTED = 3  # of both, from which on a label with fewer is given to as 
 _THRESHOLDS = np.round(np.arange(0.25, 0.7501, 0.01), 2)
 _C = 0.1  # inverse strength of the logistic regression's regularisation
 _PLATEAU = 0.01  # thresholds whose F1 is this near to the best are as good; their middle is taken
-_PARTS = 5  # of a test file, for what thresholds lose there
+_PARTS = 5  # of a test file, for what thresholds lose there; and of the passages that calibrations are learned from, for whether neighbours help
 
 
 def weights_for_rates(targets: NDArray[np.float32], rates: Sequence[float | None]) -> NDArray[np.float64]:
@@ -40,8 +40,9 @@ def weights_for_rates(targets: NDArray[np.float32], rates: Sequence[float | None
 def fit_calibrations(odds: NDArray[np.float64], targets: NDArray[np.float32], weights: NDArray[np.float64] | None = None) -> tuple[Calibration, ...]:
     """Learn each label's calibration and threshold from passages that the classifier was not trained on.
 
-    Calibration is a logistic regression on the label's logarithmic odds and on those of all labels of the neighbours. The
-    threshold gives the best F1 of the calibrated probabilities; it stays between .25 and .75.
+    Calibration is a logistic regression on the label's logarithmic odds and, where this predicts other passages better (in a cross-validation of
+    five parts; documents that stand together mostly stay so), on those of all labels of the neighbours. The threshold gives the best F1 of the
+    calibrated probabilities; it stays between .25 and .75.
 
     Fewer than 30 passages on one side are too few for that: their logarithmic odds are shifted so that as many passages have a probability
     over .5 as have the label. Fewer than three, or scores that say nothing, keep the scores and .5.
@@ -50,7 +51,7 @@ def fit_calibrations(odds: NDArray[np.float64], targets: NDArray[np.float32], we
     nowhere must not pass for its first or last line.
 
     Args:
-        odds: n × 3 × labels, see ``read_odds``.
+        odds: n × 3 × labels, see ``read_odds``; the passages of a document one after another.
         targets: n × labels; NaN where not judged: a label learns from the passages that were.
         weights: n × labels, how much each passage counts; None: all alike. A label that few passages have is learned without them.
     """
@@ -63,17 +64,31 @@ def _rule(odds: NDArray[np.float64], column: int, truth: NDArray[np.bool_], weig
     fewest = min(truth.sum(), len(truth) - truth.sum())
     if fewest < _FEWEST:
         return _as_many(odds[:, 0, column], truth) if fewest >= _FEWEST_COUNTED else Calibration()
-    evidence = np.concatenate([odds[:, 0, [column]], odds[:, 1], odds[:, 2]], axis=1)
-    platt = LogisticRegression(C=_C, max_iter=1000).fit(evidence, truth, sample_weight=weights)
-    slope, *neighbours = platt.coef_[0].tolist()
-    if slope <= 0:  # scores that say nothing, or the contrary
+    own = odds[:, 0, [column]]
+    alone = _platt(own, truth, weights)
+    if alone.coef_[0, 0] <= 0:  # scores that say nothing, or the contrary
         return Calibration()
+    slope, intercept = float(alone.coef_[0, 0]), float(alone.intercept_[0])
+    evidence = np.concatenate([own, odds[:, 1], odds[:, 2]], axis=1)
+    together = _platt(evidence, truth, weights) if _loss(evidence, truth, weights) < _loss(own, truth, weights) else None
+    if together is None or together.coef_[0, 0] <= 0:
+        return Calibration(_best_threshold(alone.predict_proba(own)[:, 1], truth, weights), slope, intercept)
+    threshold = _best_threshold(together.predict_proba(evidence)[:, 1], truth, weights)
+    weight, *neighbours = together.coef_[0].tolist()
     before, after = np.split(np.array(neighbours), 2)
-    calibrated = platt.predict_proba(evidence)[:, 1]
-    threshold = _best_threshold(calibrated, truth, weights)
-    own = LogisticRegression(C=_C, max_iter=1000).fit(evidence[:, :1], truth, sample_weight=weights)
-    alone = (float(own.coef_[0, 0]), float(own.intercept_[0])) if own.coef_[0, 0] > 0 else ()
-    return Calibration(threshold, slope, float(platt.intercept_[0]), tuple(before.tolist()), tuple(after.tolist()), alone)
+    return Calibration(threshold, weight, float(together.intercept_[0]), tuple(before.tolist()), tuple(after.tolist()), (slope, intercept))
+
+
+def _platt(evidence: NDArray[np.float64], truth: NDArray[np.bool_], weights: NDArray[np.float64]) -> LogisticRegression:
+    return LogisticRegression(C=_C, max_iter=1000).fit(evidence, truth, sample_weight=weights)
+
+
+def _loss(evidence: NDArray[np.float64], truth: NDArray[np.bool_], weights: NDArray[np.float64]) -> float:
+    """What a calibration on this evidence loses on passages that it was not learned from."""
+    predicted = cross_val_predict(
+        LogisticRegression(C=_C, max_iter=1000), evidence, truth, cv=StratifiedKFold(_PARTS), method="predict_proba", params={"sample_weight": weights}
+    )
+    return float(log_loss(truth, predicted, sample_weight=weights))
 
 
 def threshold_losses(data: LabelledPassages, probabilities: NDArray[np.float64], decisions: NDArray[np.bool_], exclusive: frozenset[str]) -> dict[str, float]:
