@@ -29,6 +29,7 @@ from newsmark.models.transformer.trainer import Transformer
 from newsmark.training.calibration import fit_calibrations
 from newsmark.training.dataset import LabelledPassages
 from newsmark.training.topics import _definition_lines
+from onnxruntime import InferenceSession
 from safetensors.numpy import load_file
 from transformers.models.bert.modeling_bert import BertLayer
 
@@ -391,6 +392,32 @@ def test_embeddings_of_the_larger_graph_are_float16_and_weights_of_the_smaller_o
     assert set(types.values()) == {onnx.TensorProto.FLOAT16}
     assert sum(tensor.data_type == onnx.TensorProto.INT8 for tensor in small) >= 8
     assert (saved / INT8).stat().st_size < (saved / FLOAT).stat().st_size
+
+
+def test_embeddings_that_were_made_in_4_bits_stay_in_4_bits_and_lose_nothing(tmp_path, trained):
+    drawn = np.random.default_rng(3)
+    words = trained.model.encoder.get_input_embeddings().weight
+    steps = drawn.integers(-7, 8, words.shape)
+    steps[:, 5] = -8
+    scales = drawn.uniform(0.001, 0.02, (len(words), 1)).astype(np.float16).astype(np.float32)
+    scales[0] = 0  # as the row of the padding is
+    packed = copy.deepcopy(trained.model)
+    halves = (steps * scales).astype(np.float16)  # as the packaged encoder is kept
+    packed.encoder.get_input_embeddings().weight.data = torch.from_numpy(halves.astype(np.float32))
+    classifier = Transformer(packed, trained.tokenizer, trained.settings)
+    classifier.sample = trained.sample
+    classifier.save(tmp_path)
+    model = onnx.load(tmp_path / INT8)
+    graph = model.graph
+    assert [list(tensor.dims) for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.UINT4] == [[len(words), 32], [len(words), 1]]
+    assert not any(tensor.data_type == onnx.TensorProto.INT8 and list(tensor.dims) == list(words.shape) for tensor in graph.initializer)
+    (gathered,) = (node for node in graph.node if node.op_type == "GatherBlockQuantized")
+    graph.output.append(onnx.helper.make_tensor_value_info(gathered.output[0], onnx.TensorProto.FLOAT16, None))
+    count = min(len(words), 24)
+    (found,) = InferenceSession(model.SerializeToString()).run([gathered.output[0]], {"input_ids": np.arange(count)[None]})
+    assert np.array_equal(found[0].astype(np.float32), packed.encoder.get_input_embeddings().weight[:count].detach().numpy())
+    texts = [*UNSEEN, *TEXTS[:4]]
+    assert np.allclose(SavedTransformer(tmp_path, GraphSettings(32, INT8)).scores(texts), classifier.scores(texts), atol=0.1)
 
 
 @pytest.mark.parametrize("name", ["model.int8.onnx", "tokenizer.json", "settings.json"])
