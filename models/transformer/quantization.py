@@ -96,7 +96,7 @@ def _in_nibbles(table: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[
     if np.abs(steps - whole).max() > _NEAR or whole.max() > 7 or whole.min() < -8:
         return None
     nibbles = (whole + 8).astype(np.uint8).reshape(table.shape)
-    return nibbles[:, ::2] | nibbles[:, 1::2] << 4, scales[..., 0]
+    return (nibbles[:, ::2] | nibbles[:, 1::2] << 4).astype(np.uint8), scales[..., 0]
 
 
 def _quantize_products(model: Any, passages: Sequence[list[int]]) -> None:
