@@ -52,7 +52,7 @@ def one_thread():
 
 
 def fit(encoder, *, seed=13, report=lambda *_: None, targets=TARGETS, start=None, **settings):
-    small = {"encoder": encoder, "epochs": 2, "batch_size": 8, "learning_rate": 2e-3, "max_tokens": 32}
+    small = {"encoder": encoder, "epochs": 2, "batch_size": 8, "learning_rate": 2e-3, "further_learning_rate": 2e-3, "max_tokens": 32}
     return Transformer.fit(TEXTS, targets, TransformerSettings(**small | settings), seed, report, start)
 
 
@@ -228,7 +228,7 @@ def test_a_label_that_the_start_did_not_judge_begins_as_a_logistic_regression_of
     first = TARGETS.copy()
     first[:, 1] = np.nan
     start = fit(encoder, targets=first)
-    further = fit(encoder, start=start, learning_rate=1e-12)
+    further = fit(encoder, start=start, further_learning_rate=1e-12)
     scores = further.scores(TEXTS)[:, 1]
     assert scores[TARGETS[:, 1] > 0].min() > scores[TARGETS[:, 1] == 0].max()
     assert torch.equal(further.model.center, start.model.center)
@@ -238,7 +238,7 @@ def test_a_label_that_the_start_did_not_judge_begins_as_a_logistic_regression_of
 def test_going_on_begins_where_the_start_ended(encoder):
     """With so small a rate that nothing is learned, going on gives the start's scores; a new head would not."""
     start = fit(encoder, epochs=6)
-    further = fit(encoder, start=start, learning_rate=1e-9)
+    further = fit(encoder, start=start, further_learning_rate=1e-9)
     assert np.allclose(further.scores(UNSEEN), start.scores(UNSEEN), atol=1e-4)
 
 

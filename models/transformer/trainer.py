@@ -97,7 +97,7 @@ class Transformer:
                 output_dir=unused,
                 num_train_epochs=epochs,
                 per_device_train_batch_size=settings.batch_size,
-                learning_rate=settings.learning_rate,
+                learning_rate=settings.learning_rate if start is None else settings.further_learning_rate,
                 warmup_steps=steps // 10,
                 weight_decay=0.01,
                 optim="adamw_torch_fused",
