@@ -24,7 +24,9 @@ class TransformerSettings:
     further_epochs: int = Field(2, ge=1, description="passes over the annotated passages after the cold-start corpus")
     batch_size: int = Field(16, ge=1, description="passages per training step")
     learning_rate: float = Field(2e-4, gt=0, description="peak rate of AdamW, after warm-up over a tenth of the steps, before linear decay to zero")
-    further_learning_rate: float = Field(5e-5, gt=0, description="the same for the passes over the annotated passages after the cold-start corpus; a high rate forgets what that taught")
+    further_learning_rate: float = Field(
+        5e-5, gt=0, description="the same for the passes over the annotated passages after the cold-start corpus; a high rate forgets what that taught"
+    )
     max_tokens: int = Field(192, ge=8, le=512, description="tokens that are read at once; training cuts the rest off, predicting reads it in windows")
     freeze_embeddings: bool = Field(True, description="leave the word embeddings as they are; faster, and nothing is lost on little data")
     frozen_layers: int = Field(0, ge=0, description="number of the encoder's lowest layers that stay as they are, too; of an encoder with fewer, two thirds")
