@@ -14,14 +14,12 @@ from ..annotation.commandline import common_options, json_option, open_closed_st
 from ..annotation.errors import UsageError
 from ..annotation.reading.options import PATHS_HELP, options_of, reading_options
 from .prediction.article import ArticlePrinter
-from .prediction.run import Labeller, predict, print_jsonl, print_table
+from .prediction.run import Labeller, made_in_place_of_rows, predict, print_jsonl, print_table
 from .prediction.skipped import Skipped
 from .prediction.span_rows import print_span_table, print_spans
 
 if TYPE_CHECKING:
     from .model import TrainedModel
-    from .prediction.records import RecordFile
-    from .prediction.report import Report
 
 _WAIT_SECONDS = 600
 """How long a busy server is waited for."""
@@ -216,7 +214,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         _predict_topics(arguments)
         return
     article = ArticlePrinter()
-    report = _report_of(arguments)
+    report = made_in_place_of_rows(arguments.report, arguments.records, arguments.spans)
     skipped = Skipped(arguments.output) if arguments.on_error == "skip" else None
 
     def labeller() -> Labeller:
@@ -241,19 +239,6 @@ def _predict(arguments: argparse.Namespace) -> None:
         print_json(summary.as_dict())
     if skipped:
         skipped.finish()
-
-
-def _report_of(arguments: argparse.Namespace) -> Report | RecordFile | None:
-    """The page or the file of commitments that is asked for in place of rows; what makes them takes a moment to load."""
-    if arguments.report:
-        from .prediction.report import Report
-
-        return Report(arguments.report, arguments.spans)
-    if arguments.records:
-        from .prediction.records import RecordFile
-
-        return RecordFile(arguments.records)
-    return None
 
 
 def _predict_topics(arguments: argparse.Namespace) -> None:

@@ -19,7 +19,8 @@ from .span_rows import with_span_fields
 if TYPE_CHECKING:
     from ..context import PassageInContext
     from .local import Added, Engine
-    from .records import Embed
+    from .records import Embed, RecordFile
+    from .report import Report
 
 _FIRST_CHUNK, CHUNK = 16, 1024
 """Passages classified at once: few in the beginning, so that the first answers come soon, then twice as many each time up to the second number,
@@ -134,6 +135,25 @@ def predict(
     written = file.finish(only_review)
     _report(truncated)
     return Summary(printable(str(output)), written, file.left_out, resumed, truncated, labeller.version)
+
+
+def made_in_place_of_rows(page: Path | None, commitments: Path | None, spans: bool) -> Report | RecordFile | None:
+    """The page, or the file of commitments, that is asked for in place of rows; what makes them takes a moment to load.
+
+    Args:
+        page: file of the page.
+        commitments: file of the commitments.
+        spans: the page shows spans in place of passages.
+    """
+    if page is not None:
+        from .report import Report
+
+        return Report(page, spans)
+    if commitments is not None:
+        from .records import RecordFile
+
+        return RecordFile(commitments)
+    return None
 
 
 def print_jsonl(rows: Iterable[tuple[Row, Added]]) -> None:
