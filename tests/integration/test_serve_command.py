@@ -14,6 +14,8 @@ ARTICLE = Path("seeds/001_de0bcf51e6ff2360.txt")
 GOOD = {"inputs": [{"text": "Ministern lovar sänkta utsläpp.", "lang": "sv"}]}
 JSON = {"Content-Type": "application/json"}
 TOKEN = "ett hemligt lösenord"
+LISTENING = Path("tests/data/models/baseline-6")
+"""A model of which one label, quote, listens to the neighbours."""
 
 
 def test_an_article_gets_the_same_answer_as_from_predict(server, command, store, champion):
@@ -23,14 +25,16 @@ def test_an_article_gets_the_same_answer_as_from_predict(server, command, store,
     assert answer["model_version"].startswith("baseline-")
 
 
-def test_a_passage_is_read_with_its_neighbours(server):
+def test_a_passage_is_read_with_its_neighbours(serve, store, tmp_path):
+    server = serve(tmp_path, store, "--model", LISTENING)
     boilerplate = "Dela på Facebook | Skriv ut"
     alone, among = (
         server.post({"inputs": [{"text": "Läs mer", **more}], "params": {"split": False}}).json()["predictions"][0]["passages"][0]
         for more in ({}, {"before": boilerplate, "after": boilerplate})
     )
     assert alone["text"] == among["text"] == "Läs mer"
-    assert alone["scores"] != among["scores"]
+    assert alone["scores"]["quote"] != among["scores"]["quote"]
+    assert alone["scores"]["statistic"] == among["scores"]["statistic"]
 
 
 def test_the_page_of_the_interface_is_truthful(server):
