@@ -103,8 +103,8 @@ def _comparing(notebook):
     assert len(differences) == 2
     assert all(float(low) <= 0 <= float(high) for low, high in differences)  # "each interval includes 0"
     assert max(map(float, re.findall(r" (0\.\d+)", re.search(r"^commitment +average precision: (.*)", printed, re.MULTILINE).group()))) < 0.4
-    (agreed,) = re.findall(r"Les deux parties ont également convenu .*\n +(truth: .*)", printed)
-    assert agreed == "truth: commitment | baseline: quote | static: quote | transformer: quote"  # "all three take it for a quote"
+    (agreed,) = re.findall(r"Thailand hoppas att .*\n +(truth: .*)", printed)
+    assert agreed == "truth: quote | baseline: commitment | static: commitment | transformer: commitment"  # "all three take it for a commitment"
 
 
 _SAYS = {"walkthrough": _walkthrough, "own_labels": _own_labels, "comparing": _comparing}
