@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import datasets
+import pyarrow.parquet
 import pytest
 from newsmark.annotation.cli import main
 from newsmark.annotation.errors import NewsmarkError
@@ -277,6 +278,36 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path, capsys, kind, name, conte
     err = capsys.readouterr().err
     assert said in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("x.parquet", "{", ""),
+        ("x.parquet", '"Value"', '"Vale"'),
+        ("x/dataset_info.json", "{", ""),
+        ("x/dataset_info.json", '"Value"', '"Vale"'),
+        ("x/state.json", "{", ""),
+        ("x/state.json", "_data_files", "files"),
+    ],
+)
+def test_a_data_set_with_a_damaged_description_is_named_in_one_line(tmp_path, capsys, file, old, new):
+    path = tmp_path / file
+    made = datasets.Dataset.from_list([{"text": "Hej hej.", "spans": [{"start": 0, "end": 3, "label": "statistic"}]}])
+    if path.suffix == ".parquet":
+        table = made.data.table
+        description = table.schema.metadata[b"huggingface"].decode()
+        pyarrow.parquet.write_table(table.replace_schema_metadata({"huggingface": description.replace(old, new, 1)}), path)
+    else:
+        path = path.parent
+        made.save_to_disk(path)
+        (tmp_path / file).write_text((tmp_path / file).read_text().replace(old, new, 1))
+    capsys.readouterr()
+    files = ["--documents", str(tmp_path / "d.jsonl"), "--annotations", str(tmp_path / "a.jsonl")]
+    code, err = main(["import", str(path), "--format", "huggingface", *files]), capsys.readouterr().err
+    assert (code, err.count("\n")) == (1, 1), err
+    assert f"{path}: the data set can't be read (" in err
+    assert not (tmp_path / "a.jsonl").exists()
 
 
 def test_export_takes_the_ground_truth_where_a_format_holds_one_annotation(tmp_path, capsys):

@@ -54,12 +54,13 @@ def _entry(where: str, row: Mapping[str, Any], chosen: str | None, names: Sequen
 
 def _splits(path: Path) -> dict[str, Any]:
     datasets = _datasets()
-    if not path.is_dir():
-        return {"": datasets.Dataset(_table(path))}
+    table = None if path.is_dir() else _table(path)
     try:
-        loaded = datasets.load_from_disk(str(path))
+        loaded = datasets.load_from_disk(str(path)) if table is None else datasets.Dataset(table)
     except FileNotFoundError:
         raise NewsmarkError(f"{path}: no data set that save_to_disk wrote; give such a folder, or a .parquet file") from None
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:  # whatever its description of the columns is damaged to
+        raise NewsmarkError(f"{path}: the data set can't be read ({' '.join(str(error).split())[:200]}); write it again") from None
     return dict(loaded) if isinstance(loaded, dict) else {"": loaded}
 
 
