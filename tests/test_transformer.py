@@ -242,6 +242,12 @@ def test_going_on_begins_where_the_start_ended(encoder):
     assert np.allclose(further.scores(UNSEEN), start.scores(UNSEEN), atol=1e-4)
 
 
+def test_processes_that_cannot_share_a_batch_say_so(encoder, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(NewsmarkError, match=r"^batch_size 7: 2 processes can't share it evenly; choose a multiple of 2$"):
+        fit(encoder, batch_size=7)
+
+
 def test_tokens_beyond_the_longest_are_cut_off(encoder):
     classifier = fit(encoder, max_tokens=8)
     start = "ministern lovar bygga skolor och en"
@@ -486,6 +492,11 @@ def test_folder_without_all_files_of_an_encoder_is_one_clear_error(tmp_path, enc
         (tmp_path / name).write_bytes((Path(encoder) / name).read_bytes())
     with pytest.raises(NewsmarkError, match=f"encoder '{tmp_path}' can't be loaded: .+"):
         fit(str(tmp_path))
+
+
+def test_an_encoder_that_reads_only_shorter_texts_is_one_clear_error(encoder):
+    with pytest.raises(NewsmarkError, match=rf"^max_tokens 65: encoder '{encoder}' reads at most 64 tokens at once; choose no more than these$"):
+        fit(encoder, max_tokens=65)
 
 
 def test_truncated_weights_of_an_encoder_are_one_clear_error(tmp_path, encoder):

@@ -19,11 +19,15 @@ from .packaged import encoder_source
 from .vocabulary import prune, report
 
 
-def load_encoder(encoder: str) -> tuple[Any, PreTrainedTokenizerBase]:
+def load_encoder(encoder: str, max_tokens: int = 0) -> tuple[Any, PreTrainedTokenizerBase]:
     """Load the encoder in float32 and its tokenizer.
 
+    Args:
+        encoder: its name, Hugging Face id or folder.
+        max_tokens: of the longest text that it is to read; 0 where it reads none.
+
     Raises:
-        NewsmarkError: a Hugging Face id that can't be fetched, or a folder without the files of an encoder.
+        NewsmarkError: a Hugging Face id that can't be fetched, a folder without the files of an encoder, or an encoder that reads only shorter texts.
     """
     quieten()
     source = encoder_source(encoder)
@@ -39,6 +43,9 @@ def load_encoder(encoder: str) -> tuple[Any, PreTrainedTokenizerBase]:
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
         raise NewsmarkError(f"encoder {encoder!r} can't be loaded: {reason}") from None
+    longest = min(getattr(config, "max_position_embeddings", max_tokens), tokenizer.model_max_length)
+    if max_tokens > longest:
+        raise NewsmarkError(f"max_tokens {max_tokens}: encoder {encoder!r} reads at most {longest} tokens at once; choose no more than these")
     return model, tokenizer
 
 

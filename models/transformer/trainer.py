@@ -66,14 +66,14 @@ class Transformer:
         Where several processes train (``accelerate launch``, ``torchrun``), each computes a part of every batch. A GPU that can computes in bfloat16.
 
         Raises:
-            NewsmarkError: the encoder can't be loaded, its layers can't be told apart, or the processes can't share a batch.
+            NewsmarkError: the encoder can't be loaded or reads only shorter texts, its layers can't be told apart, or the processes can't share a batch.
         """
         processes = int(os.environ.get("WORLD_SIZE", "1"))  # of accelerate launch or torchrun
         if settings.batch_size % processes:
             raise NewsmarkError(f"batch_size {settings.batch_size}: {processes} processes can't share it evenly; choose a multiple of {processes}")
         transformers.set_seed(seed)
         if start is None:
-            encoder, tokenizer, lost = with_vocabulary(*load_encoder(settings.encoder), texts, settings.languages)
+            encoder, tokenizer, lost = with_vocabulary(*load_encoder(settings.encoder, settings.max_tokens), texts, settings.languages)
             model = MeanPoolingHead(encoder, encoder.config.hidden_size, targets.shape[1])
         else:
             model, tokenizer, lost = copy.deepcopy(start.model), start.tokenizer, start.vocabulary
@@ -145,7 +145,7 @@ class Transformer:
         Raises:
             NewsmarkError: the encoder can't be loaded.
         """
-        encoder, tokenizer = load_encoder(settings.encoder)
+        encoder, tokenizer = load_encoder(settings.encoder, settings.max_tokens)
         return cls(MeanPoolingHead(encoder, encoder.config.hidden_size, 1), tokenizer, settings)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -187,10 +187,16 @@ def test_compare_puts_runs_side_by_side(command, store, run):
     assert command("training", "compare", "0" * 32, env=store).stderr.startswith("train: error: 000")
 
 
-def test_ctrl_c_leaves_the_run_killed(store, client, tmp_path):
+@pytest.fixture
+def endless(encoder):
+    """A training that lasts much longer than any test."""
+    small = "--bootstrap", "", "--encoder", encoder, "--max-tokens", "64"
+    return [sys.executable, "-m", "training", "--config", "configs/transformer.yaml", *small, "--epochs", "100000"]
+
+
+def test_ctrl_c_leaves_the_run_killed(store, client, endless, tmp_path):
     environment = {**store, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
-    line = [sys.executable, "-m", "training", "--config", "configs/transformer.yaml", "--bootstrap", ""]
-    process = subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(endless, env=environment, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if line.startswith("fold 1"):
             break
@@ -204,12 +210,11 @@ def test_ctrl_c_leaves_the_run_killed(store, client, tmp_path):
     assert set(statuses) == {"KILLED"}
 
 
-def test_the_run_of_a_killed_process_is_ended_by_the_next_command_and_its_folder_removed(command, store, tmp_path):
+def test_the_run_of_a_killed_process_is_ended_by_the_next_command_and_its_folder_removed(command, store, endless, tmp_path):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     environment = {**store, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "TMPDIR": str(temporary)}
-    slow = "--config", "configs/transformer.yaml", "--bootstrap", ""
-    process = subprocess.Popen([sys.executable, "-m", "training", *slow], env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(endless, env=environment, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if line.startswith("fold 1"):
             break

@@ -117,10 +117,3 @@ def test_two_processes_train_to_the_score_of_one_and_log_one_run(command, store,
     assert losses[1] == pytest.approx(losses[0], rel=0.2, abs=0.01)
     assert together.stderr.count("final fit") == 1
     assert together.stdout.count("macro F1") == 1
-
-
-def test_processes_that_cannot_share_a_batch_say_so(command, store, encoder, toy):
-    train = ["--config", "configs/transformer.yaml", "--encoder", encoder, *toy, "--batch-size", "7"]
-    done = command("training", *train, env={**store, "RANK": "0", "WORLD_SIZE": "2"})
-    told = "train: error: batch_size 7: 2 processes can't share it evenly; choose a multiple of 2"
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, told)

@@ -33,7 +33,7 @@ newsmark.annotate(sys.argv[3:])
 
 
 @pytest.fixture
-def desk(project, label_studio, tmp_path):
+def desk(project, label_studio, command, tmp_path):
     """Five articles, pushed to a project, and how to annotate one and to take a turn."""
     articles = tmp_path / "articles"
     articles.mkdir()
@@ -43,7 +43,7 @@ def desk(project, label_studio, tmp_path):
     (tmp_path / "gate.yaml").write_text(GATE)
     (tmp_path / "baseline.yaml").write_text("model: baseline\n")
     env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
-    env |= {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    env |= {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "NEWSMARK_CACHE": str(tmp_path / "cache")}
     options = ["turn", str(articles), "--annotations", str(tmp_path / "own.jsonl"), "--config", str(tmp_path / "baseline.yaml"), "--project", project.title]
     options += ["--gate", str(tmp_path / "gate.yaml"), "--json"]
 
@@ -53,14 +53,13 @@ def desk(project, label_studio, tmp_path):
         documents = tuple(read_documents([articles]))
 
         @staticmethod
-        def run(*program):
-            return subprocess.run([sys.executable, *program], env=env, capture_output=True, text=True, check=False, timeout=600)
+        def turn(*more):
+            return command("annotation", *options, *more, env=env)
 
-        def turn(self, *more):
-            return self.run("-m", "annotation", *options, *more)
-
-        def killed_at(self, module, function):
-            done = self.run("-c", KILL, module, function, *options)
+        @staticmethod
+        def killed_at(module, function):
+            program = [sys.executable, "-c", KILL, module, function, *options]
+            done = subprocess.run(program, env=env, capture_output=True, text=True, check=False, timeout=600)
             assert done.returncode == -9, done.stderr
 
         def annotate(self, *numbers):
@@ -83,7 +82,7 @@ def desk(project, label_studio, tmp_path):
             return [run for run in found if "mlflow.parentRunId" not in run.data.tags]
 
     made = Desk()
-    pushed = made.run("-m", "annotation", "push", str(articles), "--project", project.title)
+    pushed = command("annotation", "push", str(articles), "--project", project.title, env=env)
     assert pushed.returncode == 0, pushed.stderr
     return made
 
