@@ -111,6 +111,9 @@ def test_train_register_promote_and_serve_against_a_teams_server(services, comma
         server.terminate()
         assert server.wait(timeout=60) == 0
     assert not list((tmp_path / "temporary").iterdir())  # the models that were fetched are gone
+    fetched = re.findall(r'"GET (/api/2\.0/mlflow-artifacts/artifacts/\S+)', log.read_text())
+    assert any(path.endswith("/weights.safetensors") for path in fetched)
+    assert not [path for path in fetched if "/code/" in path]  # what MLflow serves it with is ten times as many files
     used = memory(process.pid)
     print(f"make services: {used:.0f} MB")
     assert used < 700  # MLflow's parent process, which waits for its worker, and the worker
