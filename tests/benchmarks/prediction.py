@@ -173,7 +173,7 @@ def share_of_the_products(folder, model, texts):
     classifier = model.classifier
     sizes = [tensor.dims for tensor in onnx.load(folder / INT8).graph.initializer if tensor.name.endswith("_small")]
     operations = sum(2 * rows * columns for rows, columns in sizes)  # a token
-    tokens = sum(map(len, classifier._tokenise(texts)))
+    tokens = sum(len(window.ids) for windows in classifier._tokenise(texts) for window in windows)
     times = tokens // (TOKENS * CORES)  # as many tokens as the texts have, nearly
     with ThreadPoolExecutor(CORES) as pool:
         work = [bare_products(sizes) for _ in range(CORES)]
