@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import importlib.util
 import os
 import re
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +16,7 @@ from ..annotation.desk import current_desk
 from ..annotation.errors import NewsmarkError, UsageError
 from ..annotation.folders import install_command, project_folder, shown
 from .addresses import check_answers, without_password
+from .fetching import fetch_files
 from .saved import is_model_folder
 from .sqlite_store import LABELS_TAG, NEWEST, find_stored, mend_locations, suits
 
@@ -27,9 +25,6 @@ ARTIFACT = "model"
 
 CHAMPION, PREVIOUS = "champion", "previous"
 """Aliases of the registered model: the version to use, and the one used before it."""
-
-_fetched: set[Path] = set()
-"""Folders of what a server sent."""
 
 
 @dataclass(frozen=True)
@@ -204,44 +199,14 @@ def version_of(alias: str) -> Any | None:
         raise
 
 
-@contextmanager
-def _files(uri: str) -> Iterator[str]:
-    """Fetch a model's own files, without the code that MLflow serves it with, which is ten times as many.
-
-    What a server sends is removed when the process ends, or earlier (see ``forget_files``): MLflow would leave it.
-    """
-    import mlflow
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    logged, own = get_artifact_repository(uri), f"artifacts/{ARTIFACT}"
-    if not mlflow.get_tracking_uri().startswith("http"):
-        yield logged.download_artifacts(own)
-        return
-    folder = Path(tempfile.mkdtemp(prefix="newsmark-"))
-    _fetched.add(folder)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    try:
-        yield logged.download_artifacts(own, str(folder))
-    except BaseException:
-        forget_files(folder)
-        raise
-
-
-def forget_files(folder: Path) -> None:
-    """Remove a model's files, if a server sent them: a process that loads one model after another would otherwise keep them all."""
-    for fetched in _fetched.intersection([folder, *folder.parents]):
-        shutil.rmtree(fetched, ignore_errors=True)
-        _fetched.discard(fetched)
-
-
 def _download(name: str | None) -> FoundModel:
     if importlib.util.find_spec("mlflow") is None:
         asked = f"model {name}: only MLflow can look it up" if name else "no trained model is at hand, and only MLflow could ask a server for one"
         raise NewsmarkError(f"{asked}, and it is not installed; name a model folder (--model FOLDER), or {install_command('train')}")
     uri, what = resolve(name)
     try:
-        with translate_errors(), _files(uri) as folder:
-            return FoundModel(Path(folder), what)
+        with translate_errors():
+            return FoundModel(fetch_files(uri, f"artifacts/{ARTIFACT}"), what)
     except (NewsmarkError, OSError) as error:
         raise NewsmarkError(f"model {name or what}: {_first_line(error)}") from None
 

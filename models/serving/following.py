@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..fetching import forget_files
 from ..model import TrainedModel
 from ..prediction.schema import Input
 from ..saved import load_model
-from ..store import find_folder, forget_files, resolve
+from ..store import find_folder, resolve
 from .answering import label_inputs
 from .batching import Batcher
 
