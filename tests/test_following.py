@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.store.artifact import artifact_repository_registry
 from newsmark.annotation.errors import NewsmarkError, UsageError
 from newsmark.models import store
 from newsmark.models.serving.following import FollowedModel
@@ -18,14 +19,18 @@ URI = "models:/newsmark/1"
 def sent(tmp_path, monkeypatch):
     """A store on a server that sends the files of a model, and the folder of temporary files."""
 
-    def send(uri, dst_path):
-        assert uri == URI
-        shutil.copytree(MODEL, Path(dst_path) / "artifacts" / store.ARTIFACT)
-        return dst_path
+    class Logged:
+        def __init__(self, uri):
+            assert uri == URI
+
+        @staticmethod
+        def download_artifacts(inside, target):
+            assert inside == f"artifacts/{store.ARTIFACT}"
+            return shutil.copytree(MODEL, Path(target) / inside)
 
     monkeypatch.setattr(store, "connect", lambda: None)
     monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: "http://127.0.0.1:9")
-    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", send)
+    monkeypatch.setattr(artifact_repository_registry, "get_artifact_repository", Logged)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
