@@ -31,6 +31,7 @@ from newsmark.training.dataset import LabelledPassages
 from newsmark.training.topics import _definition_lines
 from onnxruntime import InferenceSession
 from safetensors.numpy import load_file
+from transformers import AutoTokenizer
 from transformers.models.bert.modeling_bert import BertLayer
 
 ROOT = Path(__file__).parent.parent
@@ -497,6 +498,14 @@ def test_folder_without_all_files_of_an_encoder_is_one_clear_error(tmp_path, enc
 def test_an_encoder_that_reads_only_shorter_texts_is_one_clear_error(encoder):
     with pytest.raises(NewsmarkError, match=rf"^max_tokens 65: encoder '{encoder}' reads at most 64 tokens at once; choose no more than these$"):
         fit(encoder, max_tokens=65)
+
+
+def test_a_tokenizers_own_limit_is_none_of_the_encoder(tmp_path, encoder):
+    folder = shutil.copytree(encoder, tmp_path / "encoder")
+    tokenizer = AutoTokenizer.from_pretrained(folder, model_max_length=16)
+    tokenizer.save_pretrained(folder)
+    assert AutoTokenizer.from_pretrained(folder).model_max_length == 16
+    assert np.isfinite(fit(str(folder), max_tokens=64).scores(UNSEEN)).all()
 
 
 def test_truncated_weights_of_an_encoder_are_one_clear_error(tmp_path, encoder):

@@ -43,7 +43,7 @@ def load_encoder(encoder: str, max_tokens: int = 0) -> tuple[Any, PreTrainedToke
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
         raise NewsmarkError(f"encoder {encoder!r} can't be loaded: {reason}") from None
-    longest = min(getattr(config, "max_position_embeddings", max_tokens), tokenizer.model_max_length)
+    longest = getattr(config, "max_position_embeddings", None) or max_tokens  # a tokenizer's own limit is often lower than what its encoder reads
     if max_tokens > longest:
         raise NewsmarkError(f"max_tokens {max_tokens}: encoder {encoder!r} reads at most {longest} tokens at once; choose no more than these")
     return model, tokenizer
