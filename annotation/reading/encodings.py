@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import codecs
+from contextlib import suppress
 
 from ..errors import NewsmarkError
 from ..files import MAX_TEXT_BYTES, decode
 from .messages import note
+
+_AS_BROWSERS = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+}
+"""What browsers read in place of the encoding that a text names (https://encoding.spec.whatwg.org): the former holds more characters, quotation marks say."""
 
 MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -29,6 +43,8 @@ def decode_text(raw: bytes, where: str, encoding: str | None = None, declared: s
     marked = next((name for mark, name in MARKS if raw.startswith(mark)), None)
     if marked:
         return _decode_as(raw, where, marked, "its byte order mark")
+    if declared and raw.isascii() and not declared.lower().startswith(("utf", "ucs")) and (text := _try(raw, declared)) is not None:
+        return decode(text.encode("utf-8", "surrogatepass"), where)  # ISO-2022-JP, say, writes all characters with the bytes of ASCII
     try:
         return decode(raw, where)
     except NewsmarkError:
@@ -56,10 +72,11 @@ def _decode_as(raw: bytes, where: str, encoding: str, source: str) -> str:
 
 
 def _try(raw: bytes, encoding: str, errors: str = "strict") -> str | None:
-    try:
+    with suppress(UnicodeError, LookupError):
+        return raw.decode(_AS_BROWSERS.get(codecs.lookup(encoding).name, encoding), errors)
+    with suppress(UnicodeError, LookupError):
         return raw.decode(encoding, errors)
-    except (UnicodeError, LookupError):
-        return None
+    return None
 
 
 def _is_utf_8(encoding: str) -> bool:

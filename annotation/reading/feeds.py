@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from time import strftime
 from typing import Any
+from xml.sax import SAXException
 
 from ..errors import NewsmarkError
 from .html import html_text
+from .messages import note
 from .sources import Entry, ReadingOptions, Source
 
 _SITEMAP = re.compile(rb"<(?:\w+:)?(?:urlset|sitemapindex)[\s>]")
@@ -32,6 +34,8 @@ def read_feed_file(source: Source, _: ReadingOptions) -> Iterator[Entry]:
         broken = feed.get("bozo_exception")
         why = f" ({(str(broken).splitlines() or [''])[0]})" if broken else ""
         raise NewsmarkError(f"{source.name}: no feed with entries{why}; of .xml files, newsmark reads feeds (RSS, Atom)")
+    if isinstance(broken := feed.get("bozo_exception"), SAXException):
+        note(f"{source.name}: a damaged feed ({(str(broken).splitlines() or [''])[0]}): what stands there after the damage may be missing")
     for number, one in enumerate(feed.entries, start=1):
         where = f"{source.name}, entry {number}"
         title = html_text(one.get("title", ""))

@@ -96,8 +96,11 @@ def _stdin() -> Iterator[Source]:
 
 
 def _source(path: Path) -> Source:
-    ending = path.suffix.lower()
-    return Source(printable(str(path)), printable(path.name), ending, lambda: path.open("rb"), path)
+    name, short, ending = printable(str(path)), printable(path.name), path.suffix.lower()
+    if path.is_file():
+        return Source(name, short, ending, lambda: path.open("rb"), path)
+    raw = path.read_bytes()  # a pipe gives what it holds only once
+    return Source(name, short, ending, lambda: io.BytesIO(raw))
 
 
 def _opened(source: Source) -> Iterator[Source]:
@@ -131,7 +134,7 @@ def _head(source: Source) -> bytes:
 
 
 def _in_folder(folder: Path, options: ReadingOptions) -> list[Path]:
-    found, others = _look(folder, options.recursive, "")
+    found, others = _look(folder, options.recursive, "", frozenset({folder.resolve()}))
     if not found:
         there = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
         what = f" (there are: {some(there)})" if there else ""
@@ -141,8 +144,11 @@ def _in_folder(folder: Path, options: ReadingOptions) -> list[Path]:
     return found
 
 
-def _look(folder: Path, recursive: bool, prefix: str) -> tuple[list[Path], list[str]]:
-    """The files of a folder that hold an article each, and the names of all other entries that somebody may miss."""
+def _look(folder: Path, recursive: bool, prefix: str, around: frozenset[Path]) -> tuple[list[Path], list[str]]:
+    """The files of a folder that hold an article each, and the names of all other entries that somebody may miss.
+
+    A link to one of the folders around it is passed over: what it holds is read already.
+    """
     found: list[Path] = []
     others: list[str] = []
     entries = sorted(folder.iterdir())
@@ -150,9 +156,12 @@ def _look(folder: Path, recursive: bool, prefix: str) -> tuple[list[Path], list[
     for entry in entries:
         name = prefix + entry.name
         if entry.is_dir():
+            own = entry.resolve()
             of_page = any(entry.name.startswith((f"{page}_", f"{page}-", f"{page}.")) for page in pages)  # what a browser stores beside a page
-            if recursive and not of_page and not entry.name.startswith("."):
-                more, more_others = _look(entry, recursive, f"{name}/")
+            if own in around:
+                others.append(f"{name}/")
+            elif recursive and not of_page and not entry.name.startswith("."):
+                more, more_others = _look(entry, recursive, f"{name}/", around | {own})
                 found, others = found + more, others + more_others
             elif of_page or any(_holds_article(one.name) for one in entry.rglob("*")):
                 others.append(f"{name}/")

@@ -11,6 +11,7 @@ from importlib import import_module
 
 from ..errors import NewsmarkError
 from ..folders import install_command
+from .messages import note
 from .sources import Entry, ReadingOptions, Source
 
 
@@ -113,7 +114,13 @@ def read_source(source: Source, options: ReadingOptions) -> Iterator[Entry]:
     try:
         if kind.zipped:
             _check_zip(source)
-        yield from getattr(import_module(f".{module}", __package__), function)(source, options)
+        entries: Iterator[Entry] = getattr(import_module(f".{module}", __package__), function)(source, options)
+        first = next(entries, None)
+        if first is None:
+            note(f"{source.name}: no row of it was read")
+            return
+        yield first
+        yield from entries
     except (NewsmarkError, ModuleNotFoundError):
         raise
     except Exception as error:  # whatever a library raises for damaged files

@@ -52,6 +52,7 @@ def read_xlsx_file(source: Source, options: ReadingOptions) -> Iterator[Entry]:
 
     book = openpyxl.load_workbook(io.BytesIO(source.read()), read_only=True, data_only=True)
     for sheet in book.worksheets:
+        sheet.reset_dimensions()  # some programs write a wrong size
         rows = (
             (f"{source.name}, sheet {sheet.title!r}, row {number}", list(row))
             for number, row in enumerate(sheet.iter_rows(values_only=True), start=1)

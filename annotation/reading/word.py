@@ -14,21 +14,36 @@ from .sources import Entry, ReadingOptions, Source, article
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+_WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_DELETED = ("del", "moveFrom")
+_FRAMES = ("ins", "moveTo", "sdt", "smartTag", "customXml", "fldSimple", "dir", "bdo")
+"""Elements around text that are no text of their own."""
 _DUBLIN = "{http://purl.org/dc/elements/1.1/}"
 _SPACE = {f"{_TEXT}s": " ", f"{_TEXT}tab": " ", f"{_TEXT}line-break": "\n"}
 _UNSEEN = {f"{_TEXT}tracked-changes", f"{_OFFICE}annotation"}
 
 
 def read_docx_file(source: Source, _: ReadingOptions) -> Iterator[Entry]:
-    """Read the body of a Word document, without headers, footers and comments."""
+    """Read the body of a Word document with its changes as if they were accepted, without headers, footers and comments."""
     import docx
 
     document = docx.Document(io.BytesIO(source.read()))
+    _accept_changes(document.element.body)
     said = document.core_properties
     author = "" if said.author == "python-docx" else said.author
     date = said.created.date().isoformat() if said.created else ""
     text = join_lines(_blocks(document))
     yield article(source, _seen(text, source), {"title": said.title, "author": author, "date": date})
+
+
+def _accept_changes(body: Any) -> None:
+    """Leave what was deleted, and put what was inserted, or is in a content control or a field, where its frame was."""
+    for frame in list(body.iter(*(f"{_WORD}{name}" for name in (*_DELETED, *_FRAMES)))):
+        content = frame.find(f"{_WORD}sdtContent") if frame.tag == f"{_WORD}sdt" else frame
+        empty = content is None or frame.tag in {f"{_WORD}{name}" for name in _DELETED} or frame.find(f"{_WORD}sdtPr/{_WORD}showingPlcHdr") is not None
+        for child in [] if empty else list(content):
+            frame.addprevious(child)
+        frame.getparent().remove(frame)
 
 
 def _blocks(container: Any) -> Iterator[str]:
