@@ -10,7 +10,8 @@ one place.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -253,7 +254,7 @@ class Model:
 
         several = [articles] if isinstance(articles, str | Document) else articles
         texts = [(article, lang) if isinstance(article, str) else article for article in several]
-        pairs = predict_articles(self._trained, texts, threshold)
+        pairs = predict_articles(self._trained, texts, _checked(threshold))
         answers = [[LabelledPassage(**vars(passage), **found.as_dict()) for passage, found in one] for one in pairs]
         return answers if several is articles else answers[0]
 
@@ -284,7 +285,7 @@ class Model:
         several = [articles] if isinstance(articles, str | Document) else articles
         given = [(article, lang) if isinstance(article, str) else article for article in several]
         texts = [article if isinstance(article, str) else article.text for article in several]
-        found = map(spans_in_article, predict_articles(self._trained, given, threshold, spans=True))
+        found = map(spans_in_article, predict_articles(self._trained, given, _checked(threshold), spans=True))
         answers = [[LabelledSpan(text=text[span.start : span.end], **vars(span)) for span in spans] for text, spans in zip(texts, found, strict=True)]
         return answers if several is articles else answers[0]
 
@@ -312,7 +313,7 @@ class Model:
 
         several = [articles] if isinstance(articles, str | Document) else articles
         texts = [(article, lang) if isinstance(article, str) else article for article in several]
-        answers = [topics_of_article(self._trained, one, threshold) for one in predict_articles(self._trained, texts)]
+        answers = [topics_of_article(self._trained, one, _checked(threshold)) for one in predict_articles(self._trained, texts)]
         return answers if several is articles else answers[0]
 
     def predict_passages(self, passages: Sequence[str], *, context: bool = True, threshold: float | None = None) -> list[Prediction]:
@@ -326,11 +327,14 @@ class Model:
         Returns:
             n predictions, each with ``labels``, ``scores``, ``review`` and ``truncated``.
         """
+        from newsmark.annotation.errors import NewsmarkError
         from newsmark.models.context import PassageInContext, in_reading_order
         from newsmark.models.prediction.predict import predict_passages
 
+        if isinstance(passages, str):
+            raise NewsmarkError("passages: must be a list of texts, got one text; give [text], or the whole article to predict")
         contexts = in_reading_order(passages) if context else [PassageInContext(text) for text in passages]
-        return predict_passages(self._trained, contexts, threshold)
+        return predict_passages(self._trained, contexts, _checked(threshold))
 
 
 def load(model: str | Path | None = None) -> Model:
@@ -399,11 +403,36 @@ def train(config: str | Path, *, test: str | Path | None = None, fast: bool = Fa
     from newsmark.training.config import load_config
     from newsmark.training.experiment import run_experiment
 
-    written = {key: str(value) if isinstance(value, str | int | float | Path) else [str(one) for one in value] for key, value in keys.items()}
-    result = run_experiment(load_config(Path(config), written, fast), Path(test) if test else None)
+    result = run_experiment(load_config(Path(config), {key: _as_flag(key, value) for key, value in keys.items()}, fast), Path(test) if test else None)
     if result is None:
         raise NewsmarkError("this process only helps another one to train; in several processes use the command train")
     return TrainingResult(result.run_id, Model(result.model), result.evaluation, result.table)
+
+
+def _as_flag(key: str, value: object) -> str | list[str]:
+    """The value of a key as a flag would give it."""
+    from newsmark.annotation.errors import NewsmarkError
+
+    if isinstance(value, str | int | float | Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value), default=float)
+    if isinstance(value, Iterable):
+        return [str(one) for one in value]
+    raise NewsmarkError(f"{key}: {value!r} is no value of a configuration; leave the key out to keep the file's")
+
+
+def _checked(threshold: float | None) -> float | None:
+    """A threshold that is a probability.
+
+    Raises:
+        NewsmarkError: it is none.
+    """
+    from newsmark.annotation.errors import NewsmarkError
+
+    if threshold is not None and not (isinstance(threshold, int | float) and 0 <= threshold <= 1):
+        raise NewsmarkError(f"threshold: must be a number from 0 to 1, got {threshold!r}")
+    return threshold
 
 
 def annotate(argv: list[str] | None = None) -> int:

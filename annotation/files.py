@@ -54,6 +54,8 @@ def read_text(path: Path) -> str:
         return decode(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file or folder") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path}: a folder, and a file is needed") from None
 
 
 def read_jsonl(source: Path | BinaryIO, name: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:

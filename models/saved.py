@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import shutil
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,20 +33,18 @@ def save_model(model: TrainedModel, folder: Path) -> None:
     if model.topics is not None:
         model.topics.save(folder)
     paths = [path for path in sorted(folder.iterdir()) if path.name != _CARD]
-    decides = json.dumps([model.labels, sorted(model.exclusive), [vars(one) for one in model.calibrations]])
-    digests = {path.name: _digest(path) for path in paths}
-    content = hashlib.sha256("".join([*digests.values(), decides]).encode())
-    card = {
+    card: dict[str, Any] = {
         "format": KINDS[model.kind].format,
         "kind": model.kind,
-        "version": f"{model.kind}-{content.hexdigest()[:12]}",
+        "version": "",
         "labels": model.labels,
         "exclusive": sorted(model.exclusive),
         "rules": [vars(one) for one in model.calibrations],
         "rates": model.rates,
         "files": {path.name: path.stat().st_size for path in paths},
-        "digests": digests,
+        "digests": {path.name: _digest(path) for path in paths},
     }
+    card["version"] = _version_of(card)
     (folder / _CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
@@ -74,6 +73,8 @@ def load_model(folder: Path) -> TrainedModel:
     for name, digest in digests.items():
         if digest.result() != card["digests"][name]:
             raise NewsmarkError(f"{folder / name}: this file of the model was changed or damaged; copy the model again or train a new one")
+    if digests and card["version"] != _version_of(card):
+        raise NewsmarkError(f"{folder / _CARD}: this file of the model was changed or damaged; copy the model again or train a new one")
     if failure is not None:
         reason = f"{type(failure).__name__}: {failure}"
         raise NewsmarkError(f"{folder}: the model's files are damaged ({reason}); copy the model again or train a new one") from failure
@@ -137,6 +138,12 @@ def _read_card(folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise NewsmarkError(f"{folder / _CARD}: not a model card that this version of newsmark reads; train the model again") from None
     return card
+
+
+def _version_of(card: Mapping[str, Any]) -> str:
+    """Kind and the beginning of the SHA-256 of all that decides what the model says: its files, its labels and their rules."""
+    decides = json.dumps([card["labels"], card["exclusive"], card["rules"]])
+    return f"{card['kind']}-{hashlib.sha256(''.join([*card['digests'].values(), decides]).encode()).hexdigest()[:12]}"
 
 
 def _digest(path: Path) -> str:

@@ -106,6 +106,8 @@ def find_model(name: str | None) -> FoundModel:
 
 
 def _check_name(name: str | None) -> None:
+    if name == "":
+        raise UsageError("the name of the model is empty; give a model folder, a run id, or an MLflow URI such as models:/newsmark@champion")
     if name and not re.fullmatch(r"[0-9a-f]{32}|(models|runs):/.+", name):
         raise UsageError(f"{name}: no such model folder, and neither a run id nor an MLflow URI such as models:/newsmark@champion")
 

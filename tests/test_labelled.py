@@ -7,7 +7,7 @@ import numpy as np
 import openpyxl
 import pytest
 from newsmark.annotation.errors import NewsmarkError
-from newsmark.annotation.labels import load_labels
+from newsmark.annotation.labels import LabelScheme, load_labels
 from newsmark.models.baseline.settings import BaselineSettings
 from newsmark.training.config import Config, DataConfig
 from newsmark.training.dataset import joined
@@ -84,12 +84,28 @@ def test_a_column_per_label_says_yes_no_or_not_judged(tmp_path, capsys):
         (["text,labels,weight", "Hej,quote,3", "Hej då,quote,0"], "line 3: field 'weight' is '0'; it must be a number above 0"),
         (["text,labels,weight", "Hej,quote,heavy"], "line 2: field 'weight' is 'heavy'"),
         (["text,labels,weight", "Hej,quote,inf"], "line 2: field 'weight' is 'inf'"),
+        (["text,labels,weight", "Hej,quote,1e39"], "line 2: field 'weight' is '1e39'; it must be a number above 0, from 0.000001 to 1000000"),
         (["text,labels", "Hej,"], " no row has anything in 'labels'"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_named_by_row_and_column(tmp_path, lines, reason):
     with pytest.raises(NewsmarkError, match=rf"rows\.csv[,:] ?{reason}"):
         load_to_train([write_csv(tmp_path / "rows.csv", *lines)], SCHEME)
+
+
+def test_a_document_may_be_called_0(tmp_path):
+    rows = [[f"Mening {number}.", "quote", number // 3] for number in range(6)]
+    data, alone = load_to_train([write_xlsx(tmp_path / "rows.xlsx", [["text", "labels", "document"], *rows])], SCHEME)
+    assert data.groups.tolist() == ["0", "0", "0", "1", "1", "1"]
+    assert not alone.any()
+
+
+def test_a_label_that_is_called_as_a_column_of_rows_needs_a_column_of_labels(tmp_path):
+    scheme = LabelScheme(tuple(replace(SCHEME.labels[0], name=name) for name in ("promise", "page")), ())
+    with pytest.raises(NewsmarkError, match=r"rows\.csv: a column 'page' is not read as a label, though one is called so; give the labels of each row"):
+        load_to_train([write_csv(tmp_path / "rows.csv", "text,promise,page", "Hej,1,0")], scheme)
+    data, _ = load_to_train([write_csv(tmp_path / "rows.csv", "text,labels,page", "Hej,page;promise,a", "Hej då,,a")], scheme)
+    assert data.truth.tolist() == [[True, True], [False, False]]
 
 
 def test_passages_count_by_their_weight_also_where_they_are_taken_together_with_others(tmp_path):

@@ -106,7 +106,11 @@ def test_errors_of_the_interface_are_of_one_class(tmp_path):
         lambda: newsmark.load_labels(tmp_path / "missing.yaml"),
         lambda: newsmark.load(tmp_path / "missing"),
         lambda: newsmark.train("configs/baseline.yaml", sede=7),
+        lambda: newsmark.load_labels(tmp_path),
+        lambda: newsmark.load(""),
         lambda: newsmark.train("configs/baseline.yaml", seed="seven"),
+        lambda: newsmark.train("configs/baseline.yaml", seed=None),
+        lambda: newsmark.train("configs/baseline.yaml", rates={"commitment": 7}),
     ):
         with pytest.raises(newsmark.NewsmarkError):
             wrong()
@@ -148,6 +152,19 @@ def test_passages_are_labelled_one_for_one_with_or_without_their_neighbours(mode
     assert all(one.labels for one in model.predict_passages(texts, threshold=0.0))
 
 
+@pytest.mark.parametrize("threshold", [50, -1, float("nan"), "0.5"])
+def test_a_threshold_is_a_probability(model_folder, threshold):
+    model = newsmark.load(model_folder)
+    for ask in (model.predict, model.predict_spans, model.topics, lambda text, threshold: model.predict_passages([text], threshold=threshold)):
+        with pytest.raises(newsmark.NewsmarkError, match="threshold: must be a number from 0 to 1"):
+            ask("Solen sken.", threshold=threshold)
+
+
+def test_a_text_is_no_list_of_passages(model_folder):
+    with pytest.raises(newsmark.NewsmarkError, match="passages: must be a list of texts"):
+        newsmark.load(model_folder).predict_passages("Solen sken.")
+
+
 def test_a_passage_of_which_the_model_reads_only_the_beginning_says_so(model_folder):
     class ReadsFive:
         """The baseline, as if it read five characters."""
@@ -167,7 +184,7 @@ def test_a_passage_of_which_the_model_reads_only_the_beginning_says_so(model_fol
 @pytest.mark.training
 def test_training_returns_the_run_its_model_and_its_evaluation(monkeypatch, store):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store["MLFLOW_TRACKING_URI"])
-    result = newsmark.train("configs/baseline.yaml", bootstrap="", seed=7, max_folds=2)
+    result = newsmark.train("configs/baseline.yaml", bootstrap="", seed=7, max_folds=2, rates={})
     assert 0 < result.evaluation.macro_f1.value < 1
     assert "macro" in result.table
     assert newsmark.load(result.run_id).predict(ARTICLE, lang="sv") == result.model.predict(ARTICLE, lang="sv")

@@ -142,6 +142,22 @@ def test_card_of_another_version_is_refused(folder, change):
         load_model(folder)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rules": [vars(Calibration(slope=9.0))] * 3},
+        {"labels": ["commitment", "quote", "quote"]},
+        {"labels": "abc"},
+        {"exclusive": "boilerplate"},
+        {"version": 3},
+    ],
+)
+def test_a_changed_card_is_noticed(folder, change):
+    change_card(folder, **change)
+    with pytest.raises(NewsmarkError, match=r"newsmark\.json: this file of the model was changed or damaged; copy"):
+        load_model(folder)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"format": 2}'])
 def test_card_that_is_none_is_refused(folder, content):
     (folder / "newsmark.json").write_bytes(content)

@@ -160,7 +160,7 @@ def _stages(arguments: argparse.Namespace) -> Stages:
 def _train(arguments: argparse.Namespace) -> None:
     config = _configuration(arguments)
     if arguments.test and not arguments.test.is_file():
-        raise UsageError(f"{arguments.test}: no such test file")
+        raise UsageError(f"{arguments.test}: {'a folder, and a file is needed' if arguments.test.is_dir() else 'no such test file'}")
     from .experiment import run_experiment  # keeps --help fast
 
     result = run_experiment(config, arguments.test, stages=_stages(arguments))

@@ -36,7 +36,8 @@ def precision_recall_figure(data: LabelledPassages, probabilities: NDArray[np.fl
         if data.truth[:, column].any():
             PrecisionRecallDisplay.from_predictions(data.truth[known, column], probabilities[known, column], name=label, ax=axes)
     axes.set(xlabel="Recall", ylabel="Precision")
-    axes.legend(loc="upper right", title="label (average precision)")
+    if data.truth.any():
+        axes.legend(loc="upper right", title="label (average precision)")
     return figure
 
 

@@ -26,6 +26,7 @@ _TABLES = (".csv", ".tsv", ".xlsx")
 """Kinds of file in which an empty cell is as good as none."""
 
 _OWN = ("text", "labels", "judged", "lang", "document", "page", "kind", "weight", "before", "after")
+_LIGHTEST = 1e-6  # the weight of a row; the heaviest is 1 by it
 _CELLS = {"1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "false": False, "no": False}
 
 
@@ -137,6 +138,8 @@ def _label_columns(path: Path, rows: Sequence[_Row], scheme: LabelScheme) -> tup
     """The columns that are called after labels, where there is no column for all labels; none otherwise."""
     there = {name for row in rows for name in row.values}
     columns = tuple(name for name in scheme.label_names if name in there and name not in _OWN)
+    if not there & {"labels", "judged"} and (both := [name for name in scheme.label_names if name in there and name in _OWN]):
+        raise NewsmarkError(f"{path}: a column {both[0]!r} is not read as a label, though one is called so; give the labels of each row in a column 'labels'")
     if columns and there & {"labels", "judged"}:
         raise NewsmarkError(f"{path}: there is a column 'labels' or 'judged', and one called {columns[0]!r}, after a label; keep only one way of giving labels")
     if not columns and not there & {"labels", "judged"} and all(row.of_table for row in rows):
@@ -184,7 +187,7 @@ def _names(row: _Row, field: str) -> frozenset[str]:
 
 def _labelled_row(row: _Row, labels: frozenset[str], judged: frozenset[str]) -> _LabelledRow:
     values = row.values
-    document = values.get("document") or values.get("page") or None
+    document = next((values[name] for name in ("document", "page") if values.get(name) not in {None, ""}), None)  # a document may be called 0
     language, kind = str(values.get("lang") or UNKNOWN_LANGUAGE), str(values.get("kind") or UNKNOWN_KIND)
     document = None if document is None else str(document)
     before, after = (str(values.get(name) or "") for name in ("before", "after"))
@@ -197,8 +200,8 @@ def _weight(row: _Row) -> float:
         weight = 1.0 if value is None or value == "" else float(value)
     except (TypeError, ValueError):
         weight = math.nan
-    if isinstance(value, bool) or not 0 < weight < math.inf:
-        raise NewsmarkError(f"{row.where}: field 'weight' is {value!r}; it must be a number above 0")
+    if isinstance(value, bool) or not _LIGHTEST <= weight <= 1 / _LIGHTEST:
+        raise NewsmarkError(f"{row.where}: field 'weight' is {value!r}; it must be a number above 0, from {_LIGHTEST:f} to {1 / _LIGHTEST:.0f}")
     return weight
 
 
