@@ -212,8 +212,10 @@ def atomic_write(path: Path) -> Iterator[IO[str]]:
             yield stream
         Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename in {None, temporary}:
+            raise OSError(error.errno, error.strerror, str(path)) from None  # a full disk, say, with the name that the user knows
         raise
 
 

@@ -26,15 +26,27 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
         text = text_field(fields, chosen, where)
         answers: Answers = {}
         states: dict[str, str] = {}
-        for question, responses in mapping(row.get("responses")).items():
+        for question, responses in _by_question(row.get("responses")).items():
             for one in objects(responses):
                 user = str(one.get("user_id"))
                 answers.setdefault(user, []).append((question, one.get("value")))
                 states[user] = str(one.get("status") or "submitted")
-        suggested = {question: one for question, one in mapping(row.get("suggestions")).items() if isinstance(one, dict)}
+        suggestions = {str(one.get("question_name")): one for one in objects(row.get("suggestions"))} or mapping(row.get("suggestions"))
+        suggested = {question: one for question, one in suggestions.items() if isinstance(one, dict)}
         agent = next((string(one.get("agent")) for one in suggested.values()), None)
         values = [(question, one.get("value")) for question, one in suggested.items()]
         yield from _entries(where, text, metadata, answers, states, agent, values)
+
+
+def _by_question(responses: Any) -> dict[str, Any]:
+    """The responses of a record, by question: Argilla 1 lists them by annotator, each with all its values."""
+    if not isinstance(responses, list):
+        return mapping(responses)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in objects(responses):
+        for question, answer in mapping(one.get("values")).items():
+            found.setdefault(question, []).append({**one, "value": mapping(answer).get("value")})
+    return found
 
 
 def is_flat(row: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from .exchange import Annotated, Entry, Mark
 
 _BOUND = re.compile(r"(T\S+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?$", re.DOTALL)
 _KIND = re.compile(r"A\S+\tkind (T\S+) (.*)$", re.DOTALL)
+_LONGEST = 200  # bytes of a file's name, of which file systems take 255
 _CONFIGURATION = "annotation.conf"
 _NOTE = re.compile(r"#\S*\tAnnotatorNotes (\S+)\t(.*)$", re.DOTALL)
 
@@ -22,7 +23,7 @@ def read(path: Path, _: str | None) -> Iterator[Entry]:
     if not text_path.is_file():
         raise NewsmarkError(f"{path}: its text {text_path.name} is missing; brat's export has both")
     text = read_text(text_path)
-    lines = read_text(path.with_suffix(".ann")).split("\n")
+    lines = read_text(path.with_suffix(".ann")).removeprefix("\ufeff").split("\n")
     kinds = {found[1]: found[2].strip() for line in lines if (found := _KIND.match(line))}
     marks: list[Mark] = []
     notes: list[str] = []
@@ -96,7 +97,7 @@ def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:
 
 def file_stem(name: str, taken: set[str]) -> str:
     """A file name for a document, without its ending, that no other document has."""
-    stem = own = re.sub(r"[^\w.-]+", "_", name.removesuffix(".txt")).lstrip(".")[:80] or "document"
+    stem = own = re.sub(r"[^\w.-]+", "_", name.removesuffix(".txt")).lstrip(".")[:80].encode()[:_LONGEST].decode(errors="ignore") or "document"
     number = 1
     while own.lower() in taken:
         number += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from ..documents import Document, read_documents
 from ..errors import NewsmarkError, PartlyDoneError, UsageError, unknown_name
 from ..files import atomic_write
 from ..labels import LabelScheme, load_labels
-from .exchange import UNITS
+from .exchange import UNITS, Annotated
 from .exporting import choose
 from .importing import Choices, Imported, import_entries, is_known
 from .kinds import FORMATS, Format, files_of, format_named
@@ -61,6 +62,8 @@ def _import(arguments: argparse.Namespace) -> None:
     for path in (arguments.documents, arguments.annotations):
         if path.exists():
             raise UsageError(f"{path} exists; name another file with --documents and --annotations, or remove it")
+    if arguments.documents.resolve() == arguments.annotations.resolve():
+        raise UsageError(f"{arguments.documents}: both the documents and the annotations; name two files with --documents and --annotations")
     mapping = _mapping(arguments.map, scheme)
     annotator = arguments.annotator or f"imported ({chosen.title})"
     choices = Choices(annotator, mapping, arguments.offsets or chosen.unit, arguments.ground_truth)
@@ -76,7 +79,11 @@ def _import(arguments: argparse.Namespace) -> None:
     if arguments.strict and reports:
         raise NewsmarkError(f"{len(reports)} things can't be taken (see above), and with --strict nothing is written")
     _write_documents(arguments.documents, imported.documents.values())
-    write_annotations(arguments.annotations, imported.annotations.values())
+    try:
+        write_annotations(arguments.annotations, imported.annotations.values())
+    except OSError:
+        arguments.documents.unlink()  # both or none
+        raise
     if arguments.json:
         print_json(_import_answer(arguments, imported))
     counts = f"{len(imported.documents)} documents, {len(imported.annotations)} annotations"
@@ -131,8 +138,20 @@ def _export(arguments: argparse.Namespace) -> None:
     annotated, left_out = choose(documents, annotations, chosen.several, chosen.skips, arguments.annotator)
     if not annotated:
         raise NewsmarkError(f"{arguments.annotations}: nothing to export{f' ({left_out[0]})' if left_out else ''}")
-    left_out += chosen.write(arguments.output, annotated)
+    left_out += _write_whole(chosen, arguments.output, annotated)
     _report_export(arguments, chosen, len({one.document.id for one in annotated}), len(annotated), left_out)
+
+
+def _write_whole(chosen: Format, output: Path, annotated: list[Annotated]) -> list[str]:
+    """Write a file or folder that appears under its name only when it is complete; returns what the format left out."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name[:50]}.") as folder:
+            left_out = chosen.write(Path(folder) / output.name, annotated)
+            (Path(folder) / output.name).rename(output)
+    except OSError as error:
+        raise NewsmarkError(f"{output}: can't be written ({error.strerror or error}); nothing was") from None
+    return left_out
 
 
 def _report_export(arguments: argparse.Namespace, chosen: Format, documents: int, annotations: int, left_out: list[str]) -> None:

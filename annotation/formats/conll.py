@@ -13,6 +13,8 @@ from .exchange import Annotated, Entry, Mark, full_label
 from .tokens import tokenize
 
 _COMMENT = re.compile(r"# (newdoc|[\w.]+(?: id)?) ?=? ?(.*)$", re.DOTALL)
+_SEVERAL = re.compile(r"\d+[-.]\d+$")
+"""Number of a line of CoNLL-U that holds no token of its own: several of them in one word, or one that the text does not show."""
 _TAG = re.compile(r"([BIESULO])(?:-(.+))?$")
 
 
@@ -30,7 +32,7 @@ class _Page:
 
 def read(path: Path, _: str | None) -> Iterator[Entry]:
     """Read tags of the schemes BIO, IOB, BIOES and BILUO. The text of a sentence is in ``# text = …``; without that, a space is put between tokens."""
-    raw = read_text(path)
+    raw = read_text(path).removeprefix("\ufeff")
     for page in _pages(raw.replace("\r\n", "\n") if raw.count("\r\n") == raw.count("\n") else raw, path):
         yield Entry(
             page.where,
@@ -44,12 +46,14 @@ def read(path: Path, _: str | None) -> Iterator[Entry]:
 
 
 def _pages(raw: str, path: Path) -> Iterator[_Page]:
-    page = _Page(f"{path}, line 1")
+    page, word = _Page(f"{path}, line 1"), 1 if _are_numbered(raw) else 0
     text: str | None = None
     tokens: list[tuple[str, str]] = []
     for number, line in enumerate([*raw.split("\n"), ""], start=1):
         comment = _COMMENT.match(line) if "\t" not in line or line.startswith("# text =") else None
-        cells = line.split("\t") if "\t" in line else line.split()
+        cells = line.rstrip("\r").split("\t") if "\t" in line else re.split("[ \r]+", line.strip(" \r"))
+        if comment and " = " not in line and comment[1] != "newdoc" and len(cells) > 2 and _TAG.match(cells[-1]):
+            comment = None  # the token "#"
         new = (comment and comment[1].startswith("newdoc")) or cells[:1] == ["-DOCSTART-"]
         if (tokens and (comment or not line.strip() or new)) or (text is not None and not line):
             _add(page, tokens, text, number)
@@ -62,12 +66,31 @@ def _pages(raw: str, path: Path) -> Iterator[_Page]:
             text = comment[2]
         elif comment:
             page.facts[comment[1]] = comment[2]
+        elif word and _SEVERAL.match(cells[0]):
+            pass
         elif len(cells) > 1 and _TAG.match(cells[-1]):
-            tokens.append((cells[0], cells[-1]))
+            tokens.append((cells[word], cells[-1]))
         elif line.strip():
             page.problems.append(f"line {number} of the file has no token and tag: {line[:60]}")
     if page.lines:
         yield page
+
+
+def _are_numbered(raw: str) -> bool:
+    """Whether the first column counts the tokens of each sentence (CoNLL-U, GermEval), and the second one holds them."""
+    last, longest = 0, 0
+    for line in raw.splitlines():
+        cells = line.split("\t") if "\t" in line else line.split()
+        if not cells or cells[0].startswith("#"):
+            last = 0
+        elif _SEVERAL.match(cells[0]):
+            continue
+        elif len(cells) > 2 and cells[0] in {str(last + 1), "1"}:
+            last = int(cells[0])
+            longest = max(longest, last)
+        else:
+            return False
+    return longest > 1
 
 
 def _add(page: _Page, tokens: Sequence[tuple[str, str]], text: str | None, number: int) -> None:

@@ -9,16 +9,18 @@ from typing import Any
 
 from ..files import atomic_write
 from .exchange import Annotated, Entry, full_label
-from .rows import listed, marks_of, read_rows, string, text_field
+from .rows import listed, marks_of, read_rows, string, text_field, unread
+
+_LABELS = ("label", "labels", "entities", "annotations", "category", "cats", "topics")
 
 
 def read(path: Path, chosen: str | None) -> Iterator[Entry]:
-    """Read an export; ``label`` (``labels``, ``entities``, ``category``, ``cats``) holds spans, or the names of the whole text's classes."""
+    """Read an export; ``label`` (``labels``, ``entities``, ``annotations``, ``category``, ``cats``) holds spans, or the names of the whole text's classes."""
     for where, row in read_rows(path):
         problems: list[str] = []
         spans: list[Any] = []
         categories: list[str] = []
-        given = [row[key] for key in ("label", "labels", "entities", "category", "cats", "topics") if row.get(key) is not None]
+        given = [row[key] for key in _LABELS if row.get(key) is not None]
         for value in given:
             for one in value if isinstance(value, list) else [value]:
                 name = string(one)
@@ -28,6 +30,7 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
                     spans.append(one)
         if relations := listed(row.get("relations")):
             problems.append(f"{len(relations)} relations, which newsmark does not have")
+        problems += unread(row, (*_LABELS, "relations", "Comments", "comments"))
         comments = row.get("Comments", row.get("comments"))
         notes = [str(one.get("comment", "") if isinstance(one, dict) else one) for one in listed(comments)]
         yield Entry(

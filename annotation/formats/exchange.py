@@ -85,6 +85,12 @@ def full_label(span: Span) -> str:
     return f"{span.label}:{span.kind}" if span.kind else span.label
 
 
+def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """Borders of a span without the white space at its ends."""
+    marked = text[start:end]
+    return start + len(marked) - len(marked.lstrip()), end - (len(marked) - len(marked.rstrip()))
+
+
 class Offsets:
     """Converts offsets in one text between a unit and code points.
 

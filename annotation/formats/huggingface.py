@@ -11,7 +11,7 @@ from ..reading.parquet import open_parquet
 from . import argilla
 from .data_card import data_card
 from .exchange import Annotated, Entry, full_label
-from .rows import marks_of, string, text_field
+from .rows import marks_of, string, text_field, unread
 
 _SPANS = ("spans", "entities", "labels")
 
@@ -33,9 +33,14 @@ def _entry(where: str, row: Mapping[str, Any], chosen: str | None, names: Sequen
     key = next((one for one in _SPANS if row.get(one) is not None), None)
     spans = row[key] if key else None
     if isinstance(spans, dict):  # a list of objects that is stored column by column
-        spans = [dict(zip(spans, values, strict=True)) for values in zip(*spans.values(), strict=True)]
-    if names and spans:
-        spans = [{**one, "label": names[one["label"]]} if isinstance(one.get("label"), int) else one for one in spans]
+        columns = [value for value in spans.values() if isinstance(value, list)]
+        if len(columns) < len(spans) or len(set(map(len, columns))) > 1:
+            problems.append("the columns of its spans have not the same length")
+            columns = []
+        spans = [dict(zip(spans, values, strict=True)) for values in zip(*columns, strict=True)]
+    if names and isinstance(spans, list):
+        spans = [_named(one, names) for one in spans]
+    problems += (lost := unread(row, _SPANS))
     topics = row.get("topics")
     return Entry(
         where,
@@ -47,9 +52,18 @@ def _entry(where: str, row: Mapping[str, Any], chosen: str | None, names: Sequen
         tuple(map(str, topics)) if isinstance(topics, list) else (),
         skipped=row.get("skipped") is True,
         note=string(row.get("note")),
+        annotated=False if lost and not spans else None,
         problems=tuple(problems),
         offered=tuple(names or ()),
     )
+
+
+def _named(span: Any, names: Sequence[str]) -> Any:
+    """A span with the name of its label in place of the number, which is below 0 for none."""
+    number = span.get("label") if isinstance(span, dict) else None
+    if not isinstance(number, int) or isinstance(number, bool):
+        return span
+    return {**span, "label": names[number] if 0 <= number < len(names) else None}
 
 
 def _splits(path: Path) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from ..annotations import Annotation, Span
 from ..characters import is_blank
 from ..documents import Document, make_document
+from ..errors import printable
 from ..labels import LabelScheme
-from .exchange import CODE_POINTS, Entry, Mark, Offsets
+from .exchange import CODE_POINTS, Entry, Mark, Offsets, trimmed
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def import_entries(entries: Iterable[Entry], scheme: LabelScheme, choices: Choic
         if is_blank(entry.text) or "\0" in entry.text:
             imported.left_out.append(f"{entry.where}: the text {'holds a NUL' if chr(0) in entry.text else 'is empty'}")
             continue
-        document = make_document(entry.text, entry.name or entry.where.rpartition("/")[2], entry.language)
+        document = make_document(entry.text, printable(entry.name or entry.where.rpartition("/")[2]), entry.language)
         document = imported.documents.setdefault(document.id, document)
         problems = list(entry.problems)
         annotation = _annotation(entry, document, scheme, choices, problems, imported.unknown) if entry.is_annotated else None
@@ -105,13 +106,13 @@ def _annotation(entry: Entry, document: Document, scheme: LabelScheme, choices: 
         elif name in scheme.topic_names:
             topics.add(name)
         elif name:
-            spans.append(_span(*_trimmed(entry.text, 0, len(entry.text)), name, None))
+            spans.append(_span(*trimmed(entry.text, 0, len(entry.text)), name, None))
     if unknown.total() + len(problems) > before and not (spans or topics or entry.note):
         return None
     return Annotation(
         document.id,
         document.name,
-        entry.annotator or choices.annotator,
+        printable(entry.annotator or choices.annotator),
         choices.ground_truth and entry.ground_truth is not False and not entry.skipped,
         tuple(sorted(topics, key=scheme.topic_names.index)),
         () if entry.skipped else _with_ids(spans),
@@ -153,13 +154,8 @@ def _place(mark: Mark, text: str, offsets: Offsets) -> tuple[int, int] | str:
     if mark.words is not None and _bare(mark.words) != _bare(text[start:end]):
         found, said = " ".join(text[start:end].split())[:40], " ".join(mark.words.split())[:40]
         return f"{what}: the text there is “{found}”, and the file says “{said}”; --offsets names what the file's offsets count"
-    start, end = _trimmed(text, start, end)
+    start, end = trimmed(text, start, end)
     return (start, end) if start < end else f"{what} holds only white space"
-
-
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    marked = text[start:end]
-    return start + len(marked) - len(marked.lstrip()), end - (len(marked) - len(marked.rstrip()))
 
 
 def _bare(words: str) -> str:

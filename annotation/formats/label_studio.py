@@ -28,7 +28,8 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
             raise NewsmarkError(f"{where}: no 'data': this is no JSON export of Label Studio; export as JSON, not as JSON-MIN")
         predicted = [{**one, "completed_by": str(one.get("model_version"))} for one in objects(row.get("predictions"))]
         number = row.get("id") if is_whole(row.get("id")) else 0
-        task = read_task({**row, "id": number, "annotations": objects(row.get("annotations")) or predicted})
+        made = objects(row.get("annotations", row.get("completions")))  # as they were called before Label Studio 1.0
+        task = read_task({**row, "id": number, "annotations": made or predicted})
         strings = [name for name, value in data.items() if isinstance(value, str)]
         raw = text_field(data, chosen or (strings[0] if len(strings) == 1 else None), where, _TEXT_FIELDS)
         text = _visible(raw) if any(_in_hypertext(one) for stored in task.annotations for one in stored.results or ()) else raw

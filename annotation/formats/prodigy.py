@@ -9,7 +9,7 @@ from typing import Any
 
 from ..files import atomic_write
 from .exchange import Annotated, Entry, full_label
-from .rows import is_whole, listed, mapping, marks_of, objects, read_rows, string, text_field
+from .rows import is_whole, listed, mapping, marks_of, objects, read_rows, string, text_field, unread
 
 
 def read(path: Path, chosen: str | None) -> Iterator[Entry]:
@@ -27,6 +27,7 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
         if relations := listed(row.get("relations")):
             problems.append(f"{len(relations)} relations, which newsmark does not have")
         problems += _wrong_tokens(row.get("tokens"), text)
+        problems += (lost := unread(row, ("spans", "tokens", "relations", "options", "accept")))
         yield Entry(
             where,
             text,
@@ -35,7 +36,7 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
             string(row.get("_annotator_id")) or string(row.get("_session_id")),
             marks,
             _classes(row) if answer == "accept" else (),
-            annotated=answer == "ignore" or (answer == "accept" and any(key in row for key in ("answer", "spans", "accept", "label"))),
+            annotated=answer == "ignore" or (answer == "accept" and not lost and any(key in row for key in ("answer", "spans", "accept", "label"))),
             skipped=answer == "ignore",
             note=string(meta.get("note")),
             problems=tuple(problems),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,26 @@ def marks_of(rows: Any, problems: list[str]) -> tuple[Mark, ...]:
     if rows is not None and not isinstance(rows, list | tuple):
         problems.append(f"the spans are {type(rows).__name__}, not a list")
     return tuple(marks)
+
+
+def unread(row: Mapping[str, Any], read: Container[str]) -> list[str]:
+    """Name the fields of a row that hold what looks like spans, or a tag per token, and that the format does not read.
+
+    Args:
+        row: the row.
+        read: names of the fields that are read.
+    """
+    found = [str(key) for key, value in row.items() if key not in read and _like_annotations(value, row.get("tokens"))]
+    return [f"the field {key!r} looks like annotations, and this format has none there; --format names another format" for key in found]
+
+
+def _like_annotations(value: Any, tokens: Any) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    if isinstance(tokens, list) and len(value) == len(tokens) > 1 and all(is_whole(one) or isinstance(one, str) for one in value):
+        return value is not tokens
+    problems: list[str] = []
+    return bool(marks_of(value, problems)) or any(isinstance(one, dict) and "result" in one for one in value)
 
 
 def is_whole(value: Any) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..errors import NewsmarkError
 from ..files import atomic_write
-from .exchange import Annotated, Entry, Mark, full_label
-from .rows import listed, mapping, marks_of, read_json, read_rows, string, text_field
+from .exchange import Annotated, Entry, Mark, full_label, trimmed
+from .rows import listed, mapping, marks_of, read_json, read_rows, string, text_field, unread
 from .tokens import tokenize
 
 GROUP = "sc"
@@ -40,18 +40,19 @@ def write_docbin(path: Path, annotated: Sequence[Annotated]) -> list[str]:
     spacy = _spacy()
     from spacy.tokens import Doc, DocBin, SpanGroup
 
-    vocab, docs = spacy.blank("xx").vocab, DocBin(store_user_data=True)
+    vocab, docs, lost = spacy.blank("xx").vocab, DocBin(store_user_data=True), list[str]()
     for one in annotated:
         text, spans = one.document.text, one.annotation.spans
         words, spaces = _words(text, {border for span in spans for border in (span.start, span.end)})
         doc = Doc(vocab, words=words, spaces=spaces, user_data={"newsmark": _own(one)})
-        marked = [doc.char_span(span.start, span.end, label=full_label(span)) for span in spans]
+        marked = [doc.char_span(*trimmed(text, span.start, span.end), label=full_label(span)) for span in spans]
         doc.spans[GROUP] = SpanGroup(doc, name=GROUP, spans=[span for span in marked if span is not None])
+        lost += [f"{one.document.name}: a span of white space alone" for span in marked if span is None]
         doc.cats = dict.fromkeys(one.annotation.topics, 1.0)
         docs.add(doc)
     path.parent.mkdir(parents=True, exist_ok=True)
     docs.to_disk(path)
-    return []
+    return lost
 
 
 def read_json_docs(path: Path, chosen: str | None) -> Iterator[Entry]:
@@ -68,8 +69,9 @@ def read_json_docs(path: Path, chosen: str | None) -> Iterator[Entry]:
         if "paragraphs" in row:
             raise NewsmarkError(f"{where}: this is the training format of spaCy 2; convert it with: python -m spacy convert FILE . and read the .spacy file")
         problems = []
-        groups = mapping(row.get("spans"))
-        marks = marks_of([*(one for group in groups.values() for one in listed(group)), *listed(row.get("ents"))], problems)
+        groups = {**mapping(row.get("spans")), "": [*listed(row.get("spans")), *listed(row.get("ents")), *listed(row.get("entities"))]}
+        marks = marks_of([one for group in groups.values() for one in listed(group)], problems)
+        problems += unread(row, ("spans", "ents", "entities", "tokens", "sents"))
         own = row.get("newsmark") or {}
         yield _entry(where, text_field(row, chosen, where), own, marks, row.get("cats"), problems)
 

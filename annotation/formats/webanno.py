@@ -28,7 +28,7 @@ def read(path: Path, _: str | None) -> Iterator[Entry]:
     if not lines[0].startswith("#FORMAT=WebAnno TSV 3"):
         raise NewsmarkError(f"{path}: the first line is not #FORMAT=WebAnno TSV 3.x; export the document as WebAnno TSV v3.3")
     columns = _columns(lines)
-    pieces: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
+    pieces: dict[tuple[str, str], list[tuple[int, int, str, str]]] = {}
     problems: list[str] = []
     text, length, sentence, waiting = "", 0, list[str](), False
     others = sum(line.startswith(("#T_RL", "#T_CH")) for line in lines)
@@ -41,13 +41,16 @@ def read(path: Path, _: str | None) -> Iterator[Entry]:
         elif _TOKEN.match(cells[0]) and len(cells) >= 3 and (found := re.fullmatch(r"(\d+)-(\d+)", cells[1])):
             start, end = int(found[1]), int(found[2])
             if waiting:
+                before = length
                 text, length, waiting = *_grown(text, length, "\n".join(sentence), start, _unescape(cells[2])), False
-            _collect(cells[3:], columns, (start, end), f"{number}", pieces)
+                if start < before:
+                    problems.append(f"line {number}: this sentence begins before the one above it ends: the file's offsets do not count UTF-16 units")
+            _collect(cells[3:], columns, (start, end, _unescape(cells[2])), f"{number}", pieces)
         elif line.strip() and not line.startswith("#"):
             problems.append(f"line {number} is no token of WebAnno TSV 3: {line[:60]}")
     if others:
         problems.append(f"{others} layers of relations or chains, which newsmark does not have")
-    marks = tuple(Mark(min(one[0] for one in own), max(one[1] for one in own), own[0][2]) for own in pieces.values())
+    marks = tuple(Mark(min(one[0] for one in own), max(one[1] for one in own), own[0][3], "".join(one[2] for one in own)) for own in pieces.values())
     yield Entry(str(path), text, path.stem, marks=marks, problems=tuple(problems))
 
 
@@ -80,7 +83,7 @@ def _columns(lines: Sequence[str]) -> list[str | None]:
 
 
 def _collect(
-    cells: Sequence[str], columns: Sequence[str | None], offsets: tuple[int, int], line: str, pieces: dict[tuple[str, str], list[tuple[int, int, str]]]
+    cells: Sequence[str], columns: Sequence[str | None], token: tuple[int, int, str], line: str, pieces: dict[tuple[str, str], list[tuple[int, int, str, str]]]
 ) -> None:
     """Add a token's labels; those of one layer with one number are one span."""
     for cell, layer in zip(cells, columns, strict=False):
@@ -90,7 +93,7 @@ def _collect(
             found = _VALUE.match(part)
             if found and part != "_":
                 value = "*" if found[1] == "*" else _unescape(found[1])
-                pieces.setdefault((layer, found[2] or f"line {line} {part}"), []).append((*offsets, value))
+                pieces.setdefault((layer, found[2] or f"line {line} {part}"), []).append((*token, value))
 
 
 def _unescape(text: str) -> str:

@@ -14,4 +14,4 @@ class BaselineSettings:
 
     word_ngrams: int = Field(2, ge=1, description="longest word n-gram")
     char_ngrams: int = Field(4, ge=1, description="longest character n-gram, within word boundaries")
-    C: float = Field(10.0, gt=0, description="inverse strength of the logistic regression's regularisation")
+    C: float = Field(10.0, ge=1e-6, le=1e6, description="inverse strength of the logistic regression's regularisation")
