@@ -126,8 +126,8 @@ def read_documents(paths: Iterable[Path], options: ReadingOptions = DEFAULTS) ->
             raise NewsmarkError(f"{entry.where}: this row is a passage (it has {said!r}), and an article is needed; give whole articles, one per row")
         document = document_of(entry)
         if document.id in seen:
-            raise NewsmarkError(f"{document.name}: the same text as {seen[document.id]}; remove one of the two")
-        seen[document.id] = document.name
+            raise NewsmarkError(f"{entry.where}: the same text as {seen[document.id]}; remove one of the two")
+        seen[document.id] = entry.where
         yield document
 
 

@@ -17,20 +17,21 @@ MAX_TEXT_BYTES = 20_000_000
 """The largest article, in bytes; rows of a JSONL file may be as many as you like, each up to this size."""
 
 
-def decode(raw: bytes, where: str) -> str:
+def decode(raw: bytes, where: str, largest: int = MAX_TEXT_BYTES) -> str:
     """Decode one text strictly.
 
     Args:
         raw: the bytes of one article or one JSONL line.
         where: file name, with the line number if there is one, for the message.
+        largest: bytes that it may have.
 
     Returns:
         The exact text; nothing is normalised.
 
     Raises:
-        NewsmarkError: it is larger than ``MAX_TEXT_BYTES``, holds a NUL, or is not UTF-8 (names the byte offset).
+        NewsmarkError: it is larger, holds a NUL, or is not UTF-8 (names the byte offset).
     """
-    if len(raw) > MAX_TEXT_BYTES:
+    if len(raw) > largest:
         raise NewsmarkError(too_large(where, len(raw)))
     nul = raw.find(b"\0")
     if nul >= 0:

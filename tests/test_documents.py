@@ -267,7 +267,7 @@ def test_a_file_of_50_mb_is_too_large_for_one_article(tmp_path, name):
 
 def test_two_documents_with_one_text_are_refused_with_both_names(tmp_path):
     first, second = write(tmp_path, "first.txt", TEXT), write(tmp_path, "second.txt", TEXT)
-    with pytest.raises(NewsmarkError, match=r"second\.txt: the same text as first\.txt"):
+    with pytest.raises(NewsmarkError, match=r"second\.txt: the same text as .*first\.txt"):
         read(first, second)
 
 

@@ -91,7 +91,11 @@ def test_webannos_offsets_that_do_not_fit_are_named(take):
 @pytest.mark.parametrize(
     ("content", "text", "spans"),
     [
-        ("# sent_id = 1\n1\tLondon\tLondon\tPROPN\tB-commitment\n2\tagreed\tagree\tVERB\tO\n\n1\tYes\tyes\tX\tO\n", "London agreed\nYes", [("commitment", "London")]),
+        (
+            "# sent_id = 1\n1\tLondon\tLondon\tPROPN\tB-commitment\n2\tagreed\tagree\tVERB\tO\n\n1\tYes\tyes\tX\tO\n",
+            "London agreed\nYes",
+            [("commitment", "London")],
+        ),
         ("1\tau\tau\tO\n1-2\tdes\t_\tO\n2\tmois\tmois\tB-statistic\n", "au mois", [("statistic", "mois")]),
         ("rank NN O\n# NN B-statistic\n1 CD I-statistic\n", "rank # 1", [("statistic", "# 1")]),
         ("40 CD B-statistic\nmen NN O\n", "40 men", [("statistic", "40")]),
@@ -116,7 +120,9 @@ def test_a_row_of_a_csv_with_too_many_values_is_refused(take):
     assert "a.csv, row 2: 3 values for 2 columns; repair the row" in err
 
 
-NUMBERED = Features({"text": Value("string"), "spans": List({"start": Value("int64"), "end": Value("int64"), "label": ClassLabel(names=["commitment", "quote"])})})
+NUMBERED = Features(
+    {"text": Value("string"), "spans": List({"start": Value("int64"), "end": Value("int64"), "label": ClassLabel(names=["commitment", "quote"])})}
+)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +187,9 @@ def test_long_names_and_borders_in_white_space_come_back(desk, take, kind, outpu
     assert [[label for label, _ in some] for some in spans] == [["commitment", "statistic"]] * 2
 
 
-@pytest.mark.parametrize(("kind", "output"), [("brat", "brat"), ("spacy", "a.spacy"), ("huggingface", "a.parquet"), ("huggingface", "data"), ("doccano", "a.jsonl")])
+@pytest.mark.parametrize(
+    ("kind", "output"), [("brat", "brat"), ("spacy", "a.spacy"), ("huggingface", "a.parquet"), ("huggingface", "data"), ("doccano", "a.jsonl")]
+)
 def test_an_export_that_fails_leaves_nothing(desk, tmp_path, monkeypatch, capsys, kind, output):
     before = sorted(tmp_path.iterdir())
     with monkeypatch.context() as full:

@@ -177,3 +177,12 @@ def test_a_file_without_rows_is_named(tmp_path, capsys, name, content):
     (tmp_path / name).write_text(content)
     assert texts(tmp_path / name) == []
     assert capsys.readouterr().err == f"{tmp_path / name}: no row of it was read\n"
+
+
+def test_a_table_in_another_encoding_may_be_larger_than_an_article(tmp_path):
+    rows = "text,lang\n" + f"{'Près de 100 pays ont signé. ' * 100},fr\n" * 9000
+    (tmp_path / "a.csv").write_bytes(rows.encode("cp1252"))
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "Pr\xe8s de 100 pays ont sign\xe9."}\n' * 500_000)
+    assert len(rows) > 20_000_000
+    assert len(texts(tmp_path / "a.csv", encoding="cp1252")) == 9000
+    assert texts(tmp_path / "a.jsonl", encoding="cp1252")[-1] == "Près de 100 pays ont signé."

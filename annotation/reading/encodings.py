@@ -25,7 +25,7 @@ _AS_BROWSERS = {
 MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-def decode_text(raw: bytes, where: str, encoding: str | None = None, declared: str | None = None) -> str:
+def decode_text(raw: bytes, where: str, encoding: str | None = None, declared: str | None = None, largest: int = MAX_TEXT_BYTES) -> str:
     """Decode a text.
 
     Args:
@@ -33,24 +33,25 @@ def decode_text(raw: bytes, where: str, encoding: str | None = None, declared: s
         where: its name, for messages.
         encoding: of texts that are not UTF-8, as the user names it.
         declared: what the file itself says, an HTML page say.
+        largest: bytes that it may have: as many as an article, by default.
 
     Returns:
         The exact text; nothing is normalised.
 
     Raises:
-        NewsmarkError: it is larger than an article may be, binary, damaged UTF-8, or not in the encoding that was named.
+        NewsmarkError: it is larger, binary, damaged UTF-8, or not in the encoding that was named.
     """
     marked = next((name for mark, name in MARKS if raw.startswith(mark)), None)
     if marked:
-        return _decode_as(raw, where, marked, "its byte order mark")
+        return _decode_as(raw, where, marked, "its byte order mark", largest)
     if declared and raw.isascii() and not declared.lower().startswith(("utf", "ucs")) and (text := _try(raw, declared)) is not None:
-        return decode(text.encode("utf-8", "surrogatepass"), where)  # ISO-2022-JP, say, writes all characters with the bytes of ASCII
+        return decode(text.encode("utf-8", "surrogatepass"), where, largest)  # ISO-2022-JP, say, writes all characters with the bytes of ASCII
     try:
-        return decode(raw, where)
+        return decode(raw, where, largest)
     except NewsmarkError:
-        if encoding and len(raw) <= MAX_TEXT_BYTES and not _is_utf_8(encoding):
-            return _decode_as(raw, where, encoding, "--encoding")
-        if len(raw) > MAX_TEXT_BYTES or b"\0" in raw or encoding or _mostly_utf_8(raw):
+        if encoding and len(raw) <= largest and not _is_utf_8(encoding):
+            return _decode_as(raw, where, encoding, "--encoding", largest)
+        if len(raw) > largest or b"\0" in raw or encoding or _mostly_utf_8(raw):
             raise
     if declared and (text := _try(raw, declared)) is not None:
         return text
@@ -64,11 +65,11 @@ def decode_text(raw: bytes, where: str, encoding: str | None = None, declared: s
     return text
 
 
-def _decode_as(raw: bytes, where: str, encoding: str, source: str) -> str:
+def _decode_as(raw: bytes, where: str, encoding: str, source: str, largest: int) -> str:
     text = _try(raw, encoding)
     if text is None:
         raise NewsmarkError(f"{where}: not {encoding}, which {source} says; the file is damaged or in another encoding")
-    return decode(text.encode("utf-8", "surrogatepass"), where)
+    return decode(text.encode("utf-8", "surrogatepass"), where, 4 * largest)  # a character may have more bytes in UTF-8
 
 
 def _try(raw: bytes, encoding: str, errors: str = "strict") -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from ..errors import NewsmarkError
 from ..files import parse_json, read_json_lines, row_of_json
 from .encodings import MARKS, decode_text
-from .sources import Entry, ReadingOptions, Source
+from .sources import MAX_FILE_BYTES, Entry, ReadingOptions, Source
 
 
 def read_jsonl_file(source: Source, options: ReadingOptions) -> Iterator[Entry]:
@@ -36,7 +36,7 @@ def with_text(row: dict[str, Any], options: ReadingOptions) -> dict[str, Any]:
 def read_json_file(source: Source, options: ReadingOptions) -> Iterator[Entry]:
     """Read one object, or a list of objects; a file of one object per line, too, whatever it is called."""
     raw = source.read()
-    text = raw.decode("utf-8", "replace") if _is_utf_8(raw) else decode_text(raw, source.name, options.encoding)
+    text = raw.decode("utf-8", "replace") if _is_utf_8(raw) else decode_text(raw, source.name, options.encoding, largest=MAX_FILE_BYTES)
     text = text.removeprefix("\ufeff")
     try:
         whole = parse_json(text, source.name)
@@ -57,7 +57,7 @@ def _as_utf_8(stream: BinaryIO, source: Source, options: ReadingOptions) -> Bina
     begin = bytes(peek(4)[:4]) if peek else b""
     if options.encoding or begin.startswith(tuple(mark for mark, _ in MARKS)):
         raw = source.read()
-        return io.BytesIO(decode_text(raw, source.name, options.encoding).encode())
+        return io.BytesIO(decode_text(raw, source.name, options.encoding, largest=MAX_FILE_BYTES).encode())
     return stream
 
 

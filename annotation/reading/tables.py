@@ -12,7 +12,7 @@ from ..errors import NewsmarkError
 from ..files import MAX_TEXT_BYTES
 from .encodings import decode_text
 from .messages import some
-from .sources import Entry, ReadingOptions, Source
+from .sources import MAX_FILE_BYTES, Entry, ReadingOptions, Source
 
 _LEAST, _SHARE = 30, 0.2
 """A column of long texts: their mean length in characters, and as a share of the longest column's."""
@@ -43,7 +43,7 @@ def decode_csv(source: Source, options: ReadingOptions) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return decode_text(raw, source.name, options.encoding).removeprefix("\ufeff")
+        return decode_text(raw, source.name, options.encoding, largest=MAX_FILE_BYTES).removeprefix("\ufeff")
 
 
 def read_xlsx_file(source: Source, options: ReadingOptions) -> Iterator[Entry]:
