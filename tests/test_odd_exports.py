@@ -118,6 +118,7 @@ def test_a_row_of_a_csv_with_too_many_values_is_refused(take):
     code, texts, _, err = take("passages-csv", "a.csv", "labels,text\nquote:direct,He said that it works, and that is all.\n")
     assert (code, texts) == (1, [])
     assert "a.csv, row 2: 3 values for 2 columns; repair the row" in err
+    assert take("passages-csv", "a.csv", "labels,text\nquote:direct,He said it.,,\n")[:3] == (0, ["He said it."], [[("quote", "He said it.")]])
 
 
 NUMBERED = Features(

@@ -79,7 +79,7 @@ def _pages(raw: str, path: Path) -> Iterator[_Page]:
 def _are_numbered(raw: str) -> bool:
     """Whether the first column counts the tokens of each sentence (CoNLL-U, GermEval), and the second one holds them."""
     last, longest = 0, 0
-    for line in raw.splitlines():
+    for line in raw.split("\n"):
         cells = line.split("\t") if "\t" in line else line.split()
         if not cells or cells[0].startswith("#"):
             last = 0

@@ -32,7 +32,7 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
     groups: dict[tuple[str, str | None], list[tuple[int, dict[str, str]]]] = {}
     try:
         for number, row in enumerate(reader, start=2):
-            if None in row:
+            if any(row.get(None, ())):  # empty cells at its end do no harm
                 many = len(row) - 1 + len(row[None])
                 raise NewsmarkError(f"{path}, row {number}: {many} values for {len(row) - 1} columns; repair the row: text with a comma needs quotation marks")
             key = string(row.get("document")) or string(row.get("name")) or f"row {number}"
