@@ -116,8 +116,27 @@ def read_annotations(path: Path, documents: Iterable[Document] | None, scheme: L
     return list(annotations.values())
 
 
-def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:
-    """Write an annotation file, whole or not at all."""
+def state_of(path: Path) -> tuple[int, ...]:
+    """What tells whether a file was written since; empty where there is none."""
+    if not path.exists():
+        return ()
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def write_annotations(path: Path, annotations: Iterable[Annotation], since: tuple[int, ...] | None = None) -> None:
+    """Write an annotation file, whole or not at all.
+
+    Args:
+        path: the file.
+        annotations: all that it is to hold.
+        since: its state (see ``state_of``) before what the annotations were made from was read; None where nothing was read from it.
+
+    Raises:
+        NewsmarkError: another program has written it since.
+    """
+    if since is not None and state_of(path) != since:
+        raise NewsmarkError(f"{path}: another program wrote this file meanwhile, and nothing was written over it; run the command again")
     with atomic_write(path) as stream:
         for annotation in annotations:
             row = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -201,18 +203,25 @@ def atomic_write(path: Path) -> Iterator[IO[str]]:
     """Open a text file that appears under its name only when it is complete.
 
     Args:
-        path: the file to make or replace; its folder is made if needed.
+        path: the file to make or replace; its folder is made if needed. A link stays one, and a file that is there keeps its permissions.
 
     Yields:
         A text stream (UTF-8, LF line ends).
+
+    Raises:
+        PermissionError: a file is there that can't be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    target = path.resolve() if path.is_symlink() else path
+    there = target.exists()
+    if there and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
             yield stream
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        Path(temporary).chmod(stat.S_IMODE(target.stat().st_mode) if there else 0o666 & ~_umask())
+        Path(temporary).replace(target)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and error.filename in {None, temporary}:

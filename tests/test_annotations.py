@@ -394,3 +394,23 @@ def test_spans_that_cannot_both_be_meant_are_found():
         ("3", "5", "boilerplate excludes statistic; remove one of the two"),
         ("9", "10", "boilerplate excludes commitment; remove one of the two"),
     ]
+
+
+def test_a_link_stays_a_link_and_a_file_keeps_its_permissions(tmp_path):
+    shared, link = tmp_path / "shared.jsonl", tmp_path / "link.jsonl"
+    annotations = read_rows(tmp_path, ROW)
+    shared.write_text("")
+    shared.chmod(0o600)
+    link.symlink_to(shared)
+    write_annotations(link, annotations)
+    assert link.is_symlink()
+    assert read_annotations(shared, [DOCUMENT], SCHEME) == annotations
+    assert shared.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_read_only_is_not_replaced(tmp_path, monkeypatch):
+    annotations = read_rows(tmp_path, ROW)
+    monkeypatch.setattr("os.access", lambda *_: False)  # to the superuser, whom tests may run as, no file is read-only
+    with pytest.raises(PermissionError):
+        write_annotations(tmp_path / "own.jsonl", [])
+    assert read_annotations(tmp_path / "own.jsonl", [DOCUMENT], SCHEME) == annotations

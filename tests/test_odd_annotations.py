@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from newsmark.annotation.annotations import read_annotations, write_annotations
+from newsmark.annotation.annotations import read_annotations, state_of, write_annotations
 from newsmark.annotation.documents import Document
 from newsmark.annotation.edits import Edits
 from newsmark.annotation.errors import NewsmarkError
@@ -21,6 +21,7 @@ from newsmark.annotation.label_studio.adjudication import read_decisions, with_d
 from newsmark.annotation.label_studio.adoption import adopt_tasks
 from newsmark.annotation.label_studio.annotators import Annotators
 from newsmark.annotation.label_studio.connection import Connection
+from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.pull import pull_annotations
 from newsmark.annotation.label_studio.records import read_prediction, read_task
 from newsmark.annotation.label_studio.status import read_status
@@ -165,7 +166,7 @@ def test_what_can_be_read_is_read(results, expected, readable):
         (region(True, 15), "a statistic span at True–15 has no offsets that count characters"),
         (region(12, 1000), "a statistic span at 12–1000 is outside the text of 48 characters"),
         (region(-3, 15), "a statistic span at -3–15 is outside the text"),
-        (region(15, 12), "a statistic span at 15–12 is outside the text"),
+        (region(15, 12), "a statistic span at 15–12 ends before it begins"),
         (region(*QUOTED, "quote"), "the quote “”Vi bygger nu”, sade hon.” has no kind; choose direct or indirect in Label Studio"),
         (region(label="rumour"), "label 'rumour' is not in the labels file; add it there, or change the annotation"),
         (changed(region(), labels=[None, {}]), "label '{}' is not in the labels file"),
@@ -459,3 +460,57 @@ def test_suggestions_are_compared_with_what_was_made_of_them_in_the_interface():
     assert used.topics == Edits(accepted=1, deleted=1, added=2)
     early = annotation(region(), **made | {"created_at": "2025-11-21T10:00:00Z"})
     assert not read_status(Server(task(early)), SCHEME).used  # made before there were suggestions
+
+
+def test_of_two_annotations_of_one_annotator_the_one_that_is_gone_is_kept(readable):
+    first, second = annotation(GOOD, updated_at="2026-11-30T10:00:00Z"), annotation(region(), number=2, updated_at="2026-11-30T10:05:00Z")
+    before = pull(Server(task(first, second)))
+    assert list(spans_of(before)) == ["ann@example.org", "ann@example.org (2)"]
+    after = pull(Server(task(second)), before.annotations)
+    assert (spans_of(after), after.new, after.changed) == (spans_of(before), 0, 0)
+    assert [one.annotator for one in after.missing] == ["ann@example.org"]
+    third = annotation(region(0, 6), number=3, updated_at="2026-11-30T11:00:00Z")
+    more = pull(Server(task(second, third)), after.annotations)
+    assert {name: spans for name, spans in spans_of(more).items() if name in spans_of(before)} == spans_of(before)
+    assert (more.new, more.changed, sorted(spans_of(more))[-1]) == (1, 0, "ann@example.org (3)")
+    edited = annotation(region(0, 6), number=2, updated_at="2026-11-30T11:00:00Z")
+    changed_one = pull(Server(task(first, edited)), before.annotations)
+    assert (changed_one.new, changed_one.changed, sorted(spans_of(changed_one))) == (0, 1, sorted(spans_of(before)))
+    readable(more)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "reason"),
+    [(6, 7, "all that is marked is white space"), (5, 5, "all that is marked is white space"), (9, 3, "a statistic span at 9–3 ends before it begins")],
+)
+def test_a_region_of_nothing_is_named_and_judges_nothing(start, end, reason):
+    pulled = pull(Server(task(annotation(region(start, end)))))
+    assert pulled.annotations == ()
+    assert reason in str(pulled.left_out[0])
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+02:00", "9999-12-31T23:00:00-05:00", "2099-01-01T00:00:00Z"])
+def test_a_time_that_can_not_be_hides_nothing(moment):
+    (one,) = pull(Server(task(annotation(GOOD)))).annotations
+    server = Server(task(annotation(GOOD), annotation(region(), number=2, user=2)))
+    again = pull_annotations(server, [replace(one, updated_at=moment)], SCHEME, everything=False)
+    assert sorted(spans_of(again)) == ["ann@example.org", "bo@example.org"]
+
+
+def test_two_projects_of_one_title_are_named():
+    listed = SimpleNamespace(list=lambda **_: [SimpleNamespace(id=number, title=title) for number, title in ((9, "desk"), (4, "desk"), (5, "other"))])
+    connection = SimpleNamespace(url="http://server", sdk=SimpleNamespace(projects=listed))
+    with pytest.raises(NewsmarkError, match=r"2 projects are called 'desk' \(ids 9, 4\); rename all but one in Label Studio"):
+        _ = Project(connection, "desk").id
+    assert Project(connection, "other").id == 5
+    assert Project(connection, "none").id is None
+
+
+def test_what_another_program_wrote_meanwhile_is_not_written_over(tmp_path):
+    path = tmp_path / "own.jsonl"
+    since = state_of(path)
+    write_annotations(path, [], since)
+    with pytest.raises(NewsmarkError, match=r"own\.jsonl: another program wrote this file meanwhile"):
+        write_annotations(path, [], since)
+    write_annotations(path, [], state_of(path))
+    write_annotations(path, [])

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ..annotation.annotations import Annotation, read_annotations, write_annotations
+from ..annotation.annotations import Annotation, read_annotations, state_of, write_annotations
 from ..annotation.documents import Document, read_documents
 from ..annotation.errors import NewsmarkError
 from ..annotation.label_studio.project import Project
@@ -47,7 +47,8 @@ def take_turn(given: TurnInput, report: Callable[[str], None]) -> TurnOutcome:
     paths = {"documents": [str(path) for path in given.documents], "annotations": str(given.annotations), "labels": str(given.labels)}
     config = load_config(given.config, paths)
     documents = list(read_documents(given.documents, ReadingOptions(furniture=True)))
-    local = read_annotations(given.annotations, None, given.scheme) if given.annotations.exists() else []
+    since = state_of(given.annotations)
+    local = read_annotations(given.annotations, None, given.scheme) if since else []
     pulled = pull_annotations(given.project, local, given.scheme, everything=False)
     report(f"{given.annotations}: {pulled.new} new, {pulled.changed} changed, {len(pulled.annotations)} in all")
     open_store()
@@ -57,7 +58,7 @@ def take_turn(given: TurnInput, report: Callable[[str], None]) -> TurnOutcome:
         champion = _champion(given)
         return _outcome(pulled, run_id=found, renewed=_renew(given, documents, champion, report), reordered=_reorder(given, documents, report))
     if pulled.new or pulled.changed or not given.annotations.exists():
-        write_annotations(given.annotations, pulled.annotations)
+        write_annotations(given.annotations, pulled.annotations, since)
     read_annotations(given.annotations, documents, given.scheme)  # before training: what does not fit the documents is one clear line
     run_id, trained = _run_of(config, given.scheme), False
     if run_id is None:

@@ -9,7 +9,7 @@ from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..annotations import read_annotations, write_annotations
+from ..annotations import read_annotations, state_of, write_annotations
 from ..commandline import common_options, json_option, print_json
 from ..desk import to_be_named
 from ..desk_options import add_annotations, add_documents
@@ -93,14 +93,15 @@ def _pull(arguments: argparse.Namespace) -> None:
     from .pull import pull_annotations
 
     scheme = load_labels(arguments.labels)
-    local = read_annotations(arguments.annotations, None, scheme) if arguments.annotations.exists() else []
+    since = state_of(arguments.annotations)
+    local = read_annotations(arguments.annotations, None, scheme) if since else []
     project = open_project(arguments)
     texts = arguments.annotations.with_name(ADOPTED)
     with project.connection.clear_errors():
         adopted = adopt_tasks(project, texts) if arguments.adopt else []
         _report_adopted(adopted, texts)  # it is done, even if nothing can be pulled
         pulled = pull_annotations(project, local, scheme, arguments.all, arguments.strict)
-    write_annotations(arguments.annotations, pulled.annotations)
+    write_annotations(arguments.annotations, pulled.annotations, since)
     for one in pulled.missing:
         print(f"kept: {one.annotator}'s annotation of {one.name} is no longer on the server", file=sys.stderr)
     for one in pulled.annotations:
@@ -173,6 +174,7 @@ def _adjudicate(arguments: argparse.Namespace) -> None:
     annotating = open_project(arguments)
     project = Project(annotating.connection, f"{arguments.project} adjudication")
     with project.connection.clear_errors(), project_lock(project):
+        since = state_of(arguments.annotations)
         annotations = read_annotations(arguments.annotations, None, scheme)
         decisions = read_decisions(project, scheme)
         merged = with_decisions(documents, annotations, decisions.truths)
@@ -184,7 +186,7 @@ def _adjudicate(arguments: argparse.Namespace) -> None:
         untouched = [project.task_url(task.id) for task in decisions.untouched]
         # marking an answer as ground truth there changes its time, and that is no reason to rewrite the file
         if changed := [replace(one, updated_at=None) for one in merged] != [replace(one, updated_at=None) for one in annotations]:
-            write_annotations(arguments.annotations, merged)
+            write_annotations(arguments.annotations, merged, since)
     open_ones = undecided(documents, merged)
     truth_count = len(documents) - sum(open_ones.values())
     if arguments.json:

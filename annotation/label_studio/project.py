@@ -42,17 +42,20 @@ class Project:
         """Id of the project with our title; None where there is none.
 
         Raises:
-            NewsmarkError: what answers is no Label Studio.
+            NewsmarkError: what answers is no Label Studio, or several projects have this title.
         """
         from label_studio_sdk.core.api_error import ApiError
 
         try:
             projects: Any = self.connection.sdk.projects.list(page_size=100)
-            return next((int(project.id) for project in projects if project.title == self.title), None)
+            found = [int(project.id) for project in projects if project.title == self.title]
         except (ApiError, ValueError) as error:
             if isinstance(error, ApiError) and error.status_code not in {200, 404}:
                 raise
             raise NewsmarkError(f"{self.connection.url} does not answer as Label Studio does; check LABEL_STUDIO_URL") from None
+        if len(found) > 1:
+            raise NewsmarkError(f"{len(found)} projects are called {self.title!r} (ids {', '.join(map(str, found))}); rename all but one in Label Studio")
+        return found[0] if found else None
 
     def required_id(self) -> int:
         """Id of the project.

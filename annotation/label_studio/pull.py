@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 from ..annotations import Annotation
 from ..errors import NewsmarkError
 from ..labels import LabelScheme
 from .project import Project
 from .reading import LeftOut, Reading, read_tasks
-from .records import Task
+from .records import Task, User
 
 _OVERLAP = timedelta(hours=1)  # an edit made while the last pull ran is older than the newest that it saw
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 Key = tuple[str, str]
 """What an annotation is known by: document and annotator."""
@@ -64,7 +67,7 @@ def pull_annotations(project: Project, local: Sequence[Annotation], scheme: Labe
     incremental = newest is not None and not everything
     tasks = project.tasks.updated_since(_before(newest)) if newest and incremental else project.tasks.export(only_annotated=True)
     tasks += _other_tasks(project, tasks, ours) if incremental else []
-    readings = _recognised(read_tasks(project, tasks, scheme), ours)
+    readings = _renamed(_recognised(read_tasks(project, tasks, scheme), ours), ours)
     merged = {(one.document_id, one.annotator): one for one in local}
     remote, doubtful = _with_one_truth(readings, merged)
     left_out = [*(one for reading in readings for one in reading.left_out), *doubtful]
@@ -99,16 +102,46 @@ def _recognised(readings: Sequence[Reading], ours: Iterable[Annotation]) -> list
         found = reading.annotation
         own = orphans.get(found.document_id, []) if found and reading.deleted else []
         for one in own:
-            if (
-                found
-                and one.task_url == found.task_url
-                and (one.updated_at == found.updated_at or _content(replace(one, annotator=found.annotator)) == _content(found))
-            ):
+            if found and _is_same(one, found):
                 own.remove(one)
                 return replace(reading, annotator=one.annotator, annotation=replace(found, annotator=one.annotator))
         return reading
 
     return list(map(recognise, readings))
+
+
+def _renamed(readings: Sequence[Reading], ours: Iterable[Annotation]) -> list[Reading]:
+    """Give the annotations of one annotator and document the names that an earlier pull gave them, where another one of them is gone by now.
+
+    They are known by their time or by what they say. Where one is found under another name, what is new or changed gets a name that nothing has.
+    """
+    local = {(one.document_id, one.annotator): one for one in ours}
+    groups: dict[tuple[str | None, User], list[int]] = {}
+    for number, reading in enumerate(readings):
+        if not reading.deleted:
+            groups.setdefault((reading.task.sha256, reading.user), []).append(number)
+    renamed = list(readings)
+    for (document, _), own in groups.items():
+        first = readings[own[0]].annotator
+        known = {name: one for (of, name), one in local.items() if of == document and re.fullmatch(rf"{re.escape(first)}(?: \(\d+\))?", name)}
+        names: dict[int, str] = {}
+        for number in own:
+            given, found = readings[number].annotator, readings[number].annotation
+            same = [name for name, one in known.items() if found and name not in names.values() and _is_same(one, found)]
+            if same:
+                names[number] = given if given in same else same[0]
+        if all(readings[number].annotator == name for number, name in names.items()):
+            continue
+        free = (name for number in count(1) if (name := f"{first} ({number})" if number > 1 else first) not in known)
+        for number in own:
+            name, found = names.get(number) or next(free), readings[number].annotation
+            renamed[number] = replace(readings[number], annotator=name, annotation=found and replace(found, annotator=name))
+    return renamed
+
+
+def _is_same(local: Annotation, remote: Annotation) -> bool:
+    same_time = local.updated_at is not None and local.updated_at == remote.updated_at
+    return local.task_url == remote.task_url and (same_time or _content(replace(local, annotator=remote.annotator)) == _content(remote))
 
 
 def _with_one_truth(readings: Iterable[Reading], local: dict[Key, Annotation]) -> tuple[dict[Key, Annotation], list[LeftOut]]:
@@ -149,11 +182,13 @@ def _content(one: Annotation) -> Annotation:
 
 
 def _moment(text: str | None) -> datetime | None:
+    """Read a time; None where there is none, or it can be none of the server's."""
     try:
         time = datetime.fromisoformat(text or "")
-    except ValueError:
+        time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    return time if _FIRST <= time <= datetime.now(UTC) + _OVERLAP else None
 
 
 def _before(moment: datetime) -> str:

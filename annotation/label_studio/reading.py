@@ -124,7 +124,7 @@ def read_annotation(task: Task, stored: StudioAnnotation, annotator: str, scheme
     """Read one annotation.
 
     Spans are trimmed of white space and rebuilt from their offsets (what Label Studio repeats of the text is not to be
-    trusted); one that holds only white space is left out. Two labels of one region are two spans.
+    trusted); one that holds only white space is left out, and named where there is nothing else. Two labels of one region are two spans.
 
     Args:
         task: its task; newsmark pushed it.
@@ -148,6 +148,8 @@ def read_annotation(task: Task, stored: StudioAnnotation, annotator: str, scheme
     reasons = [one for one in found if isinstance(one, str)]
     known_topics = sorted((topic for topic in topics if topic in scheme.topic_names), key=scheme.topic_names.index)
     note = "\n".join(line for one in results if one.control == NOTE for line in one.lines) or None
+    if not (reasons or spans or known_topics or note) and any(one.control == SPAN for one in results):
+        reasons = ["all that is marked is white space"]
     if reasons and not (spans or known_topics or note):
         return reading(None, reasons)  # a row without spans would say that no passage has a label
     annotation = Annotation(
@@ -191,6 +193,9 @@ def _span(region: Result, mark: str, text: str, kinds: Sequence[Result], scheme:
     start, end = region.start, region.end
     if start is None or end is None:
         yield f"a {label} span at {_offsets(region)} has no offsets that count characters"
+        return
+    if start > end:
+        yield f"a {label} span at {start}–{end} ends before it begins"
         return
     if not 0 <= start <= end <= len(text):
         yield f"a {label} span at {start}–{end} is outside the text of {len(text)} characters"
