@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("runs", nargs="*", metavar="RUN", help="run ids (default: the newest run of each kind of model)")
     compare.set_defaults(run=_compare)
     corpus = commands.add_parser("corpus", parents=shared, help="print measured facts of labelled passages: counts, variety, near duplicates, lengths")
-    corpus.add_argument("path", type=Path, metavar="PATH", help="JSONL rows with 'text' and 'labels', or a folder of such files")
+    corpus.add_argument("path", type=Path, metavar="PATH", help="labelled passages: a file of rows (JSONL, a table, Parquet), or a folder of JSONL files")
     corpus.add_argument("--relabelled", type=Path, metavar="FILE", help="a second, independent labelling of some of these passages, to compare")
     corpus.add_argument("--seeds", metavar="FOLDER", help="annotated articles that must not be in there (default: the desk's, else seeds)")
     add_labels(corpus, "labels_file")
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_configuration(parser)
     registered = f"make a version of the registered model {current_desk().model!r} (train promote makes it champion)"
     parser.add_argument("--register", action="store_true", help=registered)
-    parser.add_argument("--test", type=Path, metavar="FILE", help="score on this file (JSONL rows with 'text' and 'labels') instead of out of fold")
+    parser.add_argument("--test", type=Path, metavar="FILE", help="score on this file of labelled passages (JSONL, a table, Parquet) instead of out of fold")
     return parser
 
 

@@ -76,7 +76,7 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
 
     Args:
         config: what to train, on what.
-        test: JSONL rows with ``text`` and ``labels``.
+        test: a file of labelled passages (see ``load_labelled``).
         report: called with lines that say what is going on.
         stages: kept stages of training, which are used again; by default as the environment says.
 
