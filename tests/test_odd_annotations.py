@@ -497,6 +497,14 @@ def test_a_time_that_can_not_be_hides_nothing(moment):
     assert sorted(spans_of(again)) == ["ann@example.org", "bo@example.org"]
 
 
+def test_a_pull_asks_only_for_what_changed_since_an_hour_before_the_last_one():
+    server, asked = Server(task(annotation(GOOD))), []
+    before = pull(server)
+    server.updated_since = lambda moment: asked.append(moment) or []
+    pull_annotations(server, before.annotations, SCHEME, everything=False)
+    assert asked == ["2026-11-21T09:00:01.500000Z"]
+
+
 def test_two_projects_of_one_title_are_named():
     listed = SimpleNamespace(list=lambda **_: [SimpleNamespace(id=number, title=title) for number, title in ((9, "desk"), (4, "desk"), (5, "other"))])
     connection = SimpleNamespace(url="http://server", sdk=SimpleNamespace(projects=listed))

@@ -158,13 +158,13 @@ def test_an_edit_on_the_server_comes_with_the_next_pull(project, seeds, annotate
 
 
 @pytest.mark.parametrize("moment", ["2999-01-01T00:00:00Z", "2999-01-01T00:00:00+02:00"])
-def test_a_pull_asks_only_for_what_changed_since_the_last_one(project, two, annotate, tmp_path, moment):
+def test_a_time_that_has_not_come_yet_hides_no_change(project, two, annotate, tmp_path, moment):
     own, created = tmp_path / "own.jsonl", project.connection.sdk.annotations.create(id=two["a.txt"].id, result=[_mark(0, 4, "statistic")])
     annotate("pull", "--annotations", own, "--project", project.title)
     own.write_text(json.dumps({**json.loads(own.read_text(encoding="utf-8")), "updated_at": moment}) + "\n", encoding="utf-8")
     project.connection.sdk.annotations.update(id=created.id, result=[])
+    assert annotate("pull", "--annotations", own, "--project", project.title).stderr == f"{own}: 0 new, 1 changed, 1 in all\n"
     assert annotate("pull", "--annotations", own, "--project", project.title).stderr == f"{own}: 0 new, 0 changed, 1 in all\n"
-    assert annotate("pull", "--all", "--annotations", own, "--project", project.title).stderr == f"{own}: 0 new, 1 changed, 1 in all\n"
 
 
 def test_a_skipped_document_and_an_accepted_suggestion_are_recorded(project, two, predictions, label_studio, annotate, tmp_path):
