@@ -58,7 +58,7 @@ def test_the_package_holds_only_what_the_model_runs(tmp_path, kind, capsys):
     for unwanted in ("label_studio", "client", "trainer", "training", "connection", "front", "application", "cli", "commandline", "store", "engines"):
         assert not [name for name in files if unwanted in Path(name).with_suffix("").parts], unwanted
     assert {Path(name).suffix for name in files} <= {".py", ".yaml"}
-    assert sum(files.values()) < 300_000
+    assert sum(files.values()) < 320_000
 
 
 def test_the_same_code_has_the_same_name_and_other_code_another(tmp_path):
