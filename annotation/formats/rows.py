@@ -131,17 +131,15 @@ def unread(row: Mapping[str, Any], read: Container[str]) -> list[str]:
         row: the row.
         read: names of the fields that are read.
     """
-    found = [str(key) for key, value in row.items() if key not in read and _like_annotations(value, row.get("tokens"))]
+    found = [str(key) for key, value in row.items() if key != "tokens" and key not in read and _like_annotations(value, row.get("tokens"))]
     return [f"the field {key!r} looks like annotations, and this format has none there; --format names another format" for key in found]
 
 
 def _like_annotations(value: Any, tokens: Any) -> bool:
     if not isinstance(value, list) or not value:
         return False
-    if isinstance(tokens, list) and len(value) == len(tokens) > 1 and all(is_whole(one) or isinstance(one, str) for one in value):
-        return value is not tokens
-    problems: list[str] = []
-    return bool(marks_of(value, problems)) or any(isinstance(one, dict) and "result" in one for one in value)
+    tag_per_token = isinstance(tokens, list) and len(value) == len(tokens) > 1 and all(is_whole(one) or isinstance(one, str) for one in value)
+    return tag_per_token or bool(marks_of(value, [])) or any(isinstance(one, dict) and "result" in one for one in value)
 
 
 def is_whole(value: Any) -> bool:
