@@ -9,6 +9,7 @@ from contextvars import copy_context
 import numpy as np
 import pytest
 from newsmark.models.calibration import Calibration
+from newsmark.models.classifier import Embeds, EmbedsTokens, TokenVectors
 from newsmark.models.model import TrainedModel
 from newsmark.models.prediction.deadline import DEADLINE, STEP, InSteps, OutOfTimeError, check_deadline
 from newsmark.models.prediction.predict import TooManyPassagesError
@@ -195,6 +196,27 @@ def test_steps_give_each_passage_its_own_scores(slow):
         found = InSteps(slow).scores(texts)
         assert [round(row[0] * 100) for row in found] == [len(text) for text in texts]
     assert max(map(len, slow.asked)) == STEP
+
+
+def test_steps_make_the_vectors_that_the_classifier_makes_and_none_that_it_does_not():
+    class Makes(Slow):
+        def vectors(self, texts):
+            return np.array([[len(text), 1.0] for text in texts]).reshape(-1, 2)
+
+        def token_vectors(self, texts):
+            return [TokenVectors(np.array([[0, len(text)]]), np.ones((1, 3), np.float32)) for text in texts]
+
+    assert not isinstance(InSteps(Slow()), Embeds)
+    assert not isinstance(InSteps(Slow()), EmbedsTokens)
+    made = InSteps(Makes())
+    assert isinstance(made, Embeds)
+    assert isinstance(made, EmbedsTokens)
+    for size in (0, 1, 2 * STEP + 3):
+        texts = ["a" * number for number in range(size)]
+        assert made.vectors(texts).tolist() == [[number, 1] for number in range(size)]
+        assert [one.places.tolist() for one in made.token_vectors(texts)] == [[[0, number]] for number in range(size)]
+    with pytest.raises(OutOfTimeError):
+        copy_context().run(lambda: (DEADLINE.set(time.monotonic() - 1), made.vectors(["a"])))
 
 
 def test_a_deadline_is_checked():

@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,15 @@ import pytest
 import torch
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.labels import Topic
+from newsmark.models.borders import VectorBorders
 from newsmark.models.calibration import Calibration, log_odds
 from newsmark.models.classifier import Embeds, EmbedsTokens
 from newsmark.models.context import in_reading_order
 from newsmark.models.model import TrainedModel
 from newsmark.models.saved import load_model, save_model
-from newsmark.models.topics import article_vector
+from newsmark.models.serving.batching import Batcher
+from newsmark.models.spans import SpanFinder
+from newsmark.models.topics import TopicModel, article_vector
 from newsmark.models.transformer.finish import choose_graph
 from newsmark.models.transformer.network import divide, freeze
 from newsmark.models.transformer.reader import FLOAT, INT8, LONGEST, GraphSettings, SavedTransformer
@@ -317,6 +321,19 @@ def test_a_saved_model_gives_each_token_its_place_and_the_vector_that_half_of_th
         assert np.allclose(one.vectors, other.vectors, atol=2e-2 if graph == FLOAT else 0.5)
         assert np.array_equal(one.vectors, classifier.token_vectors([text])[0].vectors)  # whatever stands beside it
     assert classifier.token_vectors([]) == trained.token_vectors([]) == []
+
+
+def test_a_served_model_finds_the_same_borders_and_topics_as_the_model_itself(saved):
+    model, draw = load_model(saved), np.random.default_rng(13)
+    borders = VectorBorders(tuple(map(tuple, draw.normal(size=(3, 33)).tolist())))
+    topics = TopicModel(("a", "b"), (True, True), (True, True), draw.normal(size=(2, 32)), np.zeros(2))
+    model = replace(model, spans=SpanFinder(borders={LABELS[0]: borders}), topics=topics)
+    served = Batcher(model, 1000).model
+    contexts, scores = in_reading_order(TEXTS), [{LABELS[0]: 0.9}] * len(TEXTS)
+    spans = list(model.spans.find_all(contexts, scores, model.classifier))
+    assert any((one.start, one.end) != (0, len(text)) for found, text in zip(spans, TEXTS, strict=True) for one in found)
+    assert list(served.spans.find_all(contexts, scores, served.classifier)) == spans
+    assert served.predict_topics(TEXTS, [[]] * len(TEXTS)) == model.predict_topics(TEXTS, [[]] * len(TEXTS))
 
 
 def test_each_token_of_a_long_text_has_one_vector_from_the_window_that_it_is_further_inside_of(saved):

@@ -69,7 +69,7 @@ class Batcher:
 
     def __init__(self, model: TrainedModel, passages: int) -> None:
         classifier: Any = model.classifier
-        steps: Any = InSteps(classifier)  # it is asked for scores alone
+        steps: Any = InSteps(classifier)  # it predicts, and is not saved
         self.model = replace(model, classifier=steps)
         self._passages = passages
         self._waiting: deque[_Waiting] = deque()
