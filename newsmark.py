@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -93,15 +93,15 @@ def __getattr__(name: str) -> Any:
 
 
 def read_documents(
-    paths: str | Path | Iterable[str | Path], *, recursive: bool = False, encoding: str | None = None, text_column: str | None = None
+    paths: str | Path | Iterable[str | Path], *, recursive: bool | None = None, encoding: str | None = None, text_column: str | None = None
 ) -> list[Document]:
     """Read articles.
 
     Args:
         paths: files of articles (text, HTML, Word, PDF …), folders of them, files with one article per row, archives; the manual of ``annotation`` lists them.
-        recursive: read the sub-folders of folders, too.
-        encoding: of text files that are not UTF-8; None to find it out.
-        text_column: column or field that holds the text; None for ``text``, or the only column of long texts.
+        recursive: read the sub-folders of folders, too; None for what the project file says, else no.
+        encoding: of text files that are not UTF-8; None for what the project file says, else to find it out.
+        text_column: column or field that holds the text; None for what the project file says, else ``text``, or the only column of long texts.
 
     Returns:
         The documents in reading order; the texts of text files and rows are exactly what is stored.
@@ -109,11 +109,13 @@ def read_documents(
     Raises:
         NewsmarkError: a path or its content can't be used; the message says which, where and what to do.
     """
+    from newsmark.annotation.desk import current_desk
     from newsmark.annotation.documents import read_documents as read
-    from newsmark.annotation.reading.sources import ReadingOptions
 
     some = [paths] if isinstance(paths, str | Path) else paths
-    return list(read(map(Path, some), ReadingOptions(recursive, encoding, text_column, furniture=True)))
+    given: dict[str, Any] = {"recursive": recursive, "encoding": encoding, "text_column": text_column}
+    options = replace(current_desk().reading, furniture=True, **{name: value for name, value in given.items() if value is not None})
+    return list(read(map(Path, some), options))
 
 
 def split(text: str, lang: str | None = None) -> list[Passage]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from .folders import CONFIGS, find_project_file, project_folder, shown
+from .reading.sources import DEFAULTS, ReadingOptions
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Desk:
         data: data folder of the Label Studio that ``annotate serve`` starts.
         documents: files of articles and folders of them; empty without a project file.
         annotations: annotation file of these documents; None without a project file.
+        reading: how files of documents are read.
     """
 
     file: Path | None
@@ -31,6 +33,7 @@ class Desk:
     data: Path
     documents: tuple[Path, ...] = ()
     annotations: Path | None = None
+    reading: ReadingOptions = DEFAULTS
 
 
 def current_desk(start: Path | None = None) -> Desk:
@@ -67,4 +70,6 @@ def _read(file: Path, changed: int) -> Desk:  # noqa: ARG001 - a file that was c
 
     written, folder = read_project_file(file), file.parent
     documents = tuple(folder / path for path in written.documents)
-    return Desk(file, written.project, written.registered_model, folder / written.labels, folder / written.data, documents, folder / written.annotations)
+    reading = ReadingOptions(written.recursive, written.encoding or None, written.text_column or None)
+    paths = (folder / written.labels, folder / written.data, documents, folder / written.annotations)
+    return Desk(file, written.project, written.registered_model, *paths, reading)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from .errors import UsageError
+from .reading.sources import ENCODINGS, is_encoding
 from .yaml_files import CHECKED, build, read_mapping
 
 
@@ -31,6 +32,16 @@ def _path(text: str) -> str:
     return text
 
 
+def _encoding(text: str) -> str:
+    if text and not is_encoding(text):
+        raise ValueError(f"the name of an encoding, such as {ENCODINGS}")
+    return text
+
+
+Encoding = Annotated[str, AfterValidator(_encoding)]
+"""Type of a field that names an encoding; empty where it is to be found out."""
+
+
 @checked_dataclass(frozen=True, config=CHECKED)
 class ProjectFile:
     """What the project file says; its paths begin at its own folder.
@@ -42,6 +53,9 @@ class ProjectFile:
         documents: files of articles, folders of them, files of rows.
         annotations: annotation file of these documents; there may be none yet.
         data: data folder of the Label Studio that ``annotate serve`` starts; there may be none yet.
+        recursive: read the sub-folders of folders of documents, too.
+        encoding: of text files that are not UTF-8; empty to find it out.
+        text_column: column or field that holds the text; empty for ``text``, or the only column of long texts.
     """
 
     project: Annotated[str, AfterValidator(_title)] = "newsmark"
@@ -50,6 +64,9 @@ class ProjectFile:
     documents: tuple[str, ...] = Field(default=("articles",), min_length=1, title="paths")
     annotations: Annotated[str, AfterValidator(_path)] = "annotations.jsonl"
     data: Annotated[str, AfterValidator(_path)] = "label-studio"
+    recursive: bool = False
+    encoding: Encoding = ""
+    text_column: str = ""
 
 
 def read_project_file(path: Path) -> ProjectFile:

@@ -32,7 +32,7 @@ def test_shipped_configuration_loads(name, settings):
 def test_shipped_configuration_shows_every_key_but_those_that_are_for_special_cases(name):
     config = load_config(CONFIGS / f"{name}.yaml", {})
     shown = {line.split(":")[0] for line in (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8").splitlines() if line and line[0] not in "# "}
-    assert shown - {"fast"} == set(config.flat()) - {"labels", "leave_out_languages", "passages"}
+    assert shown - {"fast"} == set(config.flat()) - {"labels", "leave_out_languages", "passages", "recursive", "encoding", "text_column"}
 
 
 def test_default_counts_where_file_and_flags_are_silent(tmp_path):

@@ -13,6 +13,7 @@ from newsmark.models.sqlite_store import suits
 from newsmark.models.store import registered_name, sqlite_file
 from newsmark.training.cli import main as train
 from newsmark.training.config import load_config
+from newsmark.training.dataset import load_passages
 
 import newsmark
 
@@ -102,6 +103,29 @@ def test_the_commands_take_from_the_project_file_what_no_option_gives_also_below
     assert sqlite_file() == desk / "mlruns" / "mlflow.db"
 
 
+def test_all_commands_read_the_documents_of_a_desk_in_the_way_that_its_project_file_names(desk, capsys):
+    change(desk / "newsmark.yaml", "recursive: false", "recursive: true\ntext_column: body\nencoding: cp1252")
+    (desk / "articles" / "more").mkdir()
+    (desk / "articles" / "more" / "one.txt").write_text("Staten bygger två skolor – och ett bad.", encoding="cp1252")
+    (desk / "more.csv").write_text("body,note\nKommunen lovar tio bostäder.,b\n", encoding="utf-8")
+    change(desk / "newsmark.yaml", "documents: [articles]", "documents: [articles, more.csv]")
+    documents = newsmark.read_documents([desk / "articles", desk / "more.csv"])
+    assert [one.text for one in documents] == ["Staten bygger två skolor – och ett bad.", "Kommunen lovar tio bostäder."]
+    span = newsmark.Span("a", 0, len(documents[0].text), "promise")
+    annotations = [newsmark.Annotation(one.id, one.name, "Kim", True, (), (span,) if one == documents[0] else ()) for one in documents]
+    newsmark.write_annotations(desk / "annotations.jsonl", annotations)
+    capsys.readouterr()
+    assert cli.main(["check"]) == 0
+    assert "2 documents" in " ".join(capsys.readouterr().out.split())
+    assert cli.main(["export", "--format", "passages-csv", "--output", str(desk / "out.csv")]) == 0
+    config = load_config(Path("configs/baseline.yaml"), {})
+    assert config.flat().items() >= {"recursive": True, "encoding": "cp1252", "text_column": "body"}.items()
+    found = load_passages(config.data.documents, config.data.annotations, config.data.labels, config.data.reading)
+    assert found.texts == [one.text for one in documents]
+    assert not load_config(Path("configs/baseline.yaml"), {"recursive": "false"}).data.recursive
+    assert cli.main(["check", "--no-recursive"]) == 1  # an annotation of a document that is not read
+
+
 def test_help_shows_what_the_project_file_gives(desk, capsys):  # noqa: ARG001
     for command in (["push", "--help"], ["pull", "--help"]):
         with pytest.raises(SystemExit):
@@ -130,6 +154,8 @@ def test_without_a_project_file_everything_is_as_it_was():
         ("annotations: annotations.jsonl", 'annotations: ""', "annotations: must be a path, got ''"),
         ("labels: labels.yaml", "labels: label.yaml", "labels: there is no file"),
         ("documents: [articles]", "documents: [articles", "broken YAML"),
+        ("recursive: false", "recursive: 1", "recursive: must be true or false, got 1"),
+        ("recursive: false", "encoding: klingon", "encoding: must be the name of an encoding, such as utf-8"),
     ],
 )
 @pytest.mark.parametrize(("main", "command"), [(cli.main, ["check"]), (train, ["compare"])], ids=["annotate", "train"])

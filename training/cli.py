@@ -296,7 +296,7 @@ def _corpus(arguments: argparse.Namespace) -> None:
     data = load_labelled(arguments.path, scheme, scheme.label_names)  # a second labelling may not have a label that the first one has
     relabelled = compare_labellings(data, load_labelled(arguments.relabelled, scheme, scheme.label_names)) if arguments.relabelled else None
     documents, annotations = annotated_sources(arguments.seeds)
-    seeds = load_passages(documents, annotations, str(arguments.labels_file))
+    seeds = load_passages(documents, annotations, str(arguments.labels_file), current_desk().reading)
     facts = measure_corpus(data, seeds, scheme.exclusive_names)
     if not arguments.json:
         print(corpus_report(facts, data, seeds))

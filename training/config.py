@@ -16,6 +16,8 @@ from ..annotation.desk import current_desk
 from ..annotation.errors import UsageError, unknown_name
 from ..annotation.folders import shown
 from ..annotation.labels import DEFAULT_LABELS
+from ..annotation.project_file import Encoding
+from ..annotation.reading.sources import ReadingOptions
 from ..annotation.yaml_files import CHECKED, Language, RelativePath, build, fields_of, is_list, parse_yaml, read_mapping
 from ..models.kinds import KINDS
 
@@ -35,6 +37,9 @@ class DataConfig:
         (), title="paths", description="files of articles, folders of them, or files with one article per row; '' for none, where there are passages"
     )
     annotations: Annotated[str, RelativePath()] = Field("", title="file", description="annotation file of these documents")
+    recursive: bool = Field(False, description="read the sub-folders of folders of documents, too")
+    encoding: Encoding = Field("", description="encoding of documents that are not UTF-8; '' to find it out")
+    text_column: str = Field("", description="column or field that holds the text of documents; '' for text, or the only column of long texts")
     passages: Annotated[tuple[str, ...], RelativePath()] = Field(
         (), title="paths", description="labelled passages, which are trained on and scored as annotated articles are: .csv, .tsv, .xlsx, .jsonl or .parquet"
     )
@@ -52,6 +57,11 @@ class DataConfig:
         title="mapping",
         description="share of usual passages that has a label of which the corpus holds more on purpose; calibration counts the corpus's passages so",
     )
+
+    @property
+    def reading(self) -> ReadingOptions:
+        """How the files of documents are read."""
+        return ReadingOptions(self.recursive, self.encoding or None, self.text_column or None)
 
 
 @dataclass(frozen=True)
@@ -148,10 +158,15 @@ def _of_desk(path: Path, others: Container[str]) -> dict[str, tuple[Any, str]]:
     desk = own if own.file else current
     if desk.annotations is None:
         return {}
-    values = {"documents": list(map(_shown, desk.documents)), "annotations": _shown(desk.annotations), "labels": _shown(desk.labels)}
-    if "passages" in others and not desk.annotations.exists():
-        values = {"labels": values["labels"]}
+    values: dict[str, Any] = {"labels": _shown(desk.labels), **keys_of(desk.reading)}
+    if "passages" not in others or desk.annotations.exists():
+        values |= {"documents": list(map(_shown, desk.documents)), "annotations": _shown(desk.annotations)}
     return {key: (value, f"{desk.file}: {key}") for key, value in values.items()}
+
+
+def keys_of(reading: ReadingOptions) -> dict[str, Any]:
+    """The keys of a configuration that say how documents are read."""
+    return {"recursive": reading.recursive, "encoding": reading.encoding or "", "text_column": reading.text_column or ""}
 
 
 def _shown(path: Path) -> str:

@@ -24,6 +24,7 @@ from ..annotation.errors import NewsmarkError, UsageError
 from ..annotation.folders import cache_folder
 from ..annotation.labels import DEFAULT_LABELS, LabelScheme, load_labels
 from ..annotation.reading.finding import find_files
+from ..annotation.reading.sources import DEFAULTS, ReadingOptions
 from ..annotation.splitting.fingerprint import code_digest, fingerprint
 from ..annotation.splitting.passages import split_passages
 from ..annotation.votes import count_votes, counting
@@ -49,12 +50,14 @@ class PassagesConfig(datasets.BuilderConfig):
         documents: files of articles, folders of them, or files of rows.
         annotations: annotation file of these documents.
         labels: labels file.
+        reading: how the documents are read.
         fingerprint: hash of all that the rows depend on, so that the cache never answers for other content.
     """
 
     documents: tuple[str, ...] = ()
     annotations: str = ""
     labels: str = str(DEFAULT_LABELS)
+    reading: ReadingOptions = DEFAULTS
     fingerprint: str = ""
 
 
@@ -69,15 +72,16 @@ class Passages(datasets.GeneratorBasedBuilder):
     BUILDER_CONFIG_CLASS = PassagesConfig
 
     @classmethod
-    def of(cls, documents: Sequence[str], annotations: str, labels: str = str(DEFAULT_LABELS)) -> Passages:
+    def of(cls, documents: Sequence[str], annotations: str, labels: str = str(DEFAULT_LABELS), reading: ReadingOptions = DEFAULTS) -> Passages:
         """Make the builder for documents and their annotations; its cache is newsmark's own."""
-        fingerprint = _fingerprint(documents, annotations, labels)
+        fingerprint = _fingerprint(documents, annotations, labels, reading)
         return cls(
             cache_dir=str(cache_folder() / "datasets"),
             config_name=fingerprint[:16],
             documents=tuple(documents),
             annotations=annotations,
             labels=labels,
+            reading=reading,
             fingerprint=fingerprint,
         )
 
@@ -104,7 +108,7 @@ class Passages(datasets.GeneratorBasedBuilder):
 
     def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
         scheme = load_labels(Path(self.config.labels))
-        documents = list(read_documents(Path(path) for path in self.config.documents))
+        documents = list(read_documents(map(Path, self.config.documents), self.config.reading))
         annotations = annotations_by_document(with_offered(read_annotations(Path(self.config.annotations), documents, scheme), scheme))
         rows = (row for document in documents for row in _rows(document, annotations.get(document.id, []), scheme))
         yield from enumerate(rows)
@@ -187,7 +191,7 @@ class LabelledPassages:
         return content.hexdigest()
 
 
-def load_passages(documents: Sequence[str], annotations: str, labels: str = str(DEFAULT_LABELS)) -> LabelledPassages:
+def load_passages(documents: Sequence[str], annotations: str, labels: str = str(DEFAULT_LABELS), reading: ReadingOptions = DEFAULTS) -> LabelledPassages:
     """Build (or take from the cache) the passages of all annotated documents.
 
     Raises:
@@ -195,7 +199,7 @@ def load_passages(documents: Sequence[str], annotations: str, labels: str = str(
     """
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
-    builder = Passages.of(documents, annotations, labels)
+    builder = Passages.of(documents, annotations, labels, reading)
     try:
         builder.download_and_prepare()
     except datasets.exceptions.DatasetGenerationError as error:
@@ -242,11 +246,11 @@ def topics_of(annotations: Sequence[Annotation], scheme: LabelScheme) -> tuple[s
     return tuple(name for name in scheme.topic_names if own and 2 * sum(name in one.topics for one in own) >= len(own))
 
 
-def _fingerprint(documents: Sequence[str], annotations: str, labels: str) -> str:
+def _fingerprint(documents: Sequence[str], annotations: str, labels: str, reading: ReadingOptions) -> str:
     annotation = Path(__file__).parent.parent / "annotation"
     code = [Path(__file__), *(annotation / f"{module}.py" for module in _MAKE_ROWS), *sorted((annotation / "reading").glob("*.py"))]
-    content = hashlib.sha256(f"{code_digest(code)} {fingerprint()} {importlib.metadata.version('py3langid')}\n".encode())
-    for path in [*find_files(Path(name) for name in documents), Path(annotations), Path(labels)]:
+    content = hashlib.sha256(f"{code_digest(code)} {fingerprint()} {importlib.metadata.version('py3langid')} {reading}\n".encode())
+    for path in [*find_files(map(Path, documents), reading), Path(annotations), Path(labels)]:
         try:
             content.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         except FileNotFoundError:

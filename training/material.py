@@ -114,7 +114,7 @@ def _load_judged(config: Config, scheme: LabelScheme, report: Report) -> Labelle
     """Load what is trained on and scored: the passages of annotated articles and of labelled files."""
     parts = []
     if config.data.documents:
-        articles = load_passages(config.data.documents, config.data.annotations, config.data.labels)
+        articles = load_passages(config.data.documents, config.data.annotations, config.data.labels, config.data.reading)
         if not articles.judged.any():
             raise NewsmarkError(f"{config.data.annotations}: no annotation has a span or says in 'offered' which labels were judged; nothing to train on")
         _report_documents(articles, config, scheme, report)
@@ -132,7 +132,7 @@ def _load_judged(config: Config, scheme: LabelScheme, report: Report) -> Labelle
 def _report_documents(data: LabelledPassages, config: Config, scheme: LabelScheme, report: Report) -> None:
     """Say how many documents are not trained on, because nobody has annotated them, and in how many the annotators differ."""
     known = set(data.documents.tolist())
-    documents = list(read_documents(Path(path) for path in config.data.documents))
+    documents = list(read_documents(map(Path, config.data.documents), config.data.reading))
     shared = shared_documents(documents, read_annotations(Path(config.data.annotations), documents, scheme), scheme)
     if disputed := sum(one.disputed and not one.decided for one in shared):
         report(

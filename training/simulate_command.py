@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..annotation.commandline import print_json, whole_number
-from ..annotation.desk import annotated_sources
+from ..annotation.desk import annotated_sources, current_desk
 from ..annotation.desk_options import add_labels
 from ..annotation.errors import UsageError, unknown_name
 from ..annotation.labels import LabelScheme, load_labels
@@ -87,7 +87,7 @@ def _forecast(arguments: argparse.Namespace, scheme: LabelScheme, load_vectors: 
     from .simulation import Material
 
     documents, annotations = annotated_sources(arguments.seeds)
-    own = load_passages(documents, annotations, str(arguments.labels_file))
+    own = load_passages(documents, annotations, str(arguments.labels_file), current_desk().reading)
     data = joined(own, load_corpus(arguments.path, scheme)[0])
     articles = [np.flatnonzero(own.documents == document) for document in dict.fromkeys(own.documents.tolist())]
     found = forecast(Material(data, *load_vectors(data.texts), tuple(articles), ()), np.arange(len(own.texts), len(data.texts)))

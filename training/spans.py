@@ -63,7 +63,7 @@ def load_marked(config: Config, scheme: LabelScheme) -> Marked:
     Raises:
         NewsmarkError: a file can't be used.
     """
-    documents = list(read_documents(Path(path) for path in config.data.documents)) if config.data.documents else []
+    documents = list(read_documents(map(Path, config.data.documents), config.data.reading)) if config.data.documents else []
     annotations = annotations_by_document(read_annotations(Path(config.data.annotations), documents, scheme)) if documents else {}
     right = {name: one for name, some in annotations.items() if (one := _right(some)) is not None}
     return Marked(documents, right, SpanLearner([*read_marked(config.data.bootstrap, scheme), *marked_in(documents, right, scheme)], scheme))

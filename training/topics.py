@@ -170,7 +170,7 @@ def _annotated(config: Config, scheme: LabelScheme, data: LabelledPassages) -> l
     """
     if not config.data.documents:
         return []
-    documents = list(read_documents(Path(path) for path in config.data.documents))
+    documents = list(read_documents(map(Path, config.data.documents), config.data.reading))
     annotations = annotations_by_document(read_annotations(Path(config.data.annotations), documents, scheme))
     known = set(data.documents.tolist())
     pairs = [(document, topics_of(annotations.get(document.id, []), scheme)) for document in documents]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..annotation.annotations import Annotation, read_annotations, state_of, write_annotations
@@ -20,10 +21,9 @@ from ..annotation.label_studio.ranks import QUEUE, push_ranks, stale_ranks, wait
 from ..annotation.label_studio.turn_command import TurnInput, TurnOutcome
 from ..annotation.labels import LabelScheme
 from ..annotation.queue import queue_articles
-from ..annotation.reading.sources import ReadingOptions
 from ..models.prediction.suggest import ModelSuggester
 from ..models.store import CHAMPION, registered_name, translate_errors, version_of
-from .config import Config, load_config
+from .config import Config, keys_of, load_config
 from .experiment import run_experiment
 from .material import digests_of
 from .processes import open_store
@@ -45,8 +45,8 @@ def take_turn(given: TurnInput, report: Callable[[str], None]) -> TurnOutcome:
     """
     gate = load_gate(given.gate or DEFAULT_GATE)
     paths = {"documents": [str(path) for path in given.documents], "annotations": str(given.annotations), "labels": str(given.labels)}
-    config = load_config(given.config, paths)
-    documents = list(read_documents(given.documents, ReadingOptions(furniture=True)))
+    config = load_config(given.config, paths | {key: str(value) for key, value in keys_of(given.reading).items()})
+    documents = list(read_documents(given.documents, replace(given.reading, furniture=True)))
     since = state_of(given.annotations)
     local = read_annotations(given.annotations, None, given.scheme) if since else []
     pulled = pull_annotations(given.project, local, given.scheme, everything=False)

@@ -18,6 +18,7 @@ from ..documents import Document, read_documents
 from ..errors import NewsmarkError, PartlyDoneError, UsageError, unknown_name
 from ..files import atomic_write
 from ..labels import LabelScheme, load_labels
+from ..reading.options import options_of, reading_options
 from .exchange import UNITS, Annotated
 from .exporting import choose
 from .importing import Choices, Imported, import_entries, is_known
@@ -41,7 +42,7 @@ def add_commands(commands: Any) -> None:
     reading.add_argument("--strict", action="store_true", help="write nothing where a part can't be taken")
     reading.set_defaults(run=_import)
 
-    writing = commands.add_parser("export", parents=[common_options(), json_option()], help="write annotations for another tool")
+    writing = commands.add_parser("export", parents=[common_options(), json_option(), reading_options()], help="write annotations for another tool")
     add_documents(writing, "the documents", [Path("seeds")])
     _add_format(writing)
     writing.add_argument("--output", type=Path, required=True, metavar="PATH", help="the file to write; for brat and webanno, a folder")
@@ -133,7 +134,7 @@ def _export(arguments: argparse.Namespace) -> None:
     scheme, chosen = load_labels(arguments.labels), format_named(arguments.format)
     if arguments.output.exists():
         raise UsageError(f"{arguments.output} exists; name another with --output, or remove it")
-    documents = list(read_documents(arguments.paths))
+    documents = list(read_documents(arguments.paths, options_of(arguments)))
     annotations = read_annotations(arguments.annotations, documents, scheme, pass_over_others=True)
     annotated, left_out = choose(documents, annotations, chosen.several, chosen.skips, arguments.annotator)
     if not annotated:

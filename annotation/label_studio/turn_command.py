@@ -14,6 +14,8 @@ from ..commandline import common_options, json_option, print_json, whole_number
 from ..desk_options import add_annotations, add_documents
 from ..errors import NewsmarkError, UsageError
 from ..labels import LabelScheme, load_labels
+from ..reading.options import options_of, reading_options
+from ..reading.sources import ReadingOptions
 from .options import add_project_options, open_project
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class TurnInput:
         project: in Label Studio.
         scheme: labels and topics.
         documents: files of articles and folders of them.
+        reading: how these files are read.
         annotations: annotation file, which the turn brings up to date.
         labels: labels file.
         config: training configuration.
@@ -39,6 +42,7 @@ class TurnInput:
     project: Project
     scheme: LabelScheme
     documents: tuple[Path, ...]
+    reading: ReadingOptions
     annotations: Path
     labels: Path
     config: Path
@@ -87,7 +91,7 @@ def add_turn(commands: Any, take_turn: TakeTurn | None) -> None:
     """Add turn to the parser's commands (see ``add_commands``)."""
     turn = commands.add_parser(
         "turn",
-        parents=[common_options(), json_option()],
+        parents=[common_options(), json_option(), reading_options()],
         help="pull, train, ask the gate, promote, renew suggestions, reorder the queue: the way from new annotations to better suggestions",
     )
     add_documents(turn, "the documents", [Path("seeds")])
@@ -130,7 +134,8 @@ def _take_one(arguments: argparse.Namespace, take_turn: TakeTurn) -> None:
     from .push import project_lock
 
     scheme, project = load_labels(arguments.labels), open_project(arguments)
-    given = TurnInput(project, scheme, tuple(arguments.paths), arguments.annotations, arguments.labels, arguments.config, arguments.gate, arguments.dry_run)
+    paths, reading = tuple(arguments.paths), options_of(arguments)
+    given = TurnInput(project, scheme, paths, reading, arguments.annotations, arguments.labels, arguments.config, arguments.gate, arguments.dry_run)
     try:
         with project.connection.clear_errors(), project_lock(project, "turn"):
             outcome = take_turn(given, lambda line: print(line, file=sys.stderr, flush=True))

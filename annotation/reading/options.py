@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import codecs
 
-from .sources import ReadingOptions
+from ..desk import current_desk
+from .sources import ENCODINGS, ReadingOptions, is_encoding
 
 PATHS_HELP = (
     "articles (.txt, .md, .html, .docx, .odt, .pdf, .epub, .eml), folders of them, files of rows (.csv, .tsv, .xlsx, .json, .jsonl, .parquet), "
@@ -16,21 +16,23 @@ PATHS_HELP = (
 
 def encoding_name(text: str) -> str:
     """The type of the option ``--encoding``."""
-    try:
-        codecs.lookup(text)
-        "".encode(text)  # some codecs are no encodings of text
-    except (LookupError, TypeError):
-        raise argparse.ArgumentTypeError(f"unknown encoding {text!r}; examples: utf-8, utf-16, latin-1, cp1252, shift_jis, big5") from None
+    if not is_encoding(text):
+        raise argparse.ArgumentTypeError(f"unknown encoding {text!r}; examples: {ENCODINGS}")
     return text
 
 
 def reading_options() -> argparse.ArgumentParser:
-    """Make the parent parser that gives a command the options for reading files."""
+    """Make the parent parser that gives a command the options for reading files; their defaults are the project file's."""
+    own = current_desk().reading
     parent = argparse.ArgumentParser(add_help=False)
     group = parent.add_argument_group("reading files")
-    group.add_argument("--recursive", action="store_true", help="read the sub-folders of folders, too")
-    group.add_argument("--encoding", type=encoding_name, metavar="NAME", help="encoding of text files that are not UTF-8 (default: found out, and printed)")
-    group.add_argument("--text-column", metavar="NAME", help="column or field that holds the text (default: text, or the only column of long texts)")
+    group.add_argument("--recursive", action=argparse.BooleanOptionalAction, default=own.recursive, help="read the sub-folders of folders, too")
+    otherwise = own.encoding or "found out, and printed"
+    group.add_argument(
+        "--encoding", type=encoding_name, default=own.encoding, metavar="NAME", help=f"encoding of text files that are not UTF-8 (default: {otherwise})"
+    )
+    otherwise = (own.text_column or "text, or the only column of long texts").replace("%", "%%")
+    group.add_argument("--text-column", default=own.text_column, metavar="NAME", help=f"column or field that holds the text (default: {otherwise})")
     return parent
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from ..errors import NewsmarkError, printable
 
 MAX_FILE_BYTES = 200_000_000
 """The largest file that is read as a whole: a PDF, a workbook, a member of an archive. Files of rows that are read row by row may have any size."""
+
+ENCODINGS = "utf-8, utf-16, latin-1, cp1252, shift_jis, big5"
+"""Examples of names of encodings, for messages."""
 
 METADATA = ("title", "url", "author", "date", "source")
 """What an article may say about itself, beside its text."""
@@ -50,6 +54,16 @@ class ReadingOptions:
 
 
 DEFAULTS = ReadingOptions()
+
+
+def is_encoding(name: str) -> bool:
+    """Whether this is the name of an encoding of text."""
+    try:
+        codecs.lookup(name)
+        "".encode(name)  # some codecs are no encodings of text
+    except (LookupError, TypeError):
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 from browsing import TEXT_AREA, button, click_mark, mark, open_task, regions
 from mlflow import MlflowClient
 from newsmark.annotation.documents import read_documents
+from newsmark.annotation.reading.sources import ReadingOptions
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -36,21 +37,33 @@ newsmark.annotate(sys.argv[3:])
 def desk(project, label_studio, command, tmp_path):
     """Five articles, pushed to a project, and how to annotate one and to take a turn."""
     articles = tmp_path / "articles"
-    articles.mkdir()
+    (articles / "more").mkdir(parents=True)
     for number in range(5):
         lines = [sentence.format(number + 3) for sentence in list(SENTENCES)[number % 2 :] + list(SENTENCES)[: number % 2]] * 3
-        (articles / f"{number}.txt").write_text(f"Nummer {number} av raden.\n" + "\n".join(lines) + "\n")
+        (articles / "more" / f"{number}.txt" if number == 4 else articles / f"{number}.txt").write_text(
+            f"Nummer {number} av raden.\n" + "\n".join(lines) + "\n"
+        )
     (tmp_path / "gate.yaml").write_text(GATE)
     (tmp_path / "baseline.yaml").write_text("model: baseline\n")
     env = {**os.environ, "LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.token}
     env |= {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "NEWSMARK_CACHE": str(tmp_path / "cache")}
-    options = ["turn", str(articles), "--annotations", str(tmp_path / "own.jsonl"), "--config", str(tmp_path / "baseline.yaml"), "--project", project.title]
+    options = [
+        "turn",
+        str(articles),
+        "--recursive",
+        "--annotations",
+        str(tmp_path / "own.jsonl"),
+        "--config",
+        str(tmp_path / "baseline.yaml"),
+        "--project",
+        project.title,
+    ]
     options += ["--gate", str(tmp_path / "gate.yaml"), "--json"]
 
     class Desk:
         store = env["MLFLOW_TRACKING_URI"]
         client = MlflowClient(store)
-        documents = tuple(read_documents([articles]))
+        documents = tuple(read_documents([articles], ReadingOptions(recursive=True)))
 
         @staticmethod
         def turn(*more):
