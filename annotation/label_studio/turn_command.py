@@ -96,7 +96,7 @@ def add_turn(commands: Any, take_turn: TakeTurn | None) -> None:
     )
     add_documents(turn, "the documents", [Path("seeds")])
     add_annotations(turn, "brought up to date, and trained on")
-    turn.add_argument("--config", type=Path, required=True, metavar="FILE", help="training configuration, configs/baseline.yaml say")
+    turn.add_argument("--config", type=Path, required=True, metavar="FILE", help="training configuration, for example configs/baseline.yaml")
     turn.add_argument("--gate", type=Path, metavar="FILE", help="limits (default: configs/promotion.yaml)")
     turn.add_argument("--dry-run", action="store_true", help="only print what would be done")
     turn.add_argument("--every", type=whole_number("minutes", 1, 100_000), metavar="MINUTES", help="take a turn again and again, with a pause of this length")
