@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from newsmark.models.topics import TopicPrediction
     from newsmark.training.metrics import Evaluation
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Annotation",
