@@ -1,14 +1,18 @@
 """``train simulate``: ways of choosing articles, on articles whose labels are known."""
 
+import argparse
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from newsmark.annotation.new_desk import make_desk
 from newsmark.training.dataset import HARD_PAIRS, LabelledPassages
-from newsmark.training.metrics import Interval
+from newsmark.training.metrics import Interval, f1_of, macro_f1_of
+from newsmark.training.simulate_command import add_simulate
 from newsmark.training.simulated_questions import JUDGEMENTS, Pace, simulate_questions
-from newsmark.training.simulation import Material, Plan, annotate_in_turn, fit_heads, make_material, probabilities_of, simulate
+from newsmark.training.simulation import Material, Plan, annotate_in_turn, fit_heads, make_material, probabilities_of, resample, simulate
 from newsmark.training.strategies import STRATEGIES, Pool, rarity_weights, uncertainty
 
 LABELS = ("a", "b")
@@ -137,6 +141,25 @@ def test_judgements_of_one_label_raise_its_score_and_take_as_long_as_said():
     assert curve[0] == found.f1["random articles"][0]
     assert curve[-1].value > curve[0].value
     assert isinstance(found.against["random articles"], Interval)
+
+
+def test_macro_f1_is_over_the_labels_that_articles_have_as_everywhere_else():
+    counts = np.zeros((1, 1, 1, 2, 2, 3), dtype=np.int64)  # a way, a repetition, a size, two articles, two labels
+    counts[..., 0, :] = [3, 1, 1]  # nothing was judged for the second label
+    found = resample(counts, macro_f1_of)
+    assert found[0, 0, 0] == pytest.approx(6 / 8)
+    assert resample(counts, f1_of)[0, 0, 0].tolist() == pytest.approx([6 / 8, 0])
+
+
+def test_on_a_desk_the_corpus_is_that_which_comes_with_newsmark(tmp_path, monkeypatch):
+    parser = argparse.ArgumentParser()
+    add_simulate(parser.add_subparsers(), [])
+    assert parser.parse_args(["simulate"]).path == Path("seeds/bootstrap")  # as it is shown in the clone
+    make_desk(tmp_path / "desk")
+    monkeypatch.chdir(tmp_path / "desk")
+    parser = argparse.ArgumentParser()
+    add_simulate(parser.add_subparsers(), [])
+    assert list(parser.parse_args(["simulate"]).path.glob("*.jsonl"))
 
 
 def test_the_command_prints_a_table_and_answers_as_json(command, tmp_path):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..annotation.commandline import print_json, whole_number
 from ..annotation.desk import annotated_sources, current_desk
-from ..annotation.desk_options import add_labels
+from ..annotation.desk_options import add_labels, default_of
 from ..annotation.errors import UsageError, unknown_name
+from ..annotation.folders import CONFIGS, shown
 from ..annotation.labels import LabelScheme, load_labels
 from ..models.kinds import KINDS
 from .progress import print_progress
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from .simulated_questions import Asked
     from .simulation import Plan, Simulation
 
-_CORPUS = Path("seeds/bootstrap")
+_CORPUS = CONFIGS.parent / "seeds" / "bootstrap"  # that comes with newsmark, in a checkout and in a wheel
 
 
 def add_simulate(commands: Any, shared: Sequence[argparse.ArgumentParser]) -> None:
     """Add simulate to the parser's commands."""
     simulate = commands.add_parser("simulate", parents=shared, help="measure ways of choosing what to annotate next, on articles whose labels are known")
-    simulate.add_argument("path", nargs="?", type=Path, default=_CORPUS, metavar="PATH", help="labelled passages, with their documents (default: %(default)s)")
+    corpus = f"labelled passages, with their documents {default_of(_CORPUS)}"
+    simulate.add_argument("path", nargs="?", type=Path, default=shown(_CORPUS), metavar="PATH", help=corpus)
     kinds = [name for name, kind in KINDS.items() if kind.vectors]
     simulate.add_argument("--model", choices=kinds, default=kinds[0], help="kind of model whose vectors are learned from (default: %(default)s)")
     for name, default, least, text in (
