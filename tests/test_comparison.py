@@ -165,6 +165,8 @@ def test_runs_on_the_same_passages_may_be_compared_though_trained_on_different_d
     assert "can't be compared" not in comparison_table(runs, same_passages=True)
     assert "trained on different data" in comparison_table(runs, same_passages=True)
     assert "different data" not in comparison_table(runs[:1] * 2)
+    tested = [replace(runs[0], scored_on=f"test file {name}") for name in ("test.jsonl", "renamed.jsonl")]
+    assert "different data" not in comparison_table(tested, same_passages=True)
 
 
 def test_labels_that_were_not_judged_make_no_difference():

@@ -115,7 +115,6 @@ def test_a_folder_whose_name_holds_a_comma_is_one_folder(tmp_path):
         (["--config", "none.yaml"], ["curve"], "none.yaml: no such configuration"),
         (["--seed", "x"], ["curve", "--config", "configs/baseline.yaml"], "--seed: must be"),
         (["--seed", "x"], ["curve", "--config", "configs/baseline.yaml", "--seed", "y"], "--seed: must be a whole number, got 'y'"),  # the nearer one counts
-        (["--label", "none"], ["simulate"], "--label: unknown label 'none'"),  # an option of the command alone
         (["--fresh"], ["curve"], "--config is missing"),
     ],
 )

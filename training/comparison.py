@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,8 +105,9 @@ def on_newer_data(before: LoggedPredictions, now: LoggedPredictions, model: Trai
     Raises:
         NewsmarkError: nothing remains; the message says so as a clause.
     """
-    found, trained_on = _rows_in(before, now), NearCopies(text for text in before.texts.tolist() if len(plain(text)) >= SHORTEST)
-    kept = np.flatnonzero([row >= 0 or not trained_on.find(text) for row, text in zip(found.tolist(), now.texts.tolist(), strict=True)])
+    found = _rows_in(before, now)
+    near = _near_copies(now.texts[found < 0].tolist(), before.texts.tolist())
+    kept = np.flatnonzero([row >= 0 or text not in near for row, text in zip(found.tolist(), now.texts.tolist(), strict=True)])
     if not len(kept):
         raise NewsmarkError("each passage is nearly the same as one that the champion was trained on, so nothing remains to compare them on")
     rows, contexts = found[kept], _contexts(now)
@@ -160,6 +161,13 @@ def _rows_in(first: LoggedPredictions, other: LoggedPredictions) -> NDArray[np.i
         places = {key: row for row, key in enumerate(known) if key}
         rows = [places.get(key, -1) if row < 0 else row for row, key in zip(rows, wanted, strict=True)]
     return np.array(rows, dtype=np.intp)
+
+
+def _near_copies(texts: Iterable[str], known: Iterable[str]) -> set[str]:
+    """Those of some texts, mostly few, that are nearly the same as a known one; short texts repeat by nature and are none."""
+    long = [text for text in dict.fromkeys(texts) if len(plain(text)) >= SHORTEST]
+    copies = NearCopies(long)
+    return {long[number] for text in (known if long else ()) for number, _ in copies.find(text)}
 
 
 def _keys(predictions: LoggedPredictions) -> Iterator[Sequence[Any]]:
