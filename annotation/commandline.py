@@ -8,7 +8,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .errors import NewsmarkError, PartlyDoneError, UsageError, printable
@@ -28,6 +28,22 @@ def json_option() -> argparse.ArgumentParser:
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("--json", action="store_true", help="print the answer as one JSON object, for scripts")
     return parent
+
+
+class Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF001 - it has no public name, and takes no type when it runs
+    """The commands of a command: options that stand before the name of one count as if they stood behind it.
+
+    Attributes:
+        argv: all arguments; empty where the parser only shows its help.
+    """
+
+    argv: Sequence[str] = ()
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+        """Hand the arguments to the named command."""
+        name, *behind = values
+        before = self.argv[: max(len(self.argv) - len(values), 0)]
+        super().__call__(parser, namespace, [name, *before, *behind], option_string)
 
 
 def print_json(answer: dict[str, Any]) -> None:

@@ -35,9 +35,8 @@ class Kind:
             nothing left to do.
         share: ``module:function`` that writes what plain libraries read beside the files of a saved model: ``share(folder, encoder, labels)`` gives their
             names; None where the model's own files are all.
-        stage: module that keeps a trained classifier between two fits: ``keep(classifier, folder)``, ``restore(folder, settings)`` and
-            ``origin(settings)``, which describes what a fit depends on beside passages, settings, seed, code and libraries (None where that is
-            not known, so that nothing may be kept). None where training is so fast that nothing need be kept.
+        stage: module that keeps a trained classifier between two fits: ``keep(classifier, folder)`` and ``restore(folder, settings)``. None where
+            training is so fast that none need be kept.
         contributions: ``module:function`` that divides a text's scores among its characters (see ``classifier.Contributions``); None where they
             are no sum.
         vectors: ``module:function`` that turns texts into vectors without training, and says with which C a logistic regression learns from

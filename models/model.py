@@ -103,4 +103,9 @@ def decide(scores: NDArray[np.float64], thresholds: Sequence[float], labels: Seq
 
 def risk(scores: NDArray[np.float64], decisions: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Probability that the least certain of a passage's labels is wrong: n, from probabilities and decisions (n × labels)."""
-    return np.asarray(np.where(decisions, 1 - scores, scores).max(axis=1, initial=0.0))
+    return np.asarray(risks_of(scores, decisions).max(axis=1, initial=0.0))
+
+
+def risks_of(scores: NDArray[np.float64], decisions: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Probability that each decision is wrong: n × labels, from probabilities and decisions."""
+    return np.asarray(np.where(decisions, 1 - scores, scores))

@@ -1,11 +1,14 @@
 """Two runs compared on the same passages: hand-computed differences, McNemar's test, and what is refused."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.labels import load_labels
 from newsmark.training.comparison import compare, in_common, language_differences, mcnemar, on_newer_data
+from newsmark.training.labelled import load_to_train
 from newsmark.training.metrics import Interval
 from newsmark.training.tables import comparison_table, paired_table
 from newsmark.training.tracking import LoggedPredictions, LoggedRun
@@ -108,7 +111,7 @@ def change_a_text(one):
 
 
 def change_a_document(one):
-    return replace(one, names=np.array(["other.txt", *one.names[1:]]))
+    return replace(one, documents=np.array(["id of other", *one.documents[1:]]))
 
 
 def change_a_truth(one):
@@ -123,7 +126,7 @@ def change_a_truth(one):
         (change_labels, "their labels differ: quote, statistic, boilerplate and quote, statistic, question"),
         (drop_a_passage, "different passages: 60 and 59"),
         (change_a_text, r"different passages: 1 of 60 differ, first number 5 \(g4.txt and g4.txt\)"),
-        (change_a_document, r"different passages: 1 of 60 differ, first number 1 \(g0.txt and other.txt\)"),
+        (change_a_document, r"different passages: 9 of 60 differ, first number 7 \(g0.txt and g0.txt\)"),
         (change_a_truth, r"annotations differ on 1 of 60 passages, first on number 8 \(g1.txt: statistic\)"),
     ],
 )
@@ -162,6 +165,8 @@ def test_runs_on_the_same_passages_may_be_compared_though_trained_on_different_d
     assert "can't be compared" not in comparison_table(runs, same_passages=True)
     assert "trained on different data" in comparison_table(runs, same_passages=True)
     assert "different data" not in comparison_table(runs[:1] * 2)
+    tested = [replace(runs[0], scored_on=f"test file {name}") for name in ("test.jsonl", "renamed.jsonl")]
+    assert "different data" not in comparison_table(tested, same_passages=True)
 
 
 def test_labels_that_were_not_judged_make_no_difference():
@@ -191,15 +196,94 @@ class Model:
 def test_where_annotations_have_grown_the_former_run_keeps_what_it_said_and_its_model_answers_for_the_rest():
     before = predictions([[1, 0], [0, 1], [0, 0]], [[1, 0], [0, 0], [0, 0]], "aab")
     now = predictions([[1, 1], [0, 1], [0, 0], [0, 1]], [[1, 1], [0, 1], [0, 0], [0, 1]], "aabc")  # one label was corrected, one article is new
-    carried, predicted = on_newer_data(before, now, Model())
+    carried, judged, predicted = on_newer_data(before, now, Model())
     assert predicted == 1
+    assert judged.texts.tolist() == now.texts.tolist()
     assert carried.decisions.tolist() == [[True, False], [False, False], [False, False], [True, True]]
     assert carried.probabilities[3].tolist() == [0.9, 0.9]
     assert carried.truth.tolist() == now.truth.tolist()
     differences = compare(carried, now, 13).differences
     assert differences.labels[1].value == pytest.approx(1 - 0.5)  # of three, the former run finds one, and nothing wrong
-    same, none = on_newer_data(now, now, Model())
+    same, _, none = on_newer_data(now, now, Model())
     assert (none, same.decisions.tolist()) == (0, now.decisions.tolist())
+
+
+LONG = [
+    "Regeringen lovar att bygga tolv nya sjukhus i norra delen av landet före 2030.",
+    "Antalet anmälda brott steg förra året med tre procent i hela landet, enligt myndigheten.",
+    "Det blir sol över hela Svealand i dag, med temperaturer upp mot tjugo grader på eftermiddagen.",
+]
+
+
+def logged_rows(path, rows):
+    """What a run would log of a table of labelled sentences, if it gave no passage any label."""
+    path.write_text("".join(json.dumps({"judged": load_labels().label_names, **row}) + "\n" for row in rows))
+    data, _ = load_to_train([str(path)], load_labels())
+    none = np.zeros(data.truth.shape)
+    about = data.documents, data.names, data.groups, np.array(data.texts, dtype=object), data.offsets
+    return LoggedPredictions(True, data.labels, *about, data.truth, none, none > 0, data.judged, data.languages, data.kinds)
+
+
+class Asked:
+    """A model that gives no label, and remembers which passages it was asked about."""
+
+    def __init__(self, labels):
+        self.labels, self.texts = labels, []
+
+    def scores(self, contexts):
+        self.texts = [one.text for one in contexts]
+        return np.zeros((len(contexts), len(self.labels)))
+
+    def decide(self, scores):
+        return scores > 0.5
+
+
+def asked_about(before, now):
+    model = Asked(before.labels)
+    _, judged, predicted = on_newer_data(before, now, model)
+    assert len(model.texts) == predicted
+    return model.texts, judged.texts.tolist()
+
+
+@pytest.mark.parametrize("document", [{}, {"document": "a"}])
+def test_rows_that_moved_in_a_file_of_another_name_are_known_by_their_text(tmp_path, document):
+    """A champion must not be judged by what its model says of the rows that it was trained on."""
+    rows = [{"text": text, "labels": [], **document} for text in [*LONG, "Dela"]]
+    new = {"text": "Ministern avgår på onsdag, säger hon till tidningen efter mötet med partiledningen.", "labels": ["quote"], "document": "b"}
+    before, now = logged_rows(tmp_path / "rows.jsonl", rows), logged_rows(tmp_path / "renamed.jsonl", [new, *rows])
+    assert asked_about(before, now) == ([new["text"]], [new["text"], *LONG, "Dela"])
+
+
+def test_what_is_nearly_a_passage_that_the_champion_was_trained_on_is_left_out(tmp_path):
+    before = logged_rows(tmp_path / "rows.jsonl", [{"text": text, "labels": []} for text in LONG])
+    corrected = [LONG[0].replace("tolv", "elva"), *LONG[1:]]
+    now = logged_rows(tmp_path / "rows.jsonl", [{"text": text, "labels": []} for text in corrected])
+    assert asked_about(before, now) == ([], LONG[1:])
+    only = logged_rows(tmp_path / "rows.jsonl", [{"text": corrected[0], "labels": []}])
+    with pytest.raises(NewsmarkError, match="each passage is nearly the same as one that the champion was trained on"):
+        asked_about(before, only)
+
+
+def test_an_article_of_which_a_letter_was_corrected_keeps_what_was_said_of_its_other_passages():
+    before = predictions([[1], [0], [0]], [[1], [0], [0]], "aaa")
+    before = replace(before, texts=np.array([*LONG[:2], "Dela"], dtype=object))
+    now = replace(before, documents=np.array(["another id"] * 3), groups=np.array(["b"] * 3), texts=np.array([LONG[0] + "!", LONG[1], "Dela"], dtype=object))
+    assert asked_about(before, now) == ([], [LONG[1], "Dela"])
+
+
+def test_short_sentences_of_other_articles_are_no_copies():
+    before, now = (replace(predictions([[0]], [[0]], group), texts=np.array([text], dtype=object)) for group, text in (("a", "Läs mer"), ("b", "Läs mer!")))
+    assert asked_about(before, now) == (["Läs mer!"], ["Läs mer!"])
+
+
+def test_one_file_under_two_names_has_the_same_passages(tmp_path):
+    rows = [{"text": text, "labels": [], "document": document} for text, document in zip(LONG, "aab", strict=True)]
+    first, other = logged_rows(tmp_path / "rows.jsonl", rows), logged_rows(tmp_path / "renamed.jsonl", rows)
+    assert compare(first, other, 13).passages == 3
+    assert in_common(first, other)[0].tolist() == [0, 1, 2]
+    other = logged_rows(tmp_path / "renamed.jsonl", [{**row, "document": "a"} for row in rows])
+    with pytest.raises(NewsmarkError, match="different passages: 1 of 3 differ, first number 3"):
+        compare(first, other, 13)
 
 
 def test_languages_differ_by_the_macro_f1_of_their_passages():

@@ -8,6 +8,7 @@ from newsmark.annotation.yaml_files import fields_of
 from newsmark.models.baseline.settings import BaselineSettings
 from newsmark.models.kinds import KINDS
 from newsmark.models.transformer.settings import TransformerSettings
+from newsmark.training.cli import main
 from newsmark.training.config import all_fields, load_config
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -106,6 +107,28 @@ def test_a_folder_whose_name_holds_a_comma_is_one_folder(tmp_path):
     folder = tmp_path / "news, 2024"
     folder.mkdir()
     assert load_config(write_config(tmp_path, MINIMAL), {"documents": [str(folder), "a,b"]}).data.documents == (str(folder), "a", "b")
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "problem"),
+    [
+        (["--config", "none.yaml"], ["curve"], "none.yaml: no such configuration"),
+        (["--seed", "x"], ["curve", "--config", "configs/baseline.yaml"], "--seed: must be"),
+        (["--seed", "x"], ["curve", "--config", "configs/baseline.yaml", "--seed", "y"], "--seed: must be a whole number, got 'y'"),  # the nearer one counts
+        (["--fresh"], ["curve"], "--config is missing"),
+    ],
+)
+def test_options_may_stand_before_a_command(capsys, before, behind, problem):
+    assert main([*before, *behind]) == 2
+    assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("before", [["--register"], ["--config", "configs/baseline.yaml"]])
+def test_what_a_command_does_not_have_is_refused_before_it_as_behind_it(capsys, before):
+    with pytest.raises(SystemExit) as ended:
+        main([*before, "compare"])
+    assert ended.value.code == 2
+    assert f"unrecognized arguments: {before[0]}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("written", ["svenska", "sv fr", "SV"])

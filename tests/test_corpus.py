@@ -180,6 +180,11 @@ def _corpus(*arguments):
     return main(["corpus", *map(str, arguments), "--seeds", str(SEEDS)])
 
 
+def test_json_may_stand_before_the_command(write, capsys):
+    assert main(["--json", "corpus", str(write((LONG, "commitment"))), "--seeds", str(SEEDS)]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out), dict)
+
+
 def test_command_prints_every_figure(write, capsys):
     path = write((LONG, "commitment"), (COPY, "commitment"), (OTHER, ""), ("Dela", "boilerplate"))
     second = write((OTHER, "quote"), (LONG, "commitment"), name="second.jsonl")

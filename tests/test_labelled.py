@@ -93,6 +93,16 @@ def test_what_is_wrong_with_a_table_is_named_by_row_and_column(tmp_path, lines, 
         load_to_train([write_csv(tmp_path / "rows.csv", *lines)], SCHEME)
 
 
+@pytest.mark.parametrize("field", ["document", "page", "lang", "kind", "before", "after"])
+@pytest.mark.parametrize(("value", "what"), [(["a"], "list"), ({"a": 1}, "JSON object"), ([], "list")])
+def test_a_field_of_words_that_holds_something_else_is_named_by_row(tmp_path, field, value, what):
+    rows = [{"text": "Hej", "labels": ["quote"]}, {"text": "Hej då", "labels": [], field: value}]
+    with pytest.raises(NewsmarkError, match=rf"rows\.jsonl, line 2: field '{field}' is a {what}; it must be a text or a number"):
+        load_to_train([write_jsonl(tmp_path / "rows.jsonl", rows)], SCHEME)
+    data, _ = load_to_train([write_jsonl(tmp_path / "rows.jsonl", [rows[0], rows[1] | {field: None}])], SCHEME)
+    assert len(data.texts) == 2
+
+
 def test_a_document_may_be_called_0(tmp_path):
     rows = [[f"Mening {number}.", "quote", number // 3] for number in range(6)]
     data, alone = load_to_train([write_xlsx(tmp_path / "rows.xlsx", [["text", "labels", "document"], *rows])], SCHEME)
@@ -138,7 +148,7 @@ def test_an_article_is_no_file_of_labelled_passages(tmp_path):
 
 
 def material(folder, rows, documents=(), annotations=""):
-    data = DataConfig("baseline", documents, annotations, (write_jsonl(folder / "rows.jsonl", rows),))
+    data = DataConfig("baseline", documents, annotations, passages=(write_jsonl(folder / "rows.jsonl", rows),))
     said = []
     return load_material(Config(data, BaselineSettings()), SCHEME, None, said.append).data, said
 

@@ -1,6 +1,7 @@
 """The parts of a commitment: who, what, by when, how much, and who says so."""
 
 import json
+import re
 import time
 from datetime import date
 from pathlib import Path
@@ -117,10 +118,24 @@ def test_without_the_article_s_date_only_what_is_explicit_is_a_date():
     assert find_period("by 2030", 0, 7, "en").iso == "2030"
 
 
+@pytest.mark.parametrize("today", [date.max, date.max.replace(day=30), date.min])
+@pytest.mark.parametrize(
+    "text",
+    ["from tomorrow", "by next year", "by next month", "by next week", "by Christmas", "by the new year", "by the weekend", "on Monday", "by March"],
+)
+def test_a_day_after_the_last_one_of_the_calendar_is_no_date(text, today):
+    iso = find_period(text, 0, len(text), "en", today).iso
+    assert iso is None or re.fullmatch(r"\d{4}(-\d\d){0,2}(/\d{4}-\d\d-\d\d)?", iso)
+    if today == date.max:
+        assert iso == ("9999-12-31" if text == "by the new year" else None)
+    if today == date.min:
+        assert iso is not None
+
+
 def test_dates_of_articles():
     assert read_date("2026-03-16T10:00:00+01:00") == MONDAY
     assert read_date("Mon, 16 Mar 2026 10:00:00 +0100") == MONDAY
-    for written in ("", "yesterday", "2026-13-40", "16.3.2026"):
+    for written in ("", "yesterday", "2026-13-40", "16.3.2026", f"Mon, 16 Mar {10**30} 10:00:00 +0100"):
         assert read_date(written) is None
 
 

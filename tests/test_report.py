@@ -9,7 +9,7 @@ import pytest
 from newsmark.annotation.errors import NewsmarkError, UsageError
 from newsmark.models.prediction import report as module
 from newsmark.models.prediction.report import Report
-from newsmark.models.prediction.rows import Row
+from newsmark.models.prediction.rows import Row, read_rows
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -38,6 +38,17 @@ def browser_of(tmp_path):
         yield browser
     finally:
         browser.quit()
+
+
+@pytest.mark.parametrize("odd", [["a", "b"], {"a": 1}, 5, True])
+def test_rows_whose_document_or_name_is_no_text_are_on_the_page(tmp_path, odd):
+    rows = [{"text": "Regn.", "document": odd}, {"text": "Sol.", "document": odd}, {"text": "Snö.", "name": odd}, {"text": "Dela.", "title": odd, "date": odd}]
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    made = Report(tmp_path / "report.html")
+    made((row, labelled("", 0)[1]) for row in read_rows([str(tmp_path / "rows.jsonl")]))
+    made.close()
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all(one in text for one in ("Regn.", "Sol.", "Snö.", "Dela."))
 
 
 @pytest.fixture

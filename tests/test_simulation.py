@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from newsmark.annotation.new_desk import make_desk
+from newsmark.training.cli import main
 from newsmark.training.dataset import HARD_PAIRS, LabelledPassages
-from newsmark.training.metrics import Interval
+from newsmark.training.metrics import Interval, f1_of, macro_f1_of
 from newsmark.training.simulated_questions import JUDGEMENTS, Pace, simulate_questions
-from newsmark.training.simulation import Material, Plan, annotate_in_turn, fit_heads, make_material, probabilities_of, simulate
+from newsmark.training.simulation import Material, Plan, annotate_in_turn, fit_heads, make_material, probabilities_of, resample, simulate
 from newsmark.training.strategies import STRATEGIES, Pool, rarity_weights, uncertainty
 
 LABELS = ("a", "b")
@@ -137,6 +139,31 @@ def test_judgements_of_one_label_raise_its_score_and_take_as_long_as_said():
     assert curve[0] == found.f1["random articles"][0]
     assert curve[-1].value > curve[0].value
     assert isinstance(found.against["random articles"], Interval)
+
+
+def test_macro_f1_is_over_the_labels_that_articles_have_as_everywhere_else():
+    counts = np.zeros((1, 1, 1, 2, 2, 3), dtype=np.int64)  # a way, a repetition, a size, two articles, two labels
+    counts[..., 0, :] = [3, 1, 1]  # nothing was judged for the second label
+    found = resample(counts, macro_f1_of)
+    assert found[0, 0, 0] == pytest.approx(6 / 8)
+    assert resample(counts, f1_of)[0, 0, 0].tolist() == pytest.approx([6 / 8, 0])
+
+
+def test_on_a_new_desk_the_corpus_is_that_which_comes_with_newsmark(tmp_path, monkeypatch, capsys):
+    """Of its labels, the desk has one."""
+    make_desk(tmp_path / "desk")
+    monkeypatch.chdir(tmp_path / "desk")
+    assert main(["simulate", "--start", "5", "--articles", "8", "--batch", "3", "--repetitions", "2"]) == 0
+    told = capsys.readouterr()
+    assert "seeds/bootstrap says nothing about promise: only boilerplate can be simulated" in told.err
+    assert "a simulation, and no score of a model" in told.out
+
+
+def test_what_nobody_was_asked_about_can_not_be_simulated(tmp_path, capsys):
+    row = {"text": "Tio procent.", "labels": ["statistic"], "judged": ["statistic"], "document": "a"}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    assert main(["simulate", str(tmp_path / "rows.jsonl"), "--label", "quote"]) == 1
+    assert capsys.readouterr().err.endswith("rows.jsonl says nothing about quote; name labelled passages (PATH) that do\n")
 
 
 def test_the_command_prints_a_table_and_answers_as_json(command, tmp_path):

@@ -16,9 +16,10 @@ from newsmark.models.context import PassageInContext
 from newsmark.models.spans import SpanFinder
 from newsmark.models.transformer.settings import TransformerSettings
 from newsmark.models.transformer.trainer import Transformer
+from newsmark.training.config import Config, DataConfig
 from newsmark.training.effort import SpanCounts
 from newsmark.training.marked import MarkedPassage, marked_in, read_marked
-from newsmark.training.spans import SpanLearner, exact_f1, is_held_out
+from newsmark.training.spans import SpanLearner, exact_f1, is_held_out, load_marked
 
 SCHEME = load_labels()
 CORPUS = "seeds/bootstrap"
@@ -178,12 +179,25 @@ def test_the_spans_of_an_article_are_cut_at_the_borders_of_its_passages():
     assert all(one.own for one in found)
 
 
+def test_nothing_is_learned_of_the_spans_of_languages_that_are_left_out():
+    def learned_from(*left_out):
+        data = DataConfig("baseline", ("seeds",), "seeds/annotations.jsonl", bootstrap=CORPUS, leave_out_languages=left_out)
+        some = load_marked(Config(data, None), SCHEME)
+        return some, {(one.own, one.language) for own in some.learner.marked.values() for one in own}
+
+    every, languages = learned_from()
+    assert {(True, "fr"), (True, "sv"), (False, "fr"), (False, "sv")} <= languages
+    others, known = learned_from("fr")
+    assert known == {(own, language) for own, language in languages if language != "fr"}
+    assert others.right == every.right  # they are scored all the same
+
+
 def own(label, template, span, count=60):
     """Passages of a desk's own articles, two in each, of which the words at {} differ."""
     for number in range(count):
         text = template.format(f"{number} kr")
         start = text.index(span.format(f"{number} kr"))
-        yield MarkedPassage(PassageInContext(text), f"d{number // 2}", label, ((start, start + len(span.format(f"{number} kr"))),), (None,), True)
+        yield MarkedPassage(PassageInContext(text), f"d{number // 2}", label, ((start, start + len(span.format(f"{number} kr"))),), (None,), "sv", True)
 
 
 @pytest.mark.training

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from newsmark.annotation.errors import UsageError
 from newsmark.models.kinds import KINDS
+from newsmark.models.static.settings import StaticSettings
 from newsmark.models.transformer.settings import TransformerSettings
 from newsmark.training import stages as module
 from newsmark.training.config import Config, DataConfig
@@ -101,6 +102,16 @@ def test_origin_changes_with_the_encoder_the_libraries_and_the_code(encoder, tmp
     assert other["code"] == before["code"] != origin(KINDS["baseline"], None)["code"]
     monkeypatch.setattr(module.importlib.metadata, "version", lambda _: "another")
     assert origin(kind, settings) != before
+
+
+def test_origin_of_the_static_model_changes_with_its_encoder_and_is_not_known_of_one_from_the_hub(tmp_path):
+    kind, settings = KINDS["static"], StaticSettings(encoder=str(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    before = origin(kind, settings)
+    assert before == origin(kind, settings)
+    (tmp_path / "config.json").write_text("{ }")
+    assert origin(kind, settings) != before
+    assert origin(kind, StaticSettings(encoder="someone/of-the-hub")) is None
 
 
 def test_training_goes_on_from_a_kept_transformer_as_from_the_one_in_memory(encoder, tmp_path):

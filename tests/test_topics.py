@@ -26,7 +26,7 @@ from newsmark.models.topics import TopicModel, article_vector, unit, word_vector
 from newsmark.training.config import load_config
 from newsmark.training.dataset import HARD_PAIRS, LabelledPassages, load_passages
 from newsmark.training.registry import edits_of
-from newsmark.training.topics import NO_TOPIC_EDITS, TOPIC_EDITS, learn_topics
+from newsmark.training.topics import NO_TOPIC_EDITS, TOPIC_EDITS, TopicScores, _scores, learn_topics
 from newsmark.training.tracking import LoggedRun
 
 import newsmark
@@ -107,6 +107,13 @@ def test_topics_with_enough_articles_are_learned_and_given_to_articles_that_were
         "drug-control (learned); 0.0 edits per article, 1.0 without suggestions. 12 articles prove little."
     )
     assert learned.flat()["topic_edits_per_article"] == 0
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_scores_of_one_topic_are_those_of_having_it(more):
+    """And no mean of having it and not having it; topics that no article has count for nothing."""
+    decided, targets = (np.array([[one] + [False] * more for one in column]) for column in ([True, True, False, False], [True, True, True, False]))
+    assert _scores(decided, targets) == TopicScores(pytest.approx(0.8), pytest.approx(0.8))
 
 
 def test_four_articles_with_a_topic_are_too_few_to_learn_it(tmp_path):

@@ -9,11 +9,12 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..annotation.commandline import common_options, json_option, open_closed_streams, print_json, run_command, whole_number
+from ..annotation.commandline import Commands, common_options, json_option, open_closed_streams, print_json, run_command, whole_number
 from ..annotation.desk import annotated_sources, current_desk
 from ..annotation.desk_options import add_labels
 from ..annotation.errors import NewsmarkError, UsageError
@@ -35,13 +36,13 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job leaves its run KILLED, as after Ctrl-C
 
     def run() -> None:
-        arguments = _parser().parse_args(argv)  # its defaults may be those of a project file with a mistake in it
+        arguments = _parser(argv).parse_args(argv)  # its defaults may be those of a project file with a mistake in it
         arguments.run(arguments)
 
     return run_command("train", "--debug" in argv, run)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     shared = [common_options(), json_option()]
     parser = argparse.ArgumentParser(
         prog="train",
@@ -49,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Train a classifier of passages. Prints cross-validated scores with intervals and logs the run, its predictions and the model to MLflow.",
     )
     parser.set_defaults(run=_train)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands: Any = parser.add_subparsers(title="commands", metavar="COMMAND", action=Commands)
+    commands.argv = argv
     compare = commands.add_parser("compare", parents=shared, help="print the scores of runs side by side, and how far each differs from the first")
     compare.add_argument("runs", nargs="*", metavar="RUN", help="run ids (default: the newest run of each kind of model)")
     compare.set_defaults(run=_compare)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from ..annotation.errors import NewsmarkError
-from ..models.context import in_reading_order
+from ..annotation.near_copies import SHORTEST, NearCopies, plain
+from ..models.context import PassageInContext, in_reading_order
 from ..models.model import TrainedModel
 from .metrics import F1Differences, f1_differences
 from .tracking import LoggedPredictions
@@ -85,11 +86,12 @@ def compare(first: LoggedPredictions, other: LoggedPredictions, seed: int) -> Co
     )
 
 
-def on_newer_data(before: LoggedPredictions, now: LoggedPredictions, model: TrainedModel) -> tuple[LoggedPredictions, int]:
+def on_newer_data(before: LoggedPredictions, now: LoggedPredictions, model: TrainedModel) -> tuple[LoggedPredictions, LoggedPredictions, int]:
     """Give what a former run says of the passages of a newer one, where annotations have grown or changed since.
 
-    Of the passages that both have, it is what the former run logged out of fold; the others it was not trained on, and its model predicts them.
-    (Where one of these is a translation of an article that it was trained on, that is to the former model's advantage.)
+    Of the passages that both have, wherever they stand now, it is what the former run logged out of fold; the others it was not trained on, and its
+    model predicts them. What is nearly the same as a passage that it was trained on is neither, and is left out.
+    (Where one of the others is a translation of an article that it was trained on, that is to the former model's advantage.)
 
     Args:
         before: of the former run, out of fold.
@@ -97,16 +99,25 @@ def on_newer_data(before: LoggedPredictions, now: LoggedPredictions, model: Trai
         model: the former run's.
 
     Returns:
-        The former run's predictions of the newer one's passages, with the truth of today; and the number of passages that its model predicted now.
+        The former run's predictions, with the truth of today; the newer run's of the same passages; and the number of passages that the former model
+        predicted now.
+
+    Raises:
+        NewsmarkError: nothing remains; the message says so as a clause.
     """
-    known = {(document, *offsets, text): row for row, (document, offsets, text) in enumerate(_passages(before))}
-    rows = np.array([known.get((document, *offsets, text), -1) for document, offsets, text in _passages(now)])
+    found = _rows_in(before, now)
+    near = _near_copies(now.texts[found < 0].tolist(), before.texts.tolist())
+    kept = np.flatnonzero([row >= 0 or text not in near for row, text in zip(found.tolist(), now.texts.tolist(), strict=True)])
+    if not len(kept):
+        raise NewsmarkError("each passage is nearly the same as one that the champion was trained on, so nothing remains to compare them on")
+    rows, contexts = found[kept], _contexts(now)
     new = rows < 0
     probabilities, decisions = before.probabilities[rows], before.decisions[rows]
     if new.any():
-        scores = model.scores(in_reading_order(now.texts.tolist(), now.documents.tolist()))
-        probabilities[new], decisions[new] = scores[new], model.decide(scores)[new]
-    return replace(now, probabilities=probabilities, decisions=decisions), int(new.sum())
+        scores = model.scores([contexts[row] for row in kept[new].tolist()])
+        probabilities[new], decisions[new] = scores, model.decide(scores)
+    now = now.subset(kept)
+    return replace(now, probabilities=probabilities, decisions=decisions), now, int(new.sum())
 
 
 def in_common(first: LoggedPredictions, other: LoggedPredictions) -> tuple[NDArray[np.intp], LoggedPredictions, LoggedPredictions]:
@@ -120,9 +131,9 @@ def in_common(first: LoggedPredictions, other: LoggedPredictions) -> tuple[NDArr
     """
     if first.labels != other.labels:
         raise NewsmarkError(f"their labels differ: {', '.join(first.labels)} and {', '.join(other.labels)}")
-    known = {(document, *offsets, text): row for row, (document, offsets, text) in enumerate(_passages(first))}
-    pairs = [(known.get((document, *offsets, text), -1), row) for row, (document, offsets, text) in enumerate(_passages(other))]
-    rows, others = np.array([pair for pair in pairs if pair[0] >= 0], dtype=np.intp).reshape(-1, 2).T
+    found = _rows_in(first, other)
+    others = np.flatnonzero(found >= 0)
+    rows = found[others]
     alike = ((first.truth[rows] == other.truth[others]) & (first.judged[rows] == other.judged[others])).all(axis=1)
     if not alike.any():
         raise NewsmarkError("no passage was scored in both with the same annotation")
@@ -139,8 +150,37 @@ def language_differences(first: LoggedPredictions, other: LoggedPredictions, see
     return found
 
 
-def _passages(predictions: LoggedPredictions) -> Iterator[tuple[str, tuple[int, int], str]]:
-    return zip(predictions.documents.tolist(), predictions.offsets, predictions.texts.tolist(), strict=True)
+def _rows_in(first: LoggedPredictions, other: LoggedPredictions) -> NDArray[np.intp]:
+    """For each passage of the other run its row in the first one; -1 where that does not have it.
+
+    A row of a table has no name that lasts, and an article has another id once a letter is changed. So a passage that is not in the same place is looked
+    for by its text: in the same group, between the same neighbours, and last, where it is too long to repeat by nature, anywhere.
+    """
+    rows = [-1] * len(other.texts)
+    for known, wanted in zip(_keys(first), _keys(other), strict=True):
+        places = {key: row for row, key in enumerate(known) if key}
+        rows = [places.get(key, -1) if row < 0 else row for row, key in zip(rows, wanted, strict=True)]
+    return np.array(rows, dtype=np.intp)
+
+
+def _near_copies(texts: Iterable[str], known: Iterable[str]) -> set[str]:
+    """Those of some texts, mostly few, that are nearly the same as a known one; short texts repeat by nature and are none."""
+    long = [text for text in dict.fromkeys(texts) if len(plain(text)) >= SHORTEST]
+    copies = NearCopies(long)
+    return {long[number] for text in (known if long else ()) for number, _ in copies.find(text)}
+
+
+def _keys(predictions: LoggedPredictions) -> Iterator[Sequence[Any]]:
+    """What each passage is known by, the surest first."""
+    texts = predictions.texts.tolist()
+    yield list(zip(predictions.documents.tolist(), predictions.offsets, texts, strict=True))
+    yield list(zip(predictions.groups.tolist(), texts, strict=True))
+    yield _contexts(predictions)
+    yield [text if len(plain(text)) >= SHORTEST else "" for text in texts]
+
+
+def _contexts(predictions: LoggedPredictions) -> list[PassageInContext]:
+    return in_reading_order(predictions.texts.tolist(), predictions.documents.tolist())
 
 
 def mcnemar(only_first: int, only_other: int) -> McNemar:
@@ -154,7 +194,7 @@ def _check_same(first: LoggedPredictions, other: LoggedPredictions) -> None:
         raise NewsmarkError(f"their labels differ: {', '.join(first.labels)} and {', '.join(other.labels)}")
     if len(first.texts) != len(other.texts):
         raise NewsmarkError(f"they were scored on different passages: {len(first.texts)} and {len(other.texts)}")
-    differing = np.flatnonzero((first.names != other.names) | (first.texts != other.texts)).tolist()
+    differing = np.flatnonzero((first.texts != other.texts) | (_numbers(first) != _numbers(other))).tolist()
     if differing:
         row = differing[0]
         raise NewsmarkError(
@@ -169,3 +209,9 @@ def _check_same(first: LoggedPredictions, other: LoggedPredictions) -> None:
         raise NewsmarkError(
             f"their annotations differ on {len(differing)} of {len(first.texts)} passages, first on number {row + 1} ({first.names[row]}: {', '.join(names)})"
         )
+
+
+def _numbers(predictions: LoggedPredictions) -> NDArray[np.intp]:
+    """The document of each passage, as a number: one file has other names where its path is written otherwise."""
+    numbers = {document: number for number, document in enumerate(dict.fromkeys(predictions.documents.tolist()))}
+    return np.array([numbers[document] for document in predictions.documents.tolist()], dtype=np.intp)

@@ -199,7 +199,7 @@ class Fitter:
                 self.log.log_params({"held_out": fold.name, "train_passages": len(train), "test_passages": len(fold.test)})
                 odds[fold.test], own_tuning = self._fold_odds(data.subset(train), data.subset(fold.test), start)
                 tuning_odds.append(own_tuning)
-                commonest[fold.test] = majority(data.targets[fold.train], len(fold.test))
+                commonest[fold.test] = majority(data.targets[train], len(fold.test))
             runs.append(run)
         judged = np.concatenate([np.zeros(0, dtype=np.intp), *(fold.test for fold in folds)])
         known = judged[self.learns_from(data.languages[judged])]

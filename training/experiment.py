@@ -102,7 +102,8 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
         start = fitter.begin(material.bootstrap)
         found = fitter.cross_validate(data, folds, start, scheme.exclusive_names)
         fitter.say(f"final fit on all {len(data.texts)} passages")
-        final = fitter.fit(data.subset(np.flatnonzero(fitter.learns_from(data.languages))), start)
+        learned = data.subset(np.flatnonzero(fitter.learns_from(data.languages)))
+        final = fitter.fit(learned, start)
         fitter.bar.close()
         if not is_main_process():
             return None
@@ -114,18 +115,17 @@ def run_experiment(config: Config, test: Path | None = None, report: Report = pr
         if finish := KINDS[config.data.kind].load_finish():
             folder = Path(files.enter_context(tempfile.TemporaryDirectory()))
             learn = learn_calibrations if start.tuning else lambda _: learn_calibrations(None)
-            finished = finish(final, folder, start.tuning or data, learn, scheme.exclusive_names)
+            finished = finish(final, folder, start.tuning or learned, learn, scheme.exclusive_names)
             fitter.say(finished.report.splitlines()[0])
             log.log_text(finished.report + "\n", "export.txt")
             ready = finished.classifier
         calibrations = learn_calibrations(start.tuning_odds(ready))
-        marked = load_marked(config, scheme)
-        topics = learn_topics(config, scheme, ready, data, found.decisions, start.tuning)
-        facts = (config.data.kind, data.labels, scheme.exclusive_names, calibrations, ready, _rates(data))
+        marked, topics = load_marked(config, scheme), learn_topics(config, scheme, ready, data, found.decisions, start.tuning)
+        facts = (config.data.kind, data.labels, scheme.exclusive_names, calibrations, ready, _rates(learned))
         model = TrainedModel(*facts, spans=marked.learner.learn(classifier=ready), topics=topics.model if topics else None)
         judged, odds, probabilities, decisions, commonest = data, found.odds, found.probabilities, found.decisions, found.majority
         if tested:
-            judged, odds, commonest = tested, read_odds(ready, tested.contexts), majority(data.targets, len(tested.texts))
+            judged, odds, commonest = tested, read_odds(ready, tested.contexts), majority(learned.targets, len(tested.texts))
             probabilities = calibrated(odds, calibrations)
             decisions = model.decide(probabilities)
         evaluation = evaluate(judged, probabilities, decisions, config.data.seed)

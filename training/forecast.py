@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..annotation.errors import NewsmarkError
-from .metrics import Interval
-from .simulation import Material, f1_of, fit_heads, interval_of, probabilities_of
+from .metrics import Interval, interval_of, macro_f1_of, outcomes
+from .simulation import Material, fit_heads, probabilities_of, resample
 
 MORE = 10
 """Articles more that are forecast."""
@@ -20,7 +20,6 @@ FEWEST = 4
 
 _SHARES = (0.25, 0.5, 1.0)
 _FOLDS = 5
-_RESAMPLES = 1000
 _EXPONENTS = np.linspace(0.1, 1.5, 29)
 _ENOUGH = 0.01
 _WIDE = 0.05
@@ -143,23 +142,11 @@ def forecast(material: Material, base: NDArray[np.intp], repetitions: int = 3) -
                 for name in fold.tolist():
                     held = np.concatenate([own for own, group in zip(material.pool, groups, strict=True) if group == name])
                     counts[repetition, place, names.index(name)] = _errors(material, heads, held)
-    return forecast_curve(sizes, _resampled(counts))
+    return forecast_curve(sizes, resample(counts[None], macro_f1_of)[:, 0])
 
 
 def _errors(material: Material, heads: Sequence[object], rows: NDArray[np.intp]) -> NDArray[np.int64]:
     """Labels × (true positives, false positives, false negatives)."""
     given = probabilities_of(heads, material.vectors[rows]) >= 0.5
     truth, judged = material.data.truth[rows], material.data.judged[rows]
-    return np.stack([(truth & given).sum(axis=0), (~truth & given & judged).sum(axis=0), (truth & ~given).sum(axis=0)], axis=-1)
-
-
-def _resampled(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Macro F1 over the labels that occur: resamples × sizes, the first one of all; counts are repetitions × sizes × articles × labels × 3."""
-    random = np.random.default_rng(0)
-    repetitions, _, articles, _, _ = counts.shape
-    weights = np.concatenate([np.ones((1, articles)), random.multinomial(articles, np.full(articles, 1 / articles), _RESAMPLES)])
-    repeats = np.concatenate([np.ones((1, repetitions)), random.multinomial(repetitions, np.full(repetitions, 1 / repetitions), _RESAMPLES)])
-    summed = np.einsum("ba,rsalc->brslc", weights, counts, optimize=True)
-    occurs = (summed[..., 0] + summed[..., 2]) > 0
-    macro = (f1_of(summed) * occurs).sum(axis=-1) / np.maximum(occurs.sum(axis=-1), 1)
-    return np.asarray(np.einsum("br,brs->bs", repeats / repetitions, macro))
+    return np.asarray(outcomes(truth, given & judged).sum(axis=0))

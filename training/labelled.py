@@ -186,12 +186,17 @@ def _names(row: _Row, field: str) -> frozenset[str]:
 
 
 def _labelled_row(row: _Row, labels: frozenset[str], judged: frozenset[str]) -> _LabelledRow:
-    values = row.values
-    document = next((values[name] for name in ("document", "page") if values.get(name) not in {None, ""}), None)  # a document may be called 0
-    language, kind = str(values.get("lang") or UNKNOWN_LANGUAGE), str(values.get("kind") or UNKNOWN_KIND)
-    document = None if document is None else str(document)
-    before, after = (str(values.get(name) or "") for name in ("before", "after"))
-    return _LabelledRow(row.where, labels, judged, text_of(values, row.where), document, language, kind, _weight(row), (before, after))
+    document, page, language, kind, before, after = (_word(row, name) for name in ("document", "page", "lang", "kind", "before", "after"))
+    own = text_of(row.values, row.where), document or page or None, language or UNKNOWN_LANGUAGE, kind or UNKNOWN_KIND, _weight(row), (before, after)
+    return _LabelledRow(row.where, labels, judged, *own)
+
+
+def _word(row: _Row, field: str) -> str:
+    """What a field holds as text ("" where there is nothing); a document may be called 0."""
+    value = row.values.get(field)
+    if isinstance(value, list | dict):
+        raise NewsmarkError(f"{row.where}: field {field!r} is a {'list' if isinstance(value, list) else 'JSON object'}; it must be a text or a number")
+    return "" if value is None else str(value)
 
 
 def _weight(row: _Row) -> float:

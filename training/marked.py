@@ -15,6 +15,7 @@ from ..annotation.labels import LabelScheme
 from ..annotation.passage_labels import spans_of_passages
 from ..annotation.splitting.passages import split_passages
 from ..models.context import PassageInContext, in_reading_order
+from .dataset import UNKNOWN_LANGUAGE
 
 FOLDER = "spans"
 """Folder of the corpus with its passages whose spans are marked."""
@@ -30,6 +31,7 @@ class MarkedPassage:
         label: of the spans.
         spans: offsets in the passage, in order.
         kinds: of each span; None where the label has none.
+        language: ISO 639-1 code of the document.
         own: it is of the desk's annotated articles, and not of the corpus.
     """
 
@@ -38,6 +40,7 @@ class MarkedPassage:
     label: str
     spans: tuple[tuple[int, int], ...]
     kinds: tuple[str | None, ...]
+    language: str
     own: bool = False
 
 
@@ -75,7 +78,7 @@ def marked_in(documents: Iterable[Document], annotations: Mapping[str, Annotatio
             for label in dict.fromkeys(span.label for span in spans):
                 own = [span for span in spans if span.label == label]
                 places = tuple((max(span.start, passage.start) - passage.start, min(span.end, passage.end) - passage.start) for span in own)
-                found.append(MarkedPassage(context, document.id, label, places, tuple(span.kind for span in own), True))
+                found.append(MarkedPassage(context, document.id, label, places, tuple(span.kind for span in own), document.language, True))
     return found
 
 
@@ -89,4 +92,5 @@ def _marked(row: Mapping[str, Any], scheme: LabelScheme) -> Iterator[MarkedPassa
         if not all(0 <= start < end <= len(text) for start, end, _ in spans):
             raise ValueError("offsets outside the text")
         kinds = tuple(kind if kind in scheme.label(label).kinds else None for _, _, kind in spans)
-        yield MarkedPassage(context, str(row["document"]), label, tuple((start, end) for start, end, _ in spans), kinds)
+        places = tuple((start, end) for start, end, _ in spans)
+        yield MarkedPassage(context, str(row["document"]), label, places, kinds, str(row.get("lang") or UNKNOWN_LANGUAGE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from dataclasses import dataclass
@@ -9,13 +10,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+from sklearn.metrics import average_precision_score
 
 from .dataset import LabelledPassages
 
 RESAMPLES = 2000
 BINS = 10
 """Bins of the calibration error."""
+
+_LONGEST = 100  # characters of the name of a language or a kind in a metric; MLflow takes 250 for all of it
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Evaluation:
                 values[f"{row.label}/judged"] = row.judged
         for what, parts in (("language", self.languages), ("kind", self.kinds)):
             for name, part in parts.items():
-                metric = re.sub(r"[^\w.\- ]", "_", f"{what}_{name}")  # other characters MLflow refuses
+                metric = f"{what}_{_metric_name(name)}"
                 values |= {**_flat(f"{metric}/macro_f1", part.macro_f1), **_flat(f"{metric}/micro_f1", part.micro_f1)}
         return {name: value for name, value in values.items() if math.isfinite(value)}
 
@@ -121,20 +124,21 @@ def evaluate(data: LabelledPassages, probabilities: NDArray[np.float64], decisio
     """
     truth, judged = data.truth, data.judged
     decisions = decisions & judged
-    precision, recall, f1, support = precision_recall_fscore_support(truth, decisions, average=None, zero_division=0)
     counts = _counts_by_group(data.groups, truth, decisions)
-    resampled = _resampled(counts, seed)
+    totals, resampled = counts.sum(axis=0), _resampled(counts, seed)
     rows = []
     for column, label in enumerate(data.labels):
+        hits, false_positives, misses = totals[column].tolist()
+        precision, recall = hits / max(hits + false_positives, 1), hits / max(hits + misses, 1)
         known = judged[:, column]
-        average = float(average_precision_score(truth[known, column], probabilities[known, column])) if support[column] else math.nan
+        average = float(average_precision_score(truth[known, column], probabilities[known, column])) if hits + misses else math.nan
         error = calibration_error(probabilities[known, column], truth[known, column]) if known.any() else math.nan
-        interval = _interval(float(f1[column]), _f1(resampled[:, column]))
-        rows.append(LabelEvaluation(label, float(precision[column]), float(recall[column]), interval, average, error, int(support[column]), int(known.sum())))
+        interval = interval_of(float(f1_of(totals[column])), f1_of(resampled[:, column]))
+        rows.append(LabelEvaluation(label, precision, recall, interval, average, error, hits + misses, int(known.sum())))
     return Evaluation(
         tuple(rows),
-        _interval(float(_macro(counts.sum(axis=0)[None])[0]), _macro(resampled)),
-        _interval(float(_f1(counts.sum(axis=(0, 1)))), _f1(resampled.sum(axis=1))),
+        interval_of(float(macro_f1_of(totals)), macro_f1_of(resampled)),
+        interval_of(float(f1_of(totals.sum(axis=0))), f1_of(resampled.sum(axis=1))),
         calibration_error(probabilities[judged], truth[judged]),
         _by_part(data.languages, data.groups, truth, decisions, seed),
         _by_part(data.kinds, data.groups, truth, decisions, seed),
@@ -157,20 +161,20 @@ def f1_differences(groups: NDArray[np.str_], truth: NDArray[np.bool_], first: ND
     counts = np.stack([_counts_by_group(groups, truth, decisions) for decisions in (first, other)], axis=1)
     differences = _f1_differences(counts.sum(axis=0)[None])[0]
     resampled = _f1_differences(_resampled(counts, seed))
-    *labels, macro, micro = (_interval(float(value), column) for value, column in zip(differences, resampled.T, strict=True))
+    *labels, macro, micro = (interval_of(float(value), column) for value, column in zip(differences, resampled.T, strict=True))
     return F1Differences(tuple(labels), macro, micro)
 
 
 def _f1_differences(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Resamples × (labels, macro, micro), from resamples × 2 sides × labels × 3."""
-    f1 = np.concatenate([_f1(counts), _macro(counts)[..., None], _f1(counts.sum(axis=2))[..., None]], axis=-1)
+    f1 = np.concatenate([f1_of(counts), macro_f1_of(counts)[..., None], f1_of(counts.sum(axis=2))[..., None]], axis=-1)
     return np.asarray(f1[:, 1] - f1[:, 0], dtype=np.float64)
 
 
 def _resampled(counts: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Draw as many groups as there are, with replacement, ``RESAMPLES`` times, and sum up their counts."""
-    drawn = np.random.default_rng(seed).integers(0, len(counts), (RESAMPLES, len(counts)))
-    return np.stack([counts[groups].sum(axis=0) for groups in drawn])
+    """Draw as many groups as there are, with replacement, ``RESAMPLES`` times, and sum up their counts; one draw after another is held in memory."""
+    random = np.random.default_rng(seed)
+    return np.stack([counts[random.integers(0, len(counts), len(counts))].sum(axis=0) for _ in range(RESAMPLES)])
 
 
 def calibration_error(probabilities: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
@@ -189,29 +193,35 @@ def calibration_error(probabilities: NDArray[np.float64], truth: NDArray[np.bool
 
 def _counts_by_group(groups: NDArray[Any], truth: NDArray[np.bool_], decisions: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Groups, in the order in which they come, × labels × (true positives, false positives, false negatives)."""
-    cells = np.stack([truth & decisions, ~truth & decisions, truth & ~decisions], axis=-1).astype(np.int64)
+    cells = outcomes(truth, decisions)
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups.tolist()))}
     counts = np.zeros((len(numbers), *cells.shape[1:]), dtype=np.int64)
     np.add.at(counts, [numbers[group] for group in groups.tolist()], cells)  # once through all passages, however many groups there are
     return counts
 
 
-def _f1(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """F1 along the last axis; 0 where there is nothing to find and nothing found."""
+def outcomes(truth: NDArray[np.bool_], decisions: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Say of each decision whether it is a true positive, a false positive or a false negative: … × 3; what was not judged must not be given."""
+    return np.stack([truth & decisions, ~truth & decisions, truth & ~decisions], axis=-1).astype(np.int64)
+
+
+def f1_of(counts: NDArray[Any]) -> NDArray[np.float64]:
+    """F1 along the last axis (true positives, false positives, false negatives); 0 where there is nothing to find and nothing found."""
     hits, false_positives, misses = np.moveaxis(counts, -1, 0)
     total = 2 * hits + false_positives + misses
     return np.asarray(2 * hits / np.maximum(total, 1), dtype=np.float64)
 
 
-def _macro(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def macro_f1_of(counts: NDArray[Any]) -> NDArray[np.float64]:
     """Mean F1 over the labels with support; counts are … × labels × 3."""
     supported = (counts[..., 0] + counts[..., 2]) > 0
-    return np.asarray((_f1(counts) * supported).sum(axis=-1) / np.maximum(supported.sum(axis=-1), 1), dtype=np.float64)
+    return np.asarray((f1_of(counts) * supported).sum(axis=-1) / np.maximum(supported.sum(axis=-1), 1), dtype=np.float64)
 
 
-def _interval(value: float, resampled: NDArray[np.float64]) -> Interval:
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return Interval(value, float(low), float(high))
+def interval_of(value: float, resampled: NDArray[np.float64], share: float = 95) -> Interval:
+    """A value with the interval that holds this share (in %) of its resampled values."""
+    low, high = np.percentile(resampled, [(100 - share) / 2, (100 + share) / 2])
+    return Interval(float(value), float(low), float(high))
 
 
 def _by_part(names: NDArray[Any], groups: NDArray[Any], truth: NDArray[np.bool_], decisions: NDArray[np.bool_], seed: int) -> dict[str, PartEvaluation]:
@@ -220,9 +230,16 @@ def _by_part(names: NDArray[Any], groups: NDArray[Any], truth: NDArray[np.bool_]
         rows = names == name
         counts = _counts_by_group(groups[rows], truth[rows], decisions[rows])
         resampled = _resampled(counts, seed)
-        macro = _interval(float(_macro(counts.sum(axis=0)[None])[0]), _macro(resampled))
-        parts[str(name)] = PartEvaluation(macro, _interval(float(_f1(counts.sum(axis=(0, 1)))), _f1(resampled.sum(axis=1))), int(rows.sum()))
+        macro = interval_of(float(macro_f1_of(counts.sum(axis=0))), macro_f1_of(resampled))
+        micro = interval_of(float(f1_of(counts.sum(axis=(0, 1)))), f1_of(resampled.sum(axis=1)))
+        parts[str(name)] = PartEvaluation(macro, micro, int(rows.sum()))
     return parts
+
+
+def _metric_name(name: str) -> str:
+    """The name of a language or a kind, as far as MLflow takes it; where that is not all of it, a digest tells it from others."""
+    safe = re.sub(r"[^\w.\- ]", "_", name)[:_LONGEST]
+    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _flat(name: str, interval: Interval) -> dict[str, float]:

@@ -7,13 +7,19 @@ from string import Template
 
 from ..annotation.folders import CONFIGS
 from ..models.bundle import MODEL_SIZE
+from ..models.store import translate_errors
 from .tracking import LoggedRun, load_predictions
 
 _CARD = CONFIGS / "model_card.md"
 
 
+@translate_errors()
 def model_card(run: LoggedRun) -> str:
-    """Fill the model card's template with a run's own numbers (Mitchell et al. 2019, "Model cards for model reporting")."""
+    """Fill the model card's template with a run's own numbers (Mitchell et al. 2019, "Model cards for model reporting").
+
+    Raises:
+        NewsmarkError: the store can't be read.
+    """
     import mlflow
 
     logged = mlflow.get_run(run.run_id)

@@ -202,13 +202,16 @@ def _against(run: LoggedRun, champion_id: str, gate: Gate) -> Iterator[Row]:
         yield Row("predictions", " ".join(str(error).split()), "the champion's", holds=False)
         return
     what, asked, seed = _scored(run, now), _scored(champion, before), int(champion.params["seed"])
-    if now.out_of_fold and before.out_of_fold and run.data_digest != champion.data_digest and before.labels == now.labels:
-        before, predicted = on_newer_data(before, now, load_model(find_folder(champion_id)))
-        said = f"newer; {predicted} of {len(now.texts)} passages were not among the champion's, and it predicted them now"
-        yield Row("data and folds", said, "the champion's, or newer", holds=True)
-    else:
-        yield Row("data and folds", "the same" if what == asked else f"{what}, not {asked}", "the champion's, or newer", what == asked)
     try:
+        if now.out_of_fold and before.out_of_fold and run.data_digest != champion.data_digest and before.labels == now.labels:
+            count = len(now.texts)
+            before, now, predicted = on_newer_data(before, now, load_model(find_folder(champion_id)))
+            said = f"newer; {predicted} of {count} passages were not among the champion's, and it predicted them now"
+            if left_out := count - len(now.texts):
+                said += f"; {left_out} are nearly the same as one of its, and are left out"
+            yield Row("data and folds", said, "the champion's, or newer", holds=True)
+        else:
+            yield Row("data and folds", "the same" if what == asked else f"{what}, not {asked}", "the champion's, or newer", what == asked)
         found = compare(before, now, seed)
     except NewsmarkError as error:
         yield Row("passages", " ".join(str(error).split()), "the champion's", holds=False)
@@ -218,9 +221,12 @@ def _against(run: LoggedRun, champion_id: str, gate: Gate) -> Iterator[Row]:
     yield Row("macro F1, interval", f"{macro.low:+.3f} to {macro.high:+.3f}", f"no loss over {gate.margin:g}", macro.low >= -gate.margin)
     for label, interval in zip(found.labels, found.differences.labels, strict=True):
         yield Row(label, f"{interval.value:+.3f}", f"no loss over {gate.label_loss:g}", interval.value >= -gate.label_loss)
-    if EDITS in run.metrics and EDITS in champion.metrics and what == asked:
-        more = edits_of(run, champion) - edits_of(champion, run)
-        yield Row("edits per article", f"{more:+.1f}", f"at most {gate.more_edits:g} more", more <= gate.more_edits)
+    if EDITS in run.metrics and EDITS in champion.metrics:
+        more, most = edits_of(run, champion) - edits_of(champion, run), f"at most {gate.more_edits:g} more"
+        if what == asked:
+            yield Row("edits per article", f"{more:+.1f}", most, more <= gate.more_edits)
+        else:
+            yield Row("edits per article", "not comparable: the annotations changed", most, holds=True)
     for language, difference in language_differences(before, now, seed).items():
         yield Row(f"language {language}", f"{difference:+.3f}", f"no loss over {gate.language_loss:g}", difference >= -gate.language_loss)
 
@@ -233,8 +239,9 @@ def edits_of(run: LoggedRun, other: LoggedRun) -> float:
 def _scored(run: LoggedRun, predictions: LoggedPredictions) -> str:
     """Say what a run was scored on: a test file, whatever it was trained on, or a cross-validation.
 
-    The latter follows from the data and the number of its folds (see ``make_folds``).
+    Whether two test files are the same, their passages say (see ``compare``). A cross-validation follows from the data and the number of its folds (see
+    ``make_folds``).
     """
     if not predictions.out_of_fold:
-        return run.scored_on
+        return "a test file"
     return f"{run.scored_on} in {min(int(run.params['max_folds']), len(set(predictions.groups)))} folds of {run.data_digest[:12]}"

@@ -10,23 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 from ..annotation.commandline import print_json, whole_number
 from ..annotation.desk import annotated_sources, current_desk
-from ..annotation.desk_options import add_labels
-from ..annotation.errors import UsageError, unknown_name
+from ..annotation.desk_options import add_labels, default_of
+from ..annotation.errors import NewsmarkError, UsageError, unknown_name
+from ..annotation.folders import CONFIGS, shown
 from ..annotation.labels import LabelScheme, load_labels
 from ..models.kinds import KINDS
 from .progress import print_progress
 
 if TYPE_CHECKING:
+    from .dataset import LabelledPassages
     from .simulated_questions import Asked
     from .simulation import Plan, Simulation
 
-_CORPUS = Path("seeds/bootstrap")
+_CORPUS = CONFIGS.parent / "seeds" / "bootstrap"  # that comes with newsmark, in a checkout and in a wheel
 
 
 def add_simulate(commands: Any, shared: Sequence[argparse.ArgumentParser]) -> None:
     """Add simulate to the parser's commands."""
     simulate = commands.add_parser("simulate", parents=shared, help="measure ways of choosing what to annotate next, on articles whose labels are known")
-    simulate.add_argument("path", nargs="?", type=Path, default=_CORPUS, metavar="PATH", help="labelled passages, with their documents (default: %(default)s)")
+    corpus = f"labelled passages, with their documents {default_of(_CORPUS)}"
+    simulate.add_argument("path", nargs="?", type=Path, metavar="PATH", help=corpus)
     kinds = [name for name, kind in KINDS.items() if kind.vectors]
     simulate.add_argument("--model", choices=kinds, default=kinds[0], help="kind of model whose vectors are learned from (default: %(default)s)")
     for name, default, least, text in (
@@ -54,8 +57,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--articles: must be more than the {arguments.start} of --start")
     if arguments.label is not None and arguments.label not in scheme.label_names:
         raise UsageError(f"--label: {unknown_name('label', arguments.label, scheme.label_names)}")
-    from .labelled import load_labelled  # keeps --help fast
-    from .simulated_questions import Pace, simulate_questions
+    from .simulated_questions import Pace, simulate_questions  # keeps --help fast
     from .simulation import Plan, make_material, simulate
 
     load_vectors = KINDS[arguments.model].load_vectors()
@@ -65,7 +67,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
         _forecast(arguments, scheme, load_vectors)
         return
     plan = Plan(arguments.start, arguments.articles, arguments.batch, arguments.repetitions, arguments.choosing)
-    data = load_labelled(arguments.path, scheme)
+    data = _load(arguments, scheme)
     material = replace(make_material(data, *load_vectors(data.texts), plan.choosing), exclusive=scheme.exclusive_names)
     found = simulate(material, plan, print_progress)
     pace = Pace(arguments.seconds_per_judgement, arguments.seconds_per_passage)
@@ -78,6 +80,20 @@ def _simulate(arguments: argparse.Namespace) -> None:
         print(f"\n{_asked_table(asked)}")
 
 
+def _load(arguments: argparse.Namespace, scheme: LabelScheme) -> LabelledPassages:
+    """The passages that are named, or of the corpus what it says of the labels of the labels file, which may be others than its own."""
+    from .labelled import load_corpus, load_labelled
+
+    path = arguments.path or shown(_CORPUS)
+    data = load_labelled(path, scheme) if arguments.path else load_corpus(path, scheme)[0]
+    judged = [name for column, name in enumerate(data.labels) if data.judged[:, column].any()]
+    if missing := [name for name in data.labels if name not in judged]:
+        if not judged or arguments.label in missing:
+            raise NewsmarkError(f"{path} says nothing about {arguments.label or ', '.join(missing)}; name labelled passages (PATH) that do")
+        print_progress(f"{path} says nothing about {', '.join(missing)}: only {', '.join(judged)} can be simulated")
+    return data
+
+
 def _forecast(arguments: argparse.Namespace, scheme: LabelScheme, load_vectors: Callable[[Sequence[str]], tuple[Any, float]]) -> None:
     import numpy as np
 
@@ -88,14 +104,15 @@ def _forecast(arguments: argparse.Namespace, scheme: LabelScheme, load_vectors: 
 
     documents, annotations = annotated_sources(arguments.seeds)
     own = load_passages(documents, annotations, str(arguments.labels_file), current_desk().reading)
-    data = joined(own, load_corpus(arguments.path, scheme)[0])
+    corpus = arguments.path or shown(_CORPUS)
+    data = joined(own, load_corpus(corpus, scheme)[0])
     articles = [np.flatnonzero(own.documents == document) for document in dict.fromkeys(own.documents.tolist())]
     found = forecast(Material(data, *load_vectors(data.texts), tuple(articles), ()), np.arange(len(own.texts), len(data.texts)))
     if arguments.json:
         print_json({"forecast": {**vars(found), "gain": vars(found.gain)}, "said": str(found)})
     else:
         curve = ", ".join(f"{score:.2f} with {size}" for size, score in zip(found.sizes, found.scores, strict=True))
-        print(f"macro F1 out of fold: {curve} annotated articles beside {arguments.path}\n{found}")
+        print(f"macro F1 out of fold: {curve} annotated articles beside {corpus}\n{found}")
 
 
 def _answer(found: Simulation, asked: Asked | None, plan: Plan) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..annotation.label_studio.questions import WEIGHT
 from ..annotation.questions import Candidate, Candidates, Question, choose_questions
-from .metrics import Interval
+from .metrics import Interval, f1_of, interval_of
 from .progress import Report
-from .simulation import Material, Plan, annotate_in_turn, count_errors, fit_heads, interval_of, probabilities_of, resample
+from .simulation import Material, Plan, annotate_in_turn, count_errors, fit_heads, probabilities_of, resample
 
 JUDGEMENTS = (0, 50, 100, 200, 400)
 """Numbers of judgements at which is scored."""
@@ -66,7 +66,7 @@ def simulate_questions(material: Material, plan: Plan, label: str, pace: Pace, r
         counts.append([way(seed) for seed in plan.seeds])
         report(f"{label}, {name}: done")
     column = material.data.labels.index(label)
-    f1 = resample(np.asarray(counts))[..., column]
+    f1 = resample(np.asarray(counts), f1_of)[..., column]
     curves = {name: tuple(interval_of(f1[0, number, size], f1[1:, number, size]) for size in range(len(JUDGEMENTS))) for number, name in enumerate(ways)}
     last = f1[:, :, -1]
     against = {name: interval_of(last[0, 0] - last[0, number], last[1:, 0] - last[1:, number]) for number, name in enumerate(ways) if number}

@@ -7,7 +7,7 @@ Training is quick: the passages become vectors once, and only logistic regressio
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ..annotation.errors import NewsmarkError
 from .dataset import HARD_PAIRS, LabelledPassages
-from .metrics import Interval
+from .metrics import Interval, interval_of, macro_f1_of, outcomes
 from .progress import Report
 from .strategies import STRATEGIES, Pool
 
@@ -166,9 +166,8 @@ def count_errors(material: Material, heads: Sequence[Any]) -> NDArray[np.int64]:
     rows = np.concatenate(material.held_out)
     given = probabilities_of(heads, material.vectors[rows]) >= 0.5
     truth, judged = material.data.truth[rows], material.data.judged[rows]
-    cells = np.stack([truth & given, ~truth & given & judged, truth & ~given], axis=-1).astype(np.int64)
     starts = np.cumsum([0, *map(len, material.held_out)])[:-1]
-    return np.asarray(np.add.reduceat(cells, starts, axis=0))
+    return np.asarray(np.add.reduceat(outcomes(truth, given & judged), starts, axis=0))
 
 
 def simulate(material: Material, plan: Plan, report: Report) -> Simulation:
@@ -228,39 +227,28 @@ def annotate_in_turn(material: Material, first: int, budgets: Sequence[int], nam
     return errors, articles
 
 
-def f1_of(counts: NDArray[Any]) -> NDArray[np.float64]:
-    """F1 along the last axis (true positives, false positives, false negatives)."""
-    hits, false_positives, misses = np.moveaxis(counts, -1, 0)
-    return np.asarray(2 * hits / np.maximum(2 * hits + false_positives + misses, 1), dtype=np.float64)
-
-
-def interval_of(value: float, resampled: NDArray[np.float64], share: float = 95) -> Interval:
-    """A value with the interval that holds this share (in %) of its resampled values."""
-    low, high = np.percentile(resampled, [(100 - share) / 2, (100 + share) / 2])
-    return Interval(float(value), float(low), float(high))
-
-
-def resample(counts: NDArray[np.int64], seed: int = 0) -> NDArray[np.float64]:
+def resample(counts: NDArray[Any], score: Callable[[NDArray[Any]], NDArray[np.float64]], seed: int = 0) -> NDArray[np.float64]:
     """Bootstrap over held-out articles and repetitions together (Efron 1979); the same draw for all ways, so that differences are paired.
 
     Args:
         counts: ways × repetitions × sizes × articles × labels × 3.
+        score: F1 of each label or macro F1 of such counts (see ``metrics.f1_of`` and ``metrics.macro_f1_of``).
         seed: of the resampling.
 
     Returns:
-        F1: resamples × ways × sizes × labels; the first one is of all articles and repetitions.
+        Scores: resamples × ways × sizes, and labels where the score has them; the first one is of all articles and repetitions.
     """
     random = np.random.default_rng(seed)
     _, repetitions, _, articles, _, _ = counts.shape
     drawn = random.multinomial(articles, np.full(articles, 1 / articles), _RESAMPLES)
     weights = np.concatenate([np.ones((1, articles)), drawn])
     repeats = np.concatenate([np.ones((1, repetitions)), random.multinomial(repetitions, np.full(repetitions, 1 / repetitions), _RESAMPLES)])
-    f1 = f1_of(np.einsum("ba,wrsalc->bwrslc", weights, counts, optimize=True))
-    return np.asarray(np.einsum("br,bwrsl->bwsl", repeats / repetitions, f1))
+    scores = score(np.einsum("ba,wrsalc->bwrslc", weights, counts, optimize=True))
+    return np.asarray(np.einsum("br,bwrs...->bws...", repeats / repetitions, scores))
 
 
 def _compare(counts: NDArray[np.int64], used: Sequence[NDArray[np.float64]], plan: Plan) -> dict[str, Way]:
-    macro = resample(counts).mean(axis=-1)
+    macro = resample(counts, macro_f1_of)
     means = macro[:, :, 1:].mean(axis=2)
     names = list(STRATEGIES)
     ways = {}

@@ -58,7 +58,7 @@ class Marked:
 
 
 def load_marked(config: Config, scheme: LabelScheme) -> Marked:
-    """Read the articles and the corpus that a configuration names.
+    """Read the articles and the corpus that a configuration names; nothing is learned from languages that it leaves out.
 
     Raises:
         NewsmarkError: a file can't be used.
@@ -66,7 +66,8 @@ def load_marked(config: Config, scheme: LabelScheme) -> Marked:
     documents = list(read_documents(map(Path, config.data.documents), config.data.reading)) if config.data.documents else []
     annotations = annotations_by_document(read_annotations(Path(config.data.annotations), documents, scheme)) if documents else {}
     right = {name: one for name, some in annotations.items() if (one := _right(some)) is not None}
-    return Marked(documents, right, SpanLearner([*read_marked(config.data.bootstrap, scheme), *marked_in(documents, right, scheme)], scheme))
+    marked = [*read_marked(config.data.bootstrap, scheme), *marked_in(documents, right, scheme)]
+    return Marked(documents, right, SpanLearner([one for one in marked if one.language not in config.data.leave_out_languages], scheme))
 
 
 def _right(annotations: list[Annotation]) -> Annotation | None:

@@ -36,9 +36,12 @@ _MODELS = Path(__file__).resolve().parent.parent / "models"
 
 
 def origin(kind: Kind, settings: Any) -> dict[str, Any] | None:
-    """Describe all that decides a fit beside passages, settings and seed; None where that is not known."""
-    stage = kind.load_stage()
-    own = stage.origin(settings) if stage else ""
+    """Describe all that decides a fit beside passages, settings and seed; None where that is not known, so that nothing may be kept."""
+    own: str | None = ""
+    if hasattr(settings, "encoder"):
+        from ..models.encoder.loading import describe_encoder  # imports PyTorch
+
+        own = describe_encoder(settings.encoder)
     if own is None:
         return None
     code = [

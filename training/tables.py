@@ -66,11 +66,11 @@ def comparison_table(runs: Sequence[LoggedRun], same_passages: bool = False) -> 
     rows = [[name.removesuffix("/f1").replace("_", " ").replace("/", " "), *(_with_range(run.metrics, name) for run in runs)] for name in names]
     rows += [["data digest", *(run.data_digest[:12] for run in runs)], ["scored on", *(run.scored_on for run in runs)]]
     table = tabulate(rows, headers=["F1 [95 % interval]", *(run.name for run in runs)])
-    if len({(run.data_digest, run.scored_on) for run in runs}) == 1:
-        return table
-    if same_passages:
+    if not same_passages and len({(run.data_digest, run.scored_on) for run in runs}) > 1:
+        return f"{table}\n\nThese runs were trained or scored on different data: their scores can't be compared."
+    if len({run.data_digest for run in runs}) > 1:
         return f"{table}\n\nThese runs were trained on different data and scored on the same passages: the data may be what makes the difference."
-    return f"{table}\n\nThese runs were trained or scored on different data: their scores can't be compared."
+    return table
 
 
 def paired_table(first: LoggedRun, other: LoggedRun, comparison: Comparison) -> str:

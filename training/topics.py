@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
 from ..annotation.annotations import annotations_by_document, read_annotations
@@ -24,6 +23,7 @@ from ..models.classifier import Embeds
 from ..models.topics import TOPIC_THRESHOLD, TopicModel, article_vector, text_vectors, unit
 from .config import Config
 from .dataset import HARD_PAIRS, LabelledPassages, topics_of
+from .metrics import f1_of, macro_f1_of, outcomes
 
 TOPIC_EDITS = "topic_edits_per_article"
 """Name of the metric: the mean number of topics to tick and to take away, from a model's suggestions to what annotators gave."""
@@ -261,6 +261,5 @@ def _hardly_chance(right: int, wrong: int) -> bool:
 
 
 def _scores(decided: NDArray[np.bool_], targets: NDArray[np.bool_]) -> TopicScores:
-    some = targets.any(axis=0)
-    micro = f1_score(targets.ravel(), decided.ravel(), zero_division=0)
-    return TopicScores(float(micro), float(f1_score(targets[:, some], decided[:, some], average="macro", zero_division=0)))
+    counts = outcomes(targets, decided).sum(axis=0)
+    return TopicScores(float(f1_of(counts.sum(axis=0))), float(macro_f1_of(counts)))

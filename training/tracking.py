@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..annotation.errors import NewsmarkError
 from ..annotation.folders import checkout
 from ..models.addresses import without_password
+from ..models.store import translate_errors
 from .dataset import UNKNOWN_KIND, LabelledPassages
 
 OUT_OF_FOLD, TEST_PREDICTIONS = "out_of_fold.json", "test_predictions.json"
@@ -82,6 +83,7 @@ def newest_out_of_fold() -> LoggedRun:
     return found
 
 
+@translate_errors()
 def _finished_runs() -> list[LoggedRun]:
     """Finished runs that were scored, the newest first."""
     import mlflow  # takes seconds
@@ -151,6 +153,7 @@ def load_predictions(run: LoggedRun) -> LoggedPredictions:
     """
     import mlflow
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         logged = {artifact.path for artifact in mlflow.artifacts.list_artifacts(run_id=run.run_id)}
@@ -158,7 +161,7 @@ def load_predictions(run: LoggedRun) -> LoggedPredictions:
         if name is None:
             raise NewsmarkError(f"{run.name} has no logged predictions; train it again")
         content = mlflow.artifacts.load_text(f"runs:/{run.run_id}/{name}")
-    except (MlflowException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
         raise NewsmarkError(f"the predictions of {run.name} can't be read: {without_password(str(error).strip().splitlines()[0])}") from error
     try:
         table = json.loads(content)

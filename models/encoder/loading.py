@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from ...annotation.errors import NewsmarkError
-from .packaged import encoder_source
+from .packaged import DEFAULT_ENCODER, encoder_source
 from .vocabulary import prune, report
 
 
@@ -47,6 +48,19 @@ def load_encoder(encoder: str, max_tokens: int = 0) -> tuple[Any, PreTrainedToke
     if max_tokens > longest:
         raise NewsmarkError(f"max_tokens {max_tokens}: encoder {encoder!r} reads at most {longest} tokens at once; choose no more than these")
     return model, tokenizer
+
+
+def describe_encoder(encoder: str) -> str | None:
+    """Describe the content of an encoder, and what computes with it; None for one of the Hugging Face hub, which may change under its name."""
+    source = Path(encoder_source(encoder))
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability()
+    if encoder == DEFAULT_ENCODER:
+        return f"{source.name} {device}"  # the folder's name holds its digest
+    if not source.is_dir():
+        return None
+    files = sorted(path for path in source.rglob("*") if path.is_file())
+    content = hashlib.sha256(b"".join(path.name.encode() + hashlib.sha256(path.read_bytes()).digest() for path in files))
+    return f"{content.hexdigest()} {device}"
 
 
 def with_vocabulary(

@@ -76,7 +76,7 @@ class Report:
             if self._count > _MOST:
                 raise NewsmarkError(f"--report {self._path}: a page holds {_MOST} passages at most; give fewer articles, or write an --output")
             fields = json.loads(row.fields + "}")
-            key = row.document if row.document is not None else fields.get("name")
+            key = row.document if row.document is not None else repr(fields.get("name"))  # a row's own name may be a list
             article = self._articles.get(key)
             if article is None:
                 name = str(fields.get("name") or fields.get("document") or fields.get("page") or "rows without an article")

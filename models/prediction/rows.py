@@ -170,7 +170,7 @@ def _passage(row: Mapping[str, Any], text: str, fields: str, source: str) -> Row
     return Row(
         text,
         fields,
-        None if document is None or document == "" else (source, document),
+        None if document is None or document == "" else (source, str(document) if isinstance(document, list | dict) else document),
         before if isinstance(before, str) else "",
         after if isinstance(after, str) else "",
         language=language if isinstance(language := row.get("lang"), str) else "",

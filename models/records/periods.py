@@ -60,12 +60,20 @@ def find_period(text: str, start: int, end: int, language: str, today: date | No
     for rule in _rules(language):
         for one in rule.pattern.finditer(low, start, end):
             if not past.match(low, one.start()) and not past.match(low, one.end() + 1) and not _follows(past, low, one.start()):
-                found.append((one.start(), -one.end(), rule.read(one, today)))
+                found.append((one.start(), -one.end(), _read(rule, one, today)))
                 break
     if not found:
         return None
     first = min(found, key=lambda one: one[:2])
     return Period(first[0], -first[1], first[2])
+
+
+def _read(rule: _Rule, one: re.Match[str], today: date | None) -> str | None:
+    """What a rule reads; None where no calendar has such a day, or it comes after the year 9999."""
+    try:
+        return rule.read(one, today)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _follows(pattern: re.Pattern[str], low: str, end: int) -> bool:
@@ -79,7 +87,7 @@ def read_date(written: str) -> date | None:
     iso = re.match(r"\s*(\d{4})-(\d\d)-(\d\d)", written)
     try:
         return date(*map(int, iso.groups())) if iso is not None else parsedate_to_datetime(written).date()
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
 
 
@@ -176,14 +184,19 @@ def _calendar(_: Mapping[str, int], resolve: bool) -> Callable[[re.Match[str], d
             if today is None or month is None or not resolve:
                 return None
             year = today.year + ((month, day or 31) < (today.month, today.day))
-        try:
-            if parts.get("end"):
-                return date(year, month or 12, calendar.monthrange(year, month or 12)[1]).isoformat()
-            return date(year, month, day).isoformat() if month and day else f"{year}-{month:02}" if month else f"{year}"
-        except ValueError:
-            return None
+        if parts.get("end"):
+            return date(year, month or 12, calendar.monthrange(year, month or 12)[1]).isoformat()
+        return date(year, month, day).isoformat() if month and day else _month(year, month) if month else _year(year)
 
     return read
+
+
+def _year(year: int) -> str:
+    return date(year, 1, 1).isoformat()[:4]
+
+
+def _month(year: int, month: int) -> str:
+    return date(year, month, 1).isoformat()[:7]
 
 
 def _part(parts: int) -> Callable[[re.Match[str], date | None], str | None]:
@@ -213,10 +226,10 @@ def _calendar_unit(which: str, unit: str) -> Callable[[re.Match[str], date | Non
             return None
         step = which == "next"
         if unit == "year":
-            return f"{today.year + step}" if step else date(today.year, 12, 31).isoformat() if _ends(_) else f"{today.year}"
+            return date(today.year, 12, 31).isoformat() if not step and _ends(_) else _year(today.year + step)
         if unit == "month":
             month = today.month + step
-            return f"{today.year + (month > 12)}-{(month - 1) % 12 + 1:02}"
+            return _month(today.year + (month > 12), (month - 1) % 12 + 1)
         if unit == "week":
             monday = today + timedelta(days=7 * step - today.weekday())
             last = (monday + timedelta(days=6)).isoformat()

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_model, save_model
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from ..encoder.loading import without_pooler
-from ..encoder.packaged import DEFAULT_ENCODER, encoder_source
 from .network import MeanPoolingHead
 from .settings import TransformerSettings
 from .trainer import Transformer
 
 _WEIGHTS, _FACTS = "model.safetensors", "facts.json"
-
-
-def origin(settings: TransformerSettings) -> str | None:
-    """Describe the encoder that training begins with, and what computes; None for one of the Hugging Face hub, which may change under its name."""
-    source = Path(encoder_source(settings.encoder))
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability()
-    if settings.encoder == DEFAULT_ENCODER:
-        return f"{source.name} {device}"  # the folder's name holds its digest
-    if not source.is_dir():
-        return None
-    files = sorted(path for path in source.rglob("*") if path.is_file())
-    content = hashlib.sha256(b"".join(path.name.encode() + hashlib.sha256(path.read_bytes()).digest() for path in files))
-    return f"{content.hexdigest()} {device}"
 
 
 def keep(classifier: Transformer, folder: Path) -> None:

@@ -212,15 +212,27 @@ def test_the_gate_of_the_project_can_be_read():
 
 
 @pytest.mark.usefixtures("crowned")
+def test_where_annotations_have_grown_the_gate_says_that_edits_are_not_comparable(command, own_store, loose, tmp_path):
+    lines = Path("seeds/annotations.jsonl").read_text().splitlines(keepends=True)
+    fewer = tmp_path / "fewer.jsonl"
+    fewer.write_text("".join(line for line in lines if json.loads(line)["document"] != json.loads(lines[0])["document"]))
+    trained = command("training", "--json", "--config", "configs/baseline.yaml", "--bootstrap", "", "--annotations", fewer, env=own_store)
+    done = command("training", "promote", json.loads(trained.stdout)["run_id"], "--gate", loose, env=own_store)
+    assert re.search(r"^data and folds +newer; 0 of \d+ passages were not among the champion's", done.stdout, re.MULTILINE)
+    assert re.search(r"^edits per article +not comparable: the annotations changed +at most 0 more +yes$", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("crowned")
 def test_models_trained_on_other_data_are_compared_on_one_test_file(command, own_store, loose, tmp_path):
     test = tmp_path / "test.jsonl"
     test.write_text('{"text": "Ministern lovar det.", "labels": ["commitment"]}\n{"text": "Läs mer", "labels": ["boilerplate"]}\n')
     lines = Path("seeds/annotations.jsonl").read_text().splitlines(keepends=True)
     fewer = tmp_path / "fewer.jsonl"
     fewer.write_text("".join(line for line in lines if json.loads(line)["document"] != json.loads(lines[0])["document"]))
+    renamed = shutil.copy(test, tmp_path / "renamed.jsonl")  # the same content
     tables = []
-    for annotations, options in (("seeds/annotations.jsonl", ("--force", "the first")), (fewer, ())):
-        trained = command("training", "--config", "configs/baseline.yaml", "--bootstrap", "", "--annotations", annotations, "--test", test, env=own_store)
+    for annotations, file, options in (("seeds/annotations.jsonl", test, ("--force", "the first")), (fewer, renamed, ())):
+        trained = command("training", "--config", "configs/baseline.yaml", "--bootstrap", "", "--annotations", annotations, "--test", file, env=own_store)
         run = re.search(r"run ([0-9a-f]{32})", trained.stderr).group(1)
         tables.append(command("training", "promote", run, "--gate", loose, *options, env=own_store).stdout)
     assert re.search(r"^data and folds .* NO$", tables[0], re.MULTILINE)

@@ -6,11 +6,19 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.training.model_card import model_card
+from newsmark.training.processes import open_store
+from newsmark.training.report.collect import _curve, _page_of
+from newsmark.training.tracking import LoggedRun, find_runs, load_predictions, newest_out_of_fold
 
 CONFIG = ("--config", "configs/baseline.yaml", "--bootstrap", "")
 
@@ -111,6 +119,49 @@ def test_a_database_that_is_locked_for_a_moment_is_waited_for(own_store, tmp_pat
 
     code, _, told = train_and_break(own_store, lock)
     assert code == 0, told
+
+
+def test_a_store_that_is_gone_once_it_was_open_is_one_clear_line(own_store, monkeypatch, tmp_path):
+    for name, value in own_store.items():
+        monkeypatch.setenv(name, value)
+    open_store()
+    run = find_runs([])[0]
+    assert _curve(run) is None
+    (tmp_path / "mlflow.db").unlink()
+    (tmp_path / "mlflow.db").mkdir()
+    for ask in (lambda: find_runs([]), newest_out_of_fold, lambda: load_predictions(run), lambda: _curve(run), lambda: model_card(run)):
+        with pytest.raises(NewsmarkError, match="unable to open database file"):
+            ask()
+
+
+class Refuses(BaseHTTPRequestHandler):
+    """A server that has run out of something."""
+
+    def do_GET(self):
+        self.send_error(400)
+
+    def do_POST(self):
+        self.do_GET()
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+def test_a_server_that_gives_no_answer_once_it_was_asked_is_one_clear_line(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    run = LoggedRun("0" * 32, "baseline", "d" * 64, "cross-validation", {}, {})
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        before = mlflow.get_tracking_uri()
+        mlflow.set_tracking_uri(f"http://127.0.0.1:{server.server_port}")
+        try:
+            for ask in (lambda: find_runs([]), lambda: load_predictions(run), lambda: _page_of(run), lambda: _curve(run), lambda: model_card(run)):
+                with pytest.raises(NewsmarkError, match="400") as failed:
+                    ask()
+                assert "\n" not in str(failed.value)
+        finally:
+            mlflow.set_tracking_uri(before)
+            server.shutdown()
 
 
 def test_a_folder_without_a_kept_run_is_one_clear_line(command, own_store, tmp_path):

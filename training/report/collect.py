@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ...annotation.errors import NewsmarkError
 from ...models.addresses import without_password
-from ...models.model import REVIEW_RISK
+from ...models.model import REVIEW_RISK, risks_of
 from ...models.saved import load_model
-from ...models.store import find_folder
+from ...models.store import find_folder, translate_errors
 from ..comparison import Comparison, compare, in_common
 from ..explanation import LONGEST, Moved, explain, is_exact
 from ..metrics import Evaluation, Interval, evaluate
@@ -118,7 +118,7 @@ def collect(run_id: str, before_id: str | None = None, annotations: Path | None 
     run = find_runs([run_id])[0]
     predictions = load_predictions(run)
     seed = int(run.params["seed"])
-    risks = np.where(predictions.decisions, 1 - predictions.probabilities, predictions.probabilities)
+    risks = risks_of(predictions.probabilities, predictions.decisions)
     suspicious = np.zeros_like(predictions.truth)
     for one in find_suspects(predictions) if predictions.out_of_fold else []:
         suspicious[one.row, predictions.labels.index(one.label)] = True
@@ -139,6 +139,7 @@ def collect(run_id: str, before_id: str | None = None, annotations: Path | None 
     )
 
 
+@translate_errors()
 def _page_of(run: LoggedRun) -> str:
     import mlflow  # takes seconds
 
@@ -148,6 +149,7 @@ def _page_of(run: LoggedRun) -> str:
     return f"{server}/#/experiments/{mlflow.get_run(run.run_id).info.experiment_id}/runs/{run.run_id}"
 
 
+@translate_errors()
 def _curve(run: LoggedRun) -> LoggedCurve | None:
     import mlflow
 
