@@ -204,7 +204,8 @@ def _compare(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json({"runs": [vars(run) for run in runs], "differences": differences, "not_compared": refused})
         return
-    print("\n\n".join([comparison_table(runs, same_passages=not refused), *paired, *refused]))
+    whole = "\n".join(f"{run.name}: run {run.run_id}" for run in runs)
+    print("\n\n".join([comparison_table(runs, same_passages=not refused), whole, *paired, *refused]))
 
 
 def _report(arguments: argparse.Namespace) -> None:

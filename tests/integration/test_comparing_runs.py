@@ -60,6 +60,7 @@ def test_compare_tells_how_each_run_differs_from_the_first(command, store, clien
     assert done.returncode == 0, done.stderr
     assert f"baseline {other_id[:8]} less baseline {run_id[:8]}, on the same 149 passages" in done.stdout
     assert "over 4 groups, the same for both; so few say little" in done.stdout
+    assert f"\nbaseline {run_id[:8]}: run {run_id}\nbaseline {other_id[:8]}: run {other_id}\n" in done.stdout
     answer = json.loads(command("training", "compare", run_id, other_id, tested_id, "--json", env=store).stdout)
     assert [run["run_id"] for run in answer["runs"]] == [run_id, other_id, tested_id]
     assert (answer["differences"][0]["other"], answer["differences"][0]["passages"], len(answer["not_compared"])) == (other_id, 149, 1)
