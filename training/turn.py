@@ -136,7 +136,7 @@ def _renew(given: TurnInput, documents: list[Document], suggester: ModelSuggeste
     stale = [document for _, document in stale_tasks(project, [one for one in documents if one.id in waiting], suggester.version)]
     if not given.dry_run:
         refresh_suggestions(project, stale, suggester)
-        project.suggestion_version = suggester.version
+        project.show_suggestions(suggester.version)
         report(f"suggestions of {suggester.version} in {len(stale)} documents that nobody has annotated")
     return tuple(one.name for one in stale)
 

@@ -103,7 +103,7 @@ def _push_planned(
     if project.suggestion_version != suggester.version:
         renewed = refresh_suggestions(project, plan.unchanged, suggester)
         if len(documents) >= project.tasks.count:
-            project.suggestion_version = suggester.version
+            project.show_suggestions(suggester.version)
     if arguments.json:
         counts = {**plan.counts, "annotations_added": added, "suggestions_renewed": renewed, "suggestions_version": suggester.version}
         print_json({"dry_run": False, "url": project.url, **counts})

@@ -106,6 +106,13 @@ def test_each_document_is_pushed_once(project, annotate):
     assert project.connection.sdk.projects.get(id=project.required_id()).task_number == 5
 
 
+def test_a_table_without_rows_makes_an_empty_project(project, annotate, tmp_path):
+    (tmp_path / "empty.csv").write_text("text\n", encoding="utf-8")
+    for _ in range(2):
+        assert ": 0 new, 0 unchanged" in annotate("push", tmp_path / "empty.csv", "--project", project.title).stderr
+    assert (project.tasks.count, project.suggestion_version) == (0, "")
+
+
 def test_a_personal_access_token_serves_as_well(project, label_studio, command, tmp_path):
     request = urllib.request.Request(
         f"{label_studio.url}/api/token/", b"{}", {"Authorization": f"Token {label_studio.token}", "Content-Type": "application/json"}
