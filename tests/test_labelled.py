@@ -138,7 +138,7 @@ def test_an_article_is_no_file_of_labelled_passages(tmp_path):
 
 
 def material(folder, rows, documents=(), annotations=""):
-    data = DataConfig("baseline", documents, annotations, (write_jsonl(folder / "rows.jsonl", rows),))
+    data = DataConfig("baseline", documents, annotations, passages=(write_jsonl(folder / "rows.jsonl", rows),))
     said = []
     return load_material(Config(data, BaselineSettings()), SCHEME, None, said.append).data, said
 

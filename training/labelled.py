@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..annotation.errors import NewsmarkError, unknown_name
 from ..annotation.files import parse_json, text_of
 from ..annotation.labels import LabelScheme
+from ..annotation.language_codes import read_language
 from ..annotation.reading.finding import find_sources
 from ..annotation.reading.kinds import read_source
 from ..annotation.reading.messages import note, some
@@ -188,7 +189,7 @@ def _names(row: _Row, field: str) -> frozenset[str]:
 def _labelled_row(row: _Row, labels: frozenset[str], judged: frozenset[str]) -> _LabelledRow:
     values = row.values
     document = next((values[name] for name in ("document", "page") if values.get(name) not in {None, ""}), None)  # a document may be called 0
-    language, kind = str(values.get("lang") or UNKNOWN_LANGUAGE), str(values.get("kind") or UNKNOWN_KIND)
+    language, kind = read_language(str(values.get("lang") or "")) or UNKNOWN_LANGUAGE, str(values.get("kind") or UNKNOWN_KIND)
     document = None if document is None else str(document)
     before, after = (str(values.get(name) or "") for name in ("before", "after"))
     return _LabelledRow(row.where, labels, judged, text_of(values, row.where), document, language, kind, _weight(row), (before, after))

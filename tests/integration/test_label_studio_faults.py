@@ -154,8 +154,8 @@ def test_another_web_server_is_told_from_label_studio(annotate, label_studio, tm
     assert _error(done, label_studio.token) == f"{url} does not answer as Label Studio does; check LABEL_STUDIO_URL"
 
 
-@pytest.mark.parametrize(("methods", "command"), [({"GET", "POST"}, ("status",)), ({"POST"}, ("push", "seeds"))], ids=["all", "changes"])
-def test_a_server_that_redirects_is_one_line(annotate, label_studio, methods, command):
+@pytest.mark.parametrize(("methods", "asked"), [({"GET", "POST"}, ("status",)), ({"POST"}, ("push", "seeds"))], ids=["all", "changes"])
+def test_a_server_that_redirects_is_one_line(annotate, label_studio, methods, asked):
     class Redirecting(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(301 if self.command in methods else 200)
@@ -173,7 +173,7 @@ def test_a_server_that_redirects_is_one_line(annotate, label_studio, methods, co
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Redirecting) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{other.server_port}"
-        done = annotate(*command, env={"LABEL_STUDIO_URL": url})
+        done = annotate(*asked, env={"LABEL_STUDIO_URL": url})
         other.shutdown()
     said = f"{url} redirects to {label_studio.url}; set LABEL_STUDIO_URL to the address at which Label Studio itself answers"
     assert _error(done, label_studio.token) == said
