@@ -523,6 +523,24 @@ def test_a_renamed_label_is_no_work_of_an_annotator_and_hides_none():
     assert (submitted.updated_at, submitted.relabelled_at, submitted.offered) == ("2026-11-30T11:00:00Z", None, SCHEME.label_names)
 
 
+def test_a_full_pull_compares_each_annotation_with_those_of_its_document():
+    class Counted(str):
+        """A name that counts how often it is compared."""
+
+        compared = 0
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            Counted.compared += 1
+            return str.__eq__(self, other)
+
+    documents = [Document(f"{TEXT} {number}", f"{number}.txt", "sv") for number in range(200)]
+    server = Server(*(task(annotation(GOOD), number=number, document=one) for number, one in enumerate(documents)))
+    local = [replace(one, document_id=Counted(one.document_id)) for one in pull(server).annotations]
+    assert len(pull(server, local).annotations) == 200
+    assert Counted.compared < 20 * 200
+
+
 def test_two_projects_of_one_title_are_named():
     listed = SimpleNamespace(list=lambda **_: [SimpleNamespace(id=number, title=title) for number, title in ((9, "desk"), (4, "desk"), (5, "other"))])
     connection = SimpleNamespace(url="http://server", sdk=SimpleNamespace(projects=listed))

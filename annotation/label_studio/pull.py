@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from ..annotations import Annotation
+from ..annotations import Annotation, annotations_by_document
 from ..errors import NewsmarkError
 from ..labels import LabelScheme
 from .project import Project
@@ -115,7 +115,7 @@ def _renamed(readings: Sequence[Reading], ours: Iterable[Annotation]) -> list[Re
 
     They are known by their time or by what they say. Where one is found under another name, what is new or changed gets a name that nothing has.
     """
-    local = {(one.document_id, one.annotator): one for one in ours}
+    local = annotations_by_document(ours)
     groups: dict[tuple[str | None, User], list[int]] = {}
     for number, reading in enumerate(readings):
         if not reading.deleted:
@@ -123,7 +123,7 @@ def _renamed(readings: Sequence[Reading], ours: Iterable[Annotation]) -> list[Re
     renamed = list(readings)
     for (document, _), own in groups.items():
         first = readings[own[0]].annotator
-        known = {name: one for (of, name), one in local.items() if of == document and re.fullmatch(rf"{re.escape(first)}(?: \(\d+\))?", name)}
+        known = {one.annotator: one for one in local.get(str(document), ()) if re.fullmatch(rf"{re.escape(first)}(?: \(\d+\))?", one.annotator)}
         names: dict[int, str] = {}
         for number in own:
             given, found = readings[number].annotator, readings[number].annotation
