@@ -129,9 +129,10 @@ def split(text: str, lang: str | None = None) -> list[Passage]:
         The passages in reading order, with offsets in Unicode code points: ``text[passage.start:passage.end] == passage.text``.
     """
     from newsmark.annotation.documents import identify_language
+    from newsmark.annotation.language_codes import language_code
     from newsmark.annotation.splitting.passages import split_passages
 
-    return split_passages(text, lang or identify_language(text))
+    return split_passages(text, language_code(lang) or identify_language(text))
 
 
 def load_labels(path: str | Path | None = None) -> LabelScheme:

@@ -69,6 +69,7 @@ class Annotation:
         task_url: page of its task there.
         offered: labels that the annotator could choose from, and so judged; None where the file does not say (see ``with_offered``).
         reviewed: of a ground truth: what was in doubt and is decided.
+        relabelled_at: when ``annotate labels`` last changed it in Label Studio, which is no work of the annotator's; None where it did not.
     """
 
     document_id: str
@@ -83,6 +84,7 @@ class Annotation:
     task_url: str | None = None
     offered: tuple[str, ...] | None = None
     reviewed: tuple[Reviewed, ...] = ()
+    relabelled_at: str | None = None
 
 
 def read_annotations(path: Path, documents: Iterable[Document] | None, scheme: LabelScheme, pass_over_others: bool = False) -> list[Annotation]:
@@ -146,7 +148,7 @@ def write_annotations(path: Path, annotations: Iterable[Annotation], since: tupl
                 "ground_truth": annotation.ground_truth,
                 "topics": annotation.topics,
                 "spans": [_without_defaults(vars(span)) for span in annotation.spans],
-                **_without_defaults({key: getattr(annotation, key) for key in ("skipped", "note", "updated_at", "task_url", "offered")}),
+                **_without_defaults({key: getattr(annotation, key) for key in ("skipped", "note", "updated_at", "relabelled_at", "task_url", "offered")}),
                 **({"reviewed": list(map(vars, annotation.reviewed))} if annotation.reviewed else {}),
             }
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -214,6 +216,7 @@ def _parse(row: Mapping[str, Any], where: str, documents: Mapping[str, Document]
         task_url=string_of(row, "task_url", where),
         offered=tuple(names_of(row, "offered", where)) if row.get("offered") is not None else None,
         reviewed=read_reviewed(row.get("reviewed"), where),
+        relabelled_at=string_of(row, "relabelled_at", where),
     )
 
 

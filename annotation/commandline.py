@@ -125,7 +125,7 @@ def run_command(prog: str, debug: bool, run: Callable[[], None]) -> int:
     except (NewsmarkError, OSError, ModuleNotFoundError) as error:
         if debug:
             raise
-        print(f"{prog}: error: {_one_line(error)}", file=sys.stderr)
+        print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 3 if isinstance(error, PartlyDoneError) else 1
     return 0
 
@@ -138,7 +138,8 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Say in one line what an exception says."""
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed; {install_command('annotate,files,train,transformer,serve')}"
     if isinstance(error, OSError) and error.strerror:

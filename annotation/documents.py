@@ -14,6 +14,7 @@ from typing import Any
 from .characters import is_blank
 from .errors import NewsmarkError
 from .files import MAX_TEXT_BYTES, string_of, text_of, too_large
+from .language_codes import read_language
 from .reading.finding import read_entries
 from .reading.sources import DEFAULTS, METADATA, Entry, ReadingOptions
 
@@ -31,7 +32,7 @@ class Document:
     Attributes:
         text: the exact text as it was read; never normalised, so offsets (Unicode code points) stay valid.
         name: file name, or the row's name, for people; always printable.
-        language: ISO 639-1 code, given or identified from the text.
+        language: ISO 639-1 code, or one of three letters where the language has none; given or identified from the text.
         metadata: what the article says about itself, as far as it does: title, URL, author, date, source.
         furniture: of a page (HTML), for each line of the text: the logarithmic odds that it is furniture, as far as tags, links and an extractor
             say; empty for other documents, and where this was not asked for (``ReadingOptions``).
@@ -81,14 +82,14 @@ def identify_language(text: str) -> str:
 
 
 def make_document(text: str, name: str, language: str | None = None, metadata: Mapping[str, str] | None = None) -> Document:
-    """Make a document, identifying its language where none is given.
+    """Make a document, identifying its language where none is given, or what is given is no language (see ``read_language``).
 
     Raises:
         NewsmarkError: the text is empty.
     """
     if is_blank(text):
         raise NewsmarkError(f"{name}: the file is empty; remove it or give it a text")
-    return Document(text, name, language or identify_language(text), metadata or {})
+    return Document(text, name, read_language(language) or identify_language(text), metadata or {})
 
 
 def row_is_passage(row: Mapping[str, Any]) -> bool | None:

@@ -21,6 +21,7 @@ TESTED = {
     "annotation/disputes.py": ["test_annotations.py", "test_adjudicate.py"],
     "annotation/alignment.py": ["test_doubts_of_twins.py"],
     "annotation/label_studio/push.py": ["test_push.py"],
+    "annotation/label_studio/renewal.py": ["test_push.py"],
     "training/splits.py": ["test_splits.py"],
 }
 """Files that are changed, with the tests that are to notice; none that mostly write requests, of which only a server says whether they are right."""

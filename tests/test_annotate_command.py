@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from newsmark.annotation.cli import main
+from newsmark.annotation.errors import NewsmarkError
+from newsmark.annotation.label_studio import turn_command
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 ANNOTATIONS = SEEDS / "annotations.jsonl"
@@ -273,3 +275,20 @@ def test_each_command_has_help(command, name):
     done = command("annotation", name, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"usage: annotate {name}")
+
+
+def test_turns_go_on_after_a_failure_until_somebody_ends_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "token")
+    monkeypatch.setenv("NEWSMARK_CACHE", str(tmp_path))
+    monkeypatch.setattr(turn_command.time, "sleep", lambda _: None)
+    failures = iter((OSError(28, "No space left on device", "own.jsonl"), NewsmarkError("the server is down"), KeyboardInterrupt()))
+
+    def take_turn(*_):
+        raise next(failures)
+
+    turn = ["turn", "seeds", "--config", "configs/baseline.yaml", "--every", "1", "--notify", f"tee -a {tmp_path / 'notified'}"]
+    assert main(turn, take_turn=take_turn) == 130
+    said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("the next turn")]
+    assert said == ["annotate: error: own.jsonl: No space left on device", "annotate: error: the server is down", "annotate: interrupted"]
+    assert '"error": "own.jsonl: No space left on device"' in (tmp_path / "notified").read_text()

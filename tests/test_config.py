@@ -166,6 +166,12 @@ def test_a_key_that_is_given_twice_is_refused(tmp_path):
         load_config(write_config(tmp_path, MINIMAL + "seed: 1\nseed: 2\n"), {})
 
 
+@pytest.mark.parametrize("text", ["seed: {{ seed }}\n", "? [a, b]\n: 1\n", "? {a: b}\n: 1\n"], ids=["template", "list", "mapping"])
+def test_a_key_that_is_no_name_is_one_line(tmp_path, text):
+    with pytest.raises(UsageError, match=r"^[^\n]*own\.yaml: broken YAML: [^\n]*found unhashable key[^\n]*$"):
+        load_config(write_config(tmp_path, MINIMAL + text), {})
+
+
 def test_every_key_says_what_it_does():
     assert [key for key, field in all_fields().items() if not field.description] == []
 

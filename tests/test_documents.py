@@ -10,6 +10,14 @@ import pytest
 from newsmark.annotation import languages
 from newsmark.annotation.documents import Document, identify_language, make_document, read_documents, row_is_passage
 from newsmark.annotation.errors import NewsmarkError, printable
+from newsmark.annotation.formats.exchange import Entry as ForeignEntry
+from newsmark.annotation.formats.importing import Choices, import_entries
+from newsmark.annotation.labels import load_labels
+from newsmark.annotation.language_codes import language_code
+from newsmark.models.prediction.rows import read_rows
+from newsmark.training.labelled import load_labelled
+
+import newsmark
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 TEXT = "Le ministre a parlé à Paris. La conférence a commencé hier."
@@ -263,6 +271,39 @@ def test_a_file_of_50_mb_is_too_large_for_one_article(tmp_path, name):
         stream.truncate(50_000_000)
     with pytest.raises(NewsmarkError, match=f"{name}.*: 50 MB; one article may have 20 MB at most"):
         read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        *[(said, "de") for said in ("de", "DE", "de-AT", "de_CH", "deu", "ger", " German ")],
+        *[("zh_Hant", "zh"), ("cmn", "zh"), ("norwegian bokmål", "nb"), ("iw", "he"), ("fil", "fil"), ("tlh", "tlh")],
+        *[(said, None) for said in ("und", "xx", "tyska", "", None)],
+    ],
+)
+def test_a_language_has_one_code_however_it_is_written(said, code):
+    assert language_code(said) == code
+
+
+@pytest.mark.parametrize("said", ["DE", "de-DE", "deu", "ger", "german"])
+def test_a_german_text_is_split_by_german_rules_whatever_its_language_is_called(tmp_path, said):
+    text = "Er kam am 3. Mai nach Berlin."
+    path = write(tmp_path, "a.jsonl", json.dumps({"text": text, "name": "a", "lang": said}))
+    (document,) = read(path)
+    assert document.language == "de"
+    assert [passage.text for passage in newsmark.split(text, said)] == [text]
+    assert {row.language for row in read_rows([str(path)])} == {"de"}
+    labelled = write(tmp_path, "b.jsonl", json.dumps({"text": text, "labels": [], "judged": ["quote"], "lang": said}))
+    assert list(load_labelled(labelled, load_labels()).languages) == ["de"]
+    (imported,) = import_entries([ForeignEntry("a", text, language=said)], load_labels(), Choices("ann")).documents.values()
+    assert imported.language == "de"
+
+
+def test_what_is_no_language_is_named_and_the_text_says_it(tmp_path, capsys):
+    rows = [{"text": TEXT, "name": "a", "lang": "klingonska"}, {"text": f"{TEXT} Oui.", "name": "b", "lang": "klingonska"}]
+    found = read(write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows))))
+    assert [document.language for document in found] == ["fr", "fr"]
+    assert capsys.readouterr().err == "lang 'klingonska' is no code of a language, such as de, deu or de-AT, and is passed over\n"
 
 
 def test_two_documents_with_one_text_are_refused_with_both_names(tmp_path):

@@ -22,7 +22,8 @@ from newsmark.annotation.splitting.passages import split_passages
 SCHEME = load_labels()
 MANUAL = Path("annotation/README.md")
 TEXT = "Près de 100 pays 🇸🇪 ont signé.\r\n« Nous allons y travailler », dit-elle.\n\n  \u200fقال الوزير شيئا.\tCafe\u0301 👩‍👩‍👧 ok. \nSlut"
-DOCUMENT = Document(TEXT, "artikel 1.txt", "fr")
+SAID = {"title": "Près de 100 pays", "url": "https://example.org/1", "author": "Eva Ek", "date": "2026-11-28", "source": "Bladet"}
+DOCUMENT = Document(TEXT, "artikel 1.txt", "fr", SAID)
 
 
 def span(words, label, kind=None, number=1):
@@ -70,6 +71,7 @@ def kept(chosen, folder):
         "topics": first.topics == FIRST.topics,
         "notes": first.note == FIRST.note,
         "annotator": first.annotator == "ann",
+        "metadata": [document.metadata for document in imported.documents.values()] == [SAID],
         "several": len([one for one in back if not one.skipped]) == 2,
         "skipped": any(one.skipped for one in back),
     }

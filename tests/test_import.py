@@ -227,6 +227,28 @@ def test_conll_of_other_tools_has_its_text_put_together_from_tokens(run):
     assert marked(rows[0], texts) == [("statistic", "40 %"), ("statistic", "5")]
 
 
+def test_the_limit_of_a_text_is_none_of_a_conll_file(tmp_path):
+    sizes = {"a": 11_000_000, "b": 11_000_000, "c": 20_000_001}
+    content = "".join(f"# newdoc id = {name}\n# text = {'x' * size}{name}\nx\tO\n\n" for name, size in sizes.items())
+    (tmp_path / "x.conll").write_text(content, encoding="utf-8")
+    imported = import_entries(format_named("conll").read(tmp_path / "x.conll", None), load_labels(), Choices("me"))
+    assert [document.name for document in imported.documents.values()] == ["a", "b"]
+    (left_out,) = imported.left_out
+    assert "x.conll, line 9: 20 MB; one article may have 20 MB at most" in left_out
+
+
+def test_what_an_article_says_of_itself_comes_along_and_goes_along(tmp_path):
+    said = {"title": "Priset steg", "url": "https://example.org/1", "author": "Eva Ek", "date": "2026-11-28", "source": "Bladet"}
+    task = {"id": 1, "data": {**said, "text": "Priset steg.", "name": "a", "lang": "sv", "other": "x"}, "annotations": [{"result": [], "completed_by": 1}]}
+    (tmp_path / "tasks.json").write_text(json.dumps([task]), encoding="utf-8")
+    files = ["--documents", str(tmp_path / "d.jsonl"), "--annotations", str(tmp_path / "a.jsonl")]
+    assert main(["import", str(tmp_path / "tasks.json"), "--format", "label-studio", *files]) == 0
+    assert rows_of(tmp_path / "d.jsonl") == [{**said, "name": "a", "lang": "sv", "text": "Priset steg."}]
+    assert main(["export", str(tmp_path / "d.jsonl"), *files[2:], "--format", "doccano", "--output", str(tmp_path / "out.jsonl")]) == 0
+    (row,) = rows_of(tmp_path / "out.jsonl")
+    assert row | said == row
+
+
 def test_conll_with_the_tags_of_biluo(run):
     _, texts, rows, _ = run("biluo.conll", "conll", "--map", "STAT=statistic", "--map", "PER=commitment")
     assert marked(rows[0], texts) == [("commitment", "Bo"), ("statistic", "40 %")]

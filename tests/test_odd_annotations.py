@@ -24,9 +24,11 @@ from newsmark.annotation.label_studio.connection import Connection
 from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.pull import pull_annotations
 from newsmark.annotation.label_studio.records import read_prediction, read_task
+from newsmark.annotation.label_studio.relabelling import with_times_of
 from newsmark.annotation.label_studio.status import read_status
 from newsmark.annotation.label_studio.writing import task_data
 from newsmark.annotation.labels import DEFAULT_LABELS, load_labels
+from newsmark.annotation.relabelling import Relabelling
 
 SCHEME = load_labels()
 DOCUMENT = Document("Priset steg 3 % i går.\n”Vi bygger nu”, sade hon.", "a.txt", "sv")
@@ -503,6 +505,40 @@ def test_a_pull_asks_only_for_what_changed_since_an_hour_before_the_last_one():
     server.updated_since = lambda moment: asked.append(moment) or []
     pull_annotations(server, before.annotations, SCHEME, everything=False)
     assert asked == ["2026-11-21T09:00:01.500000Z"]
+
+
+def test_a_renamed_label_is_no_work_of_an_annotator_and_hides_none():
+    server = Server(task(annotation(GOOD)))
+    local = [replace(one, offered=("boilerplate", "quote")) for one in pull(server).annotations]  # the other labels came later
+    server.rows = [task(annotation(GOOD, updated_at="2026-11-30T10:00:00Z"))]
+    (one,) = with_times_of(server, SCHEME, Relabelling(("page",), "boilerplate"), local)
+    assert (one.updated_at, one.relabelled_at) == (local[0].updated_at, "2026-11-30T10:00:00Z")
+    server.updated_since = lambda moment: server.export(only_annotated=True) if moment == "2026-11-21T09:00:01.500000Z" else []  # as before the change
+    server.rows += [task(annotation(region(), number=2, updated_at="2026-11-30T08:00:00Z"), number=8, document=Document(TEXT, "b.txt", "sv"))]
+    again = pull_annotations(server, [one], SCHEME, everything=False)
+    assert (again.new, again.changed, again.annotations[0]) == (1, 0, one)
+    server.rows[0]["annotations"][0]["updated_at"] = "2026-11-30T11:00:00Z"  # now somebody has pressed Update
+    server.updated_since = lambda _: server.export(only_annotated=True)
+    (submitted, _) = pull_annotations(server, again.annotations, SCHEME, everything=False).annotations
+    assert (submitted.updated_at, submitted.relabelled_at, submitted.offered) == ("2026-11-30T11:00:00Z", None, SCHEME.label_names)
+
+
+def test_a_full_pull_compares_each_annotation_with_those_of_its_document():
+    class Counted(str):
+        """A name that counts how often it is compared."""
+
+        compared = 0
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            Counted.compared += 1
+            return str.__eq__(self, other)
+
+    documents = [Document(f"{TEXT} {number}", f"{number}.txt", "sv") for number in range(200)]
+    server = Server(*(task(annotation(GOOD), number=number, document=one) for number, one in enumerate(documents)))
+    local = [replace(one, document_id=Counted(one.document_id)) for one in pull(server).annotations]
+    assert len(pull(server, local).annotations) == 200
+    assert Counted.compared < 20 * 200
 
 
 def test_two_projects_of_one_title_are_named():

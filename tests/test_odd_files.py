@@ -6,7 +6,9 @@ import re
 import threading
 import zipfile
 
+import pypdf
 import pytest
+import test_reading as made
 from newsmark.annotation.errors import NewsmarkError
 from newsmark.annotation.reading.finding import read_entries
 from newsmark.annotation.reading.sources import ReadingOptions
@@ -186,3 +188,63 @@ def test_a_table_in_another_encoding_may_be_larger_than_an_article(tmp_path):
     assert len(rows) > 20_000_000
     assert len(texts(tmp_path / "a.csv", encoding="cp1252")) == 9000
     assert texts(tmp_path / "a.jsonl", encoding="cp1252")[-1] == "Près de 100 pays ont signé."
+
+
+def with_member(content, name, change):
+    """A copy of a ZIP archive in which a member is changed."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(stream, "w") as after:
+        for one in before.namelist():
+            after.writestr(one, change(before.read(one)) if one == name else before.read(one))
+    return stream.getvalue()
+
+
+def portable_of(moment):
+    writer = pypdf.PdfWriter(io.BytesIO(made.portable("Ministern talade", made.FIRST)))
+    writer.add_metadata({"/CreationDate": moment})
+    stream = io.BytesIO()
+    writer.write(stream)
+    return stream.getvalue()
+
+
+def word_of(moment):
+    return with_member(made.word(made.FIRST), "docProps/core.xml", lambda raw: re.sub(rb"(<dcterms:created[^>]*>)[^<]*", rb"\g<1>" + moment.encode(), raw))
+
+
+@pytest.mark.parametrize("moment", ["2012-05-03", "Thu Jan  5 10:00:00 2012", " ", "", "0000-00-00", "99999-01-01T00:00:00Z", "2012-05-03T10:00:00+99:00"])
+def test_a_time_that_is_none_costs_no_text(tmp_path, moment):
+    feed = made.RSS.replace("Sat, 28 Nov 2026 10:00:00 GMT", moment)
+    letter = made.mail(made.FIRST).replace(b"Sat, 28 Nov 2026 10:00:00 +0100", moment.encode())
+    for name, content in (("a.pdf", portable_of(moment)), ("a.docx", word_of(moment)), ("a.rss", feed.encode()), ("a.eml", letter)):
+        (tmp_path / name).write_bytes(content)
+        [entry] = read_entries([tmp_path / name])
+        assert made.FIRST in entry.row["text"]
+        assert re.fullmatch(r"|\d{4}-\d\d-\d\d.*", entry.row.get("date", ""))
+
+
+def test_the_day_of_a_document_is_read(tmp_path):
+    for name, content in (("a.pdf", portable_of("D:20120503101500Z")), ("a.docx", word_of("2012-05-03T10:15:00Z"))):
+        (tmp_path / name).write_bytes(content)
+        assert [entry.row["date"] for entry in read_entries([tmp_path / name])] == ["2012-05-03"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "declared", "text"),
+    [
+        ("utf-8", " encoding='utf-8'", "Près de 100 pays ont signé l’accord."),
+        ("utf-16", " encoding='utf-16'", "Près de 100 pays ont signé l’accord."),
+        ("iso-8859-1", " encoding='iso-8859-1'", "Près de 100 pays ont signé."),
+        ("windows-1251", " encoding='windows-1251'", "Министр обещал построить школы."),
+        ("cp1252", "", "Près de 100 pays ont signé l’accord à Genève."),
+    ],
+)
+def test_a_chapter_of_a_book_is_read_in_its_encoding(tmp_path, encoding, declared, text):
+    page = f"<?xml version='1.0'{declared}?><html><body><p>{text}</p></body></html>".encode(encoding)
+    (tmp_path / "a.epub").write_bytes(with_member(made.EPUB, "o/b.xhtml", lambda _: page))
+    assert texts(tmp_path / "a.epub")[1] == text
+
+
+def test_a_damaged_chapter_is_named(tmp_path):
+    (tmp_path / "a.epub").write_bytes(with_member(made.EPUB, "o/b.xhtml", lambda raw: raw.replace(b"<p>", b"<p>\xc3\xa5\xc3\xa4\xff")))
+    with pytest.raises(NewsmarkError, match=r"^[^\n]*a\.epub/o/b\.xhtml: not UTF-8 at byte \d+[^\n]*$"):
+        texts(tmp_path / "a.epub")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from newsmark.annotation.annotations import Annotation, Span
 from newsmark.annotation.documents import Document
 from newsmark.annotation.errors import NewsmarkError
-from newsmark.annotation.label_studio import push, tasks
+from newsmark.annotation.label_studio import push, renewal, tasks
 from newsmark.annotation.label_studio.annotators import Annotators
 from newsmark.annotation.label_studio.records import read_prediction, read_task
 from newsmark.annotation.labels import load_labels
@@ -47,6 +47,10 @@ class Store:
 
     def predictions(self):
         return list(map(read_prediction, self.guessed))
+
+    def suggested(self):
+        with_some = {one["task"] for one in self.guessed}
+        return [task for task in map(read_task, self.rows) if task.id in with_some and not task.annotations]
 
     def find(self, field, values):
         return [task for task in map(read_task, self.rows) if getattr(task, field) in values]
@@ -132,24 +136,50 @@ def test_annotations_are_added_where_their_annotator_has_none():
         annotation(documents[0], "bo@example.org", (0, 6)),
         annotation(documents[1], "bo@example.org"),
     ]
-    assert push.push_annotations(store, documents, [*wanted, annotation(documents[2]), annotation(Document("x", "x", "sv"))]) == 2
+    assert push.push_annotations(store, documents, [*wanted, annotation(documents[2]), annotation(Document("x", "x", "sv"))]) == push.Added(2, ())
     assert [[(one["completed_by"]["id"], len(one["result"])) for one in row["annotations"]] for row in store.rows] == [[(1, 0), (2, 1)], [(2, 0)]]
 
 
 def test_suggestions_are_renewed_where_there_are_none_of_the_version(monkeypatch):
     store, documents = Store(), articles("a", "b", "c", "d")
     list(push.push_documents(store, documents, RULES, []))
-    assert push.stale_tasks(store, documents, RULES.version) == push.stale_tasks(store, [], "newer") == []
-    assert push.refresh_suggestions(store, documents, RULES) == 0
+    assert renewal.stale_tasks(store, documents, RULES.version) == renewal.stale_tasks(store, [], "newer") == renewal.Stale((), ())
+    assert renewal.refresh_suggestions(store, documents, RULES) == renewal.Stale((), ())
     for guess in store.guessed[1:]:
         guess["model_version"] = "older"
-    monkeypatch.setattr(push, "BATCH", 2)
-    assert push.stale_tasks(store, documents[:3], RULES.version) == [(2, documents[1]), (3, documents[2])]
+    monkeypatch.setattr(renewal, "BATCH", 2)
+    assert renewal.stale_tasks(store, documents[:3], RULES.version) == renewal.Stale(((2, documents[1]), (3, documents[2])), ())
     store.imported.clear()
-    assert push.refresh_suggestions(store, documents, RULES) == 3
+    assert len(renewal.refresh_suggestions(store, documents, RULES).tasks) == 3
     assert store.imported == [2, 1]
     assert [(one["task"], one["model_version"]) for one in store.guessed[4:]] == [(number, RULES.version) for number in (2, 3, 4)]
     assert all(one["result"] for one in store.guessed[4:])
+
+
+def test_nothing_is_marked_in_a_text_that_was_changed_in_label_studio():
+    store, documents = Store(), articles("a", "b")
+    list(push.push_documents(store, documents, RULES, []))
+    store.rows[0]["data"]["text"] = "Nu. " + documents[0].text
+    added = push.push_annotations(store, documents, [annotation(one, "bo@example.org", (0, 6)) for one in documents])
+    assert (added.count, [task.name for task in added.edited], store.rows[0]["annotations"]) == (1, ["a"], [])
+    renewed = renewal.refresh_suggestions(store, documents, RuleSuggester(load_labels(), "newer"))
+    assert ([task for task, _ in renewed.tasks], [task.name for task in renewed.edited]) == ([2], ["a"])
+    assert [one["task"] for one in store.guessed if one["model_version"] == "newer"] == [2]
+    list(push.push_documents(store, documents[:1], RULES, []))  # of two copies the one with the document's text is taken
+    assert push.push_annotations(store, documents[:1], [annotation(documents[0])]) == push.Added(1, ())
+    assert store.rows[2]["annotations"]
+
+
+def test_a_version_is_shown_once_no_other_document_that_waits_would_lose_its_suggestions():
+    store, (one, two, three) = Store(), articles("a", "b", "c")
+    list(push.push_documents(store, [one, two], RuleSuggester(load_labels(), "older"), [annotation(two)]))
+    list(push.push_documents(store, [three], RULES, []))
+    store.rows.append({"id": 9, "data": {"text": "Eget."}, "annotations": []})
+    store.guessed.append({"task": 9, "model_version": "theirs", "result": []})
+    assert renewal.without_suggestions(store, [three], RULES.version) == ["a"]  # somebody annotated b, and newsmark did not push the other one
+    assert renewal.without_suggestions(store, [three, Document("En ny text.", "a", "sv")], RULES.version) == []  # the task has a former text of it
+    renewal.refresh_suggestions(store, [one], RULES)
+    assert renewal.without_suggestions(store, [three], RULES.version) == []
 
 
 class Slow(Store):

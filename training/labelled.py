@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..annotation.errors import NewsmarkError, unknown_name
 from ..annotation.files import parse_json, text_of
 from ..annotation.labels import LabelScheme
+from ..annotation.language_codes import read_language
 from ..annotation.reading.finding import find_sources
 from ..annotation.reading.kinds import read_source
 from ..annotation.reading.messages import note, some
@@ -187,7 +188,14 @@ def _names(row: _Row, field: str) -> frozenset[str]:
 
 def _labelled_row(row: _Row, labels: frozenset[str], judged: frozenset[str]) -> _LabelledRow:
     document, page, language, kind, before, after = (_word(row, name) for name in ("document", "page", "lang", "kind", "before", "after"))
-    own = text_of(row.values, row.where), document or page or None, language or UNKNOWN_LANGUAGE, kind or UNKNOWN_KIND, _weight(row), (before, after)
+    own = (
+        text_of(row.values, row.where),
+        document or page or None,
+        read_language(language) or UNKNOWN_LANGUAGE,
+        kind or UNKNOWN_KIND,
+        _weight(row),
+        (before, after),
+    )
     return _LabelledRow(row.where, labels, judged, *own)
 
 

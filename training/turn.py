@@ -14,10 +14,12 @@ from typing import Any
 from ..annotation.annotations import Annotation, read_annotations, state_of, write_annotations
 from ..annotation.documents import Document, read_documents
 from ..annotation.errors import NewsmarkError
+from ..annotation.label_studio.options import few
 from ..annotation.label_studio.project import Project
 from ..annotation.label_studio.pull import Pulled, pull_annotations
-from ..annotation.label_studio.push import refresh_suggestions, stale_tasks
 from ..annotation.label_studio.ranks import QUEUE, push_ranks, stale_ranks, waiting_tasks
+from ..annotation.label_studio.reading import EDITED
+from ..annotation.label_studio.renewal import refresh_suggestions, stale_tasks, without_suggestions
 from ..annotation.label_studio.turn_command import TurnInput, TurnOutcome
 from ..annotation.labels import LabelScheme
 from ..annotation.queue import queue_articles
@@ -133,11 +135,16 @@ def _renew(given: TurnInput, documents: list[Document], suggester: ModelSuggeste
     if suggester is None:
         return ()
     waiting = {task.sha256 for task in project.tasks.export(only_annotated=False) if task.pushed and not task.annotations}
-    stale = [document for _, document in stale_tasks(project, [one for one in documents if one.id in waiting], suggester.version)]
+    found = stale_tasks(project, [one for one in documents if one.id in waiting], suggester.version)
+    stale = [document for _, document in found.tasks]
+    for task in found.edited:
+        report(f"no suggestions for task {task.id} ({task.name}): {EDITED}")
     if not given.dry_run:
         refresh_suggestions(project, stale, suggester)
-        project.suggestion_version = suggester.version
+        project.show_suggestions(suggester.version)
         report(f"suggestions of {suggester.version} in {len(stale)} documents that nobody has annotated")
+        if others := without_suggestions(project, documents, suggester.version):
+            report(f"no suggestions are shown in {few(others, 'document')}: they are in the project, and were not given to this command")
     return tuple(one.name for one in stale)
 
 

@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from ..files import atomic_write
 from .exchange import Annotated, Entry, full_label
-from .rows import mapping, marks_of, objects, read_rows, string, text_field
+from .rows import mapping, marks_of, metadata_of, objects, read_rows, string, text_field
 
 Answers = dict[str, list[tuple[str, Any]]]
 """The answers of each annotator: question and value."""
@@ -73,20 +73,19 @@ def read_flat(where: str, row: Mapping[str, Any], chosen: str | None) -> Iterato
 def _entries(
     where: str, text: str, metadata: Mapping[str, Any], answers: Answers, states: Mapping[str, str], agent: str | None, suggested: list[tuple[str, Any]]
 ) -> Iterator[Entry]:
-    name, language, written = string(metadata.get("name")), string(metadata.get("lang")), string(metadata.get("annotator"))
+    name, language, written = (string(metadata.get(key)) for key in ("name", "lang", "annotator"))
+    common = {"name": name, "language": language, "metadata": metadata_of(metadata)}
     drafts = tuple(f"the draft of {user} was not submitted" for user in answers if states[user] not in {"submitted", "discarded"})
     final = [user for user in answers if states[user] in {"submitted", "discarded"}]
     if not final:
         entry = _entry(where, text, suggested)
-        yield Entry(
-            **{**vars(entry), "name": name, "language": language, "annotator": agent, "annotated": bool(suggested), "problems": (*entry.problems, *drafts)}
-        )
+        yield Entry(**{**vars(entry), **common, "annotator": agent, "annotated": bool(suggested), "problems": (*entry.problems, *drafts)})
     for number, user in enumerate(final):
         entry = _entry(where, text, answers[user])
         annotator = written if written and len(final) == 1 else user
         problems = (*entry.problems, *(drafts if number == 0 else ()))
         skipped = states[user] == "discarded"
-        yield Entry(**{**vars(entry), "name": name, "language": language, "annotator": annotator, "annotated": True, "skipped": skipped, "problems": problems})
+        yield Entry(**{**vars(entry), **common, "annotator": annotator, "annotated": True, "skipped": skipped, "problems": problems})
 
 
 def _entry(where: str, text: str, values: Sequence[tuple[str, Any]]) -> Entry:
@@ -120,7 +119,7 @@ def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:
             {
                 "id": f"{one.document.id[:16]}-{number}",
                 "fields": {"text": one.document.text},
-                "metadata": {"name": one.document.name, "lang": one.document.language, "annotator": annotation.annotator},
+                "metadata": {**one.document.metadata, "name": one.document.name, "lang": one.document.language, "annotator": annotation.annotator},
                 "suggestions": {},
                 "responses": {question: [{"value": value, "user_id": user, "status": status}] for question, value in answers.items()},
                 "vectors": {},

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import NewsmarkError
 from ..files import atomic_write, read_text
 from .exchange import Annotated, Entry, Mark
+from .rows import read_bytes_as_text
 
 _BOUND = re.compile(r"(T\S+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?$", re.DOTALL)
 _KIND = re.compile(r"A\S+\tkind (T\S+) (.*)$", re.DOTALL)
@@ -23,7 +24,7 @@ def read(path: Path, _: str | None) -> Iterator[Entry]:
     if not text_path.is_file():
         raise NewsmarkError(f"{path}: its text {text_path.name} is missing; brat's export has both")
     text = read_text(text_path)
-    lines = read_text(path.with_suffix(".ann")).removeprefix("\ufeff").split("\n")
+    lines = read_bytes_as_text(path.with_suffix(".ann")).split("\n")
     kinds = {found[1]: found[2].strip() for line in lines if (found := _KIND.match(line))}
     marks: list[Mark] = []
     notes: list[str] = []

@@ -121,7 +121,7 @@ def _why_unknown(name: str, scheme: LabelScheme) -> str:
 def _write_documents(path: Path, documents: Iterable[Document]) -> None:
     with atomic_write(path) as stream:
         for one in documents:
-            stream.write(json.dumps({"name": one.name, "lang": one.language, "text": one.text}, ensure_ascii=False) + "\n")
+            stream.write(json.dumps({**one.metadata, "name": one.name, "lang": one.language, "text": one.text}, ensure_ascii=False) + "\n")
 
 
 def _import_answer(arguments: argparse.Namespace, imported: Imported) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..annotations import Span
-from ..files import atomic_write, read_text
+from ..files import atomic_write
 from .exchange import Annotated, Entry, Mark, full_label
+from .rows import read_bytes_as_text
 from .tokens import tokenize
 
-_COMMENT = re.compile(r"# (newdoc|[\w.]+(?: id)?) ?=? ?(.*)$", re.DOTALL)
+_COMMENT = re.compile(r"# (newdoc(?: id)?|[\w.]+(?: id)?) ?=? ?(.*)$", re.DOTALL)
 _SEVERAL = re.compile(r"\d+[-.]\d+$")
 """Number of a line of CoNLL-U that holds no token of its own: several of them in one word, or one that the text does not show."""
 _TAG = re.compile(r"([BIESULO])(?:-(.+))?$")
@@ -32,7 +33,7 @@ class _Page:
 
 def read(path: Path, _: str | None) -> Iterator[Entry]:
     """Read tags of the schemes BIO, IOB, BIOES and BILUO. The text of a sentence is in ``# text = …``; without that, a space is put between tokens."""
-    raw = read_text(path).removeprefix("\ufeff")
+    raw = read_bytes_as_text(path)
     for page in _pages(raw.replace("\r\n", "\n") if raw.count("\r\n") == raw.count("\n") else raw, path):
         yield Entry(
             page.where,
@@ -52,7 +53,7 @@ def _pages(raw: str, path: Path) -> Iterator[_Page]:
     for number, line in enumerate([*raw.split("\n"), ""], start=1):
         comment = _COMMENT.match(line) if "\t" not in line or line.startswith("# text =") else None
         cells = line.rstrip("\r").split("\t") if "\t" in line else re.split("[ \r]+", line.strip(" \r"))
-        if comment and " = " not in line and comment[1] != "newdoc" and len(cells) > 2 and _TAG.match(cells[-1]):
+        if comment and " = " not in line and not comment[1].startswith("newdoc") and len(cells) > 2 and _TAG.match(cells[-1]):
             comment = None  # the token "#"
         new = (comment and comment[1].startswith("newdoc")) or cells[:1] == ["-DOCSTART-"]
         if (tokens and (comment or not line.strip() or new)) or (text is not None and not line):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..files import atomic_write
 from .exchange import Annotated, Entry, full_label
-from .rows import listed, marks_of, read_rows, string, text_field, unread
+from .rows import listed, marks_of, metadata_of, read_rows, string, text_field, unread
 
 _LABELS = ("label", "labels", "entities", "annotations", "category", "cats", "topics")
 
@@ -43,6 +43,7 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
             tuple(categories),
             note="\n".join(notes) or None,
             problems=tuple(problems),
+            metadata=metadata_of(row),
         )
 
 
@@ -51,6 +52,7 @@ def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:
     with atomic_write(path) as stream:
         for number, one in enumerate(annotated, start=1):
             row = {
+                **one.document.metadata,
                 "id": number,
                 "text": one.document.text,
                 "label": [[span.start, span.end, full_label(span)] for span in one.annotation.spans],

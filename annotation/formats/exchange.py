@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..annotations import Annotation, Span
 from ..documents import Document
@@ -49,6 +50,7 @@ class Entry:
         note: the annotator's remark.
         problems: parts that could not be read, one phrase each.
         offered: names that the annotator could choose from, where the file lists them, used or not.
+        metadata: what the file says of the article (see ``Document.metadata``).
     """
 
     where: str
@@ -64,6 +66,7 @@ class Entry:
     note: str | None = None
     problems: tuple[str, ...] = ()
     offered: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_annotated(self) -> bool:

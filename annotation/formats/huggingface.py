@@ -8,10 +8,11 @@ from typing import Any
 
 from ..errors import NewsmarkError
 from ..reading.parquet import open_parquet
+from ..reading.sources import METADATA
 from . import argilla
 from .data_card import data_card
 from .exchange import Annotated, Entry, full_label
-from .rows import marks_of, string, text_field, unread
+from .rows import marks_of, metadata_of, string, text_field, unread
 
 _SPANS = ("spans", "entities", "labels")
 
@@ -55,6 +56,7 @@ def _entry(where: str, row: Mapping[str, Any], chosen: str | None, names: Sequen
         annotated=False if lost and not spans else None,
         problems=tuple(problems),
         offered=tuple(names or ()),
+        metadata=metadata_of(row),
     )
 
 
@@ -105,6 +107,7 @@ def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:
             "text": text,
             "name": text,
             "lang": text,
+            **dict.fromkeys(METADATA, text),
             "annotator": text,
             "skipped": flag,
             "note": text,
@@ -117,6 +120,7 @@ def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:
             "text": one.document.text,
             "name": one.document.name,
             "lang": one.document.language,
+            **{key: one.document.metadata.get(key) for key in METADATA},
             "annotator": one.annotation.annotator,
             "skipped": one.annotation.skipped,
             "note": one.annotation.note,

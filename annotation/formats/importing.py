@@ -10,6 +10,7 @@ from ..annotations import Annotation, Span
 from ..characters import is_blank
 from ..documents import Document, make_document
 from ..errors import printable
+from ..files import MAX_TEXT_BYTES, too_large
 from ..labels import LabelScheme
 from .exchange import CODE_POINTS, Entry, Mark, Offsets, trimmed
 
@@ -70,7 +71,10 @@ def import_entries(entries: Iterable[Entry], scheme: LabelScheme, choices: Choic
         if is_blank(entry.text) or "\0" in entry.text:
             imported.left_out.append(f"{entry.where}: the text {'holds a NUL' if chr(0) in entry.text else 'is empty'}")
             continue
-        document = make_document(entry.text, printable(entry.name or entry.where.rpartition("/")[2]), entry.language)
+        if len(entry.text) > MAX_TEXT_BYTES:
+            imported.left_out.append(too_large(entry.where, len(entry.text)))
+            continue
+        document = make_document(entry.text, printable(entry.name or entry.where.rpartition("/")[2]), entry.language, entry.metadata)
         document = imported.documents.setdefault(document.id, document)
         problems = list(entry.problems)
         annotation = _annotation(entry, document, scheme, choices, problems, imported.unknown) if entry.is_annotated else None

@@ -10,9 +10,9 @@ from ..errors import UsageError
 from . import argilla, brat, conll, doccano, huggingface, label_studio, passages_csv, prodigy, spacy_docs, webanno
 from .exchange import CODE_POINTS, UTF16, Annotated, Entry
 
-ASPECTS = ("text", "borders", "overlaps", "kinds", "topics", "notes", "annotator", "several", "skipped")
+ASPECTS = ("text", "borders", "overlaps", "kinds", "topics", "notes", "annotator", "metadata", "several", "skipped")
 """What an annotation has and a file may keep: the exact text; the exact borders of spans; spans that overlap; kinds; topics; the annotator's remark and
-name; several annotations of one document; that a document was passed over."""
+name; title, URL, author, date and source of the article; several annotations of one document; that a document was passed over."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ FORMATS = (
         (".json",),
         label_studio.read,
         label_studio.write,
-        (*_MARKED, "topics", "notes", "annotator", "several", "skipped"),
+        (*_MARKED, "topics", "notes", "annotator", "metadata", "several", "skipped"),
         "JSON of any project: each label of a region, hypertext, choices for a region (as its kind) and for the task, text areas (as the note); "
         "predictions where nobody annotated",
     ),
@@ -70,7 +70,7 @@ FORMATS = (
         (".jsonl", ".json"),
         doccano.read,
         doccano.write,
-        (*_MARKED, "topics", "notes", "annotator"),
+        (*_MARKED, "topics", "notes", "annotator", "metadata"),
         "JSONL or JSON of sequence labelling, with or without relations, of intents and slots, of text classification; comments as the note",
     ),
     Format(
@@ -79,7 +79,7 @@ FORMATS = (
         (".jsonl",),
         prodigy.read,
         prodigy.write,
-        (*_MARKED, "topics", "notes", "annotator", "several", "skipped"),
+        (*_MARKED, "topics", "notes", "annotator", "metadata", "several", "skipped"),
         "spans, chosen options and labels of accepted answers; an ignored answer is a skip; of a rejected one only the text; the options count as offered",
     ),
     Format(
@@ -88,7 +88,7 @@ FORMATS = (
         (".spacy",),
         spacy_docs.read_docbin,
         spacy_docs.write_docbin,
-        (*_MARKED, "topics", "annotator"),
+        (*_MARKED, "topics", "annotator", "metadata"),
         "DocBin: span groups, entities, categories of .5 or more",
     ),
     Format(
@@ -97,7 +97,7 @@ FORMATS = (
         (".json", ".jsonl"),
         spacy_docs.read_json_docs,
         spacy_docs.write_json_docs,
-        (*_MARKED, "topics", "annotator"),
+        (*_MARKED, "topics", "annotator", "metadata"),
         "what `Doc.to_json` gives, and lists of a text with its entities",
     ),
     Format(
@@ -137,7 +137,7 @@ FORMATS = (
         (".parquet",),
         huggingface.read,
         huggingface.write,
-        (*_MARKED, "topics", "notes", "annotator", "several", "skipped"),
+        (*_MARKED, "topics", "notes", "annotator", "metadata", "several", "skipped"),
         "data sets with `text` and `spans` (or `entities`) of start, end and label, or in Argilla's layout: a folder of `save_to_disk`, or Parquet; "
         "names of label classes count as offered",
         folder="read",
@@ -148,7 +148,7 @@ FORMATS = (
         (".json", ".jsonl"),
         argilla.read,
         argilla.write,
-        (*_MARKED, "topics", "notes", "annotator", "several", "skipped"),
+        (*_MARKED, "topics", "notes", "annotator", "metadata", "several", "skipped"),
         "records as JSON: one annotation per user who submitted or discarded; suggestions where nobody answered; drafts are named where the file knows them "
         "(that of Argilla 2.8 does not)",
     ),
@@ -158,8 +158,8 @@ FORMATS = (
         (".csv", ".tsv"),
         passages_csv.read,
         passages_csv.write,
-        ("text", "overlaps", "kinds", "topics", "annotator", "several"),
-        "a row per passage: `text` and `labels`, and optionally `document` or `name`, `lang`, `annotator`, `topics`",
+        ("text", "overlaps", "kinds", "topics", "annotator", "metadata", "several"),
+        "a row per passage: `text` and `labels`, and optionally `document` or `name`, `lang`, `annotator`, `topics`, and the metadata",
     ),
 )
 """All formats, in the order of the manual."""

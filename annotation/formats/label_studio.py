@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -36,10 +37,10 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
         name, language = string(data.get("name")) or string(row.get("file_upload")) or f"task {task.id}", string(data.get("lang"))
         problems = (EDITED,) if task.sha256 and task.edited else ()
         if problems or not task.annotations:
-            yield Entry(where, text, name, language, annotated=False, problems=problems)
+            yield Entry(where, text, name, language, annotated=False, problems=problems, metadata=task.metadata)
             continue
         for stored in task.annotations:
-            yield _entry(where, text, name, language, stored)
+            yield replace(_entry(where, text, name, language, stored), metadata=task.metadata)
 
 
 def _entry(where: str, text: str, name: str, language: str | None, stored: StudioAnnotation) -> Entry:

@@ -11,11 +11,12 @@ from ..errors import NewsmarkError
 from ..files import atomic_write
 from ..labels import LabelScheme
 from ..passage_labels import spans_of_passages
+from ..reading.sources import METADATA
 from ..splitting.passages import split_passages
 from .exchange import Annotated, Entry, Mark, full_label
-from .rows import read_bytes_as_text, string, text_field
+from .rows import metadata_of, read_bytes_as_text, string, text_field
 
-_COLUMNS = ("document", "name", "lang", "annotator", "topics", "start", "end", "space_before", "text", "space_after", "labels")
+_COLUMNS = ("document", "name", "lang", "annotator", "topics", "start", "end", "space_before", "text", "space_after", "labels", *METADATA)
 _LARGEST_CELL = 20_000_000
 
 
@@ -62,6 +63,7 @@ def _entry(path: Path, rows: Sequence[tuple[int, dict[str, str]]], chosen: str |
         tuple(marks),
         _names(first.get("topics", "")),
         annotated=None if "labels" in first or "label" in first else False,
+        metadata=metadata_of(first),
     )
 
 
@@ -78,11 +80,12 @@ def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:
         for one in annotated:
             document, text = one.document, one.document.text
             passages = split_passages(text, document.language)
+            said = [document.metadata.get(key, "") for key in METADATA]
             last = 0
             for number, (passage, spans) in enumerate(zip(passages, spans_of_passages(passages, one.annotation.spans, scheme), strict=True), start=1):
                 after = text[passage.end :] if number == len(passages) else ""
                 labels = ";".join(dict.fromkeys(map(full_label, spans)))
                 facts = (document.id, document.name, document.language, one.annotation.annotator, ";".join(one.annotation.topics))
-                table.writerow([*facts, passage.start, passage.end, text[last : passage.start], text[passage.start : passage.end], after, labels])
+                table.writerow([*facts, passage.start, passage.end, text[last : passage.start], text[passage.start : passage.end], after, labels, *said])
                 last = passage.end
     return []

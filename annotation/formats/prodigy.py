@@ -9,7 +9,7 @@ from typing import Any
 
 from ..files import atomic_write
 from .exchange import Annotated, Entry, full_label
-from .rows import is_whole, listed, mapping, marks_of, objects, read_rows, string, text_field, unread
+from .rows import is_whole, listed, mapping, marks_of, metadata_of, objects, read_rows, string, text_field, unread
 
 
 def read(path: Path, chosen: str | None) -> Iterator[Entry]:
@@ -41,6 +41,7 @@ def read(path: Path, chosen: str | None) -> Iterator[Entry]:
             note=string(meta.get("note")),
             problems=tuple(problems),
             offered=tuple(name for one in objects(row.get("options")) if (name := string(one.get("id")))),
+            metadata=metadata_of(meta),
         )
 
 
@@ -63,7 +64,8 @@ def write(path: Path, annotated: Sequence[Annotated]) -> list[str]:
     with atomic_write(path) as stream:
         for one in annotated:
             annotation = one.annotation
-            meta = {"name": one.document.name, "lang": one.document.language, **({"note": annotation.note} if annotation.note else {})}
+            note = {"note": annotation.note} if annotation.note else {}
+            meta = {**one.document.metadata, "name": one.document.name, "lang": one.document.language, **note}
             row = {
                 "text": one.document.text,
                 "spans": [{"start": span.start, "end": span.end, "label": full_label(span)} for span in annotation.spans],

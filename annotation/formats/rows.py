@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import NewsmarkError, UsageError
 from ..files import decode, read_jsonl
+from ..reading.sources import METADATA
 from .exchange import Mark
 
 
@@ -82,6 +83,11 @@ def string(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value if isinstance(value, str) and value.strip() else None
+
+
+def metadata_of(row: Mapping[str, Any]) -> dict[str, str]:
+    """Take what the fields of a row say of an article (``METADATA``)."""
+    return {key: value for key in METADATA if (value := string(row.get(key)))}
 
 
 def listed(value: Any) -> list[Any]:

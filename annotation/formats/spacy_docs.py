@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import NewsmarkError
 from ..files import atomic_write
 from .exchange import Annotated, Entry, Mark, full_label, trimmed
-from .rows import listed, mapping, marks_of, read_json, read_rows, string, text_field, unread
+from .rows import listed, mapping, marks_of, metadata_of, read_json, read_rows, string, text_field, unread
 from .tokens import tokenize
 
 GROUP = "sc"
@@ -97,13 +97,12 @@ def write_json_docs(path: Path, annotated: Sequence[Annotated]) -> list[str]:
 def _entry(where: str, text: str, own: Any, marks: Sequence[Mark], cats: Any, problems: Sequence[str] = ()) -> Entry:
     categories = tuple(name for name, value in mapping(cats).items() if isinstance(value, int | float) and value >= 0.5)
     own = mapping(own)
-    return Entry(
-        where, text, string(own.get("name")), string(own.get("lang")), string(own.get("annotator")), tuple(marks), categories, problems=tuple(problems)
-    )
+    name, language, annotator = (string(own.get(key)) for key in ("name", "lang", "annotator"))
+    return Entry(where, text, name, language, annotator, tuple(marks), categories, problems=tuple(problems), metadata=metadata_of(own))
 
 
 def _own(one: Annotated) -> dict[str, str]:
-    return {"name": one.document.name, "lang": one.document.language, "annotator": one.annotation.annotator}
+    return {**one.document.metadata, "name": one.document.name, "lang": one.document.language, "annotator": one.annotation.annotator}
 
 
 def _words(text: str, borders: set[int]) -> tuple[list[str], list[bool]]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import NewsmarkError
-from ..files import atomic_write, read_text
+from ..files import atomic_write
 from .brat import file_stem
 from .exchange import UTF16, Annotated, Entry, Mark, Offsets, full_label
+from .rows import read_bytes_as_text
 from .tokens import tokenize
 
 LAYER = "webanno.custom.Newsmark"
@@ -24,7 +25,7 @@ def read(path: Path, _: str | None) -> Iterator[Entry]:
 
     Offsets count UTF-16 units, as Java does. What lies between two sentences is not in the file: it is taken to be line breaks.
     """
-    lines = read_text(path).split("\n")
+    lines = read_bytes_as_text(path).split("\n")
     if not lines[0].startswith("#FORMAT=WebAnno TSV 3"):
         raise NewsmarkError(f"{path}: the first line is not #FORMAT=WebAnno TSV 3.x; export the document as WebAnno TSV v3.3")
     columns = _columns(lines)

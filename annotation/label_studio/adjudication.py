@@ -181,7 +181,7 @@ def push_disputes(project: Project, disputes: Sequence[Dispute], documents: Sequ
     new = [one.shared.document for one in disputes if one.shared.document.id not in present]
     for _ in push_tasks(project, new, lambda document: rows[document.id]):
         pass
-    project.suggestion_version = AGREED
+    project.show_suggestions(AGREED)
     remove_copies(project, [name for name, count in project.tasks.copies([document.id for document in new]).items() if count > 1])
 
 

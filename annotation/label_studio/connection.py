@@ -46,7 +46,7 @@ class Connection:
             raise NewsmarkError("LABEL_STUDIO_API_KEY holds what no token has, such as a space; copy the token again")
         self.url, self.timeout = url.rstrip("/"), _TIMEOUT
         self._token, self._access = token, ""
-        self._http = httpx.Client(follow_redirects=True)
+        self._http = httpx.Client(follow_redirects=True, event_hooks={"response": [self._refuse_redirect]})
         try:
             self.sdk: Any = LabelStudio(base_url=self.url, api_key=token, timeout=_TIMEOUT, httpx_client=self._http)  # type: ignore[no-untyped-call]
         except ApiError as error:  # a personal access token that has expired
@@ -124,6 +124,22 @@ class Connection:
             return f"Token {self._token}"
         self._access = self._access or str(self.sdk.tokens.refresh(refresh=self._token).access)
         return f"Bearer {self._access}"
+
+    def _refuse_redirect(self, response: Any) -> None:
+        """Refuse to follow a redirect to another server, which gets no token, and one of a change, which would arrive as a mere question.
+
+        Raises:
+            NewsmarkError: it is such a redirect.
+        """
+        if not response.has_redirect_location:
+            return
+        asked = response.request.url
+        target = asked.join(response.headers["location"])
+        if response.request.method == "GET" and (target.scheme, target.netloc) == (asked.scheme, asked.netloc):
+            return
+        path = str(asked).removeprefix(self.url)
+        place = str(target).removesuffix(path) if str(target).endswith(path) else f"{target.scheme}://{target.netloc.decode()}"
+        raise NewsmarkError(f"{self.url} redirects to {place}; set LABEL_STUDIO_URL to the address at which Label Studio itself answers")
 
     @contextmanager
     def clear_errors(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..annotations import Annotation, read_annotations, write_annotations
+from ..annotations import Annotation, read_annotations, state_of, write_annotations
 from ..commandline import common_options, json_option, print_json
 from ..desk import current_desk
 from ..desk_options import default_of
@@ -77,6 +77,7 @@ def _change(arguments: argparse.Namespace, plan: Callable[[argparse.Namespace, L
     text = read_text(arguments.labels)
     new_text = relabelled_text(text, arguments.labels, change)
     with _projects(arguments) as (projects, asking):
+        since = {path: state_of(path) for path in arguments.annotations}
         before = {path: read_annotations(path, None, between) for path in arguments.annotations}
         changed = {path: relabelled_annotations(annotations, change) for path, annotations in before.items()}
         on_server = [_found(project, change) for project in projects]
@@ -100,8 +101,10 @@ def _change(arguments: argparse.Namespace, plan: Callable[[argparse.Namespace, L
             if asking and any(asked.values()):
                 _rename_questions(asking, change, after)
             for path, annotations in changed.items():
+                if annotations != before[path] or any(on_server):  # the file may have been changed offline before
+                    annotations = _with_times(annotations, projects[:1], after, change)
                 if annotations != before[path]:
-                    write_annotations(path, _with_times(annotations, projects[:1], after, change))
+                    write_annotations(path, annotations, since[path])
             if text != new_text:  # last: as long as the file has the old name, the same command continues what was interrupted
                 with atomic_write(arguments.labels) as stream:
                     stream.write(new_text)

@@ -140,12 +140,18 @@ class Project:
 
     @property
     def suggestion_version(self) -> str:
-        """Version of the suggestions that all tasks have; annotators are shown these."""
+        """Version of the suggestions that annotators are shown."""
         return str(self._settings().model_version or "")
 
     @suggestion_version.setter
     def suggestion_version(self, version: str) -> None:
         self._update(model_version=version)
+
+    def show_suggestions(self, version: str) -> None:
+        """Show annotators the suggestions of a version, if the project has some: Label Studio refuses a version of which there are none."""
+        counts = self.connection.get(f"api/projects/{self.required_id()}/model-versions/", {})
+        if counts.get(version):
+            self.suggestion_version = version
 
     @property
     def url(self) -> str:

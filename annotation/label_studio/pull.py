@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from ..annotations import Annotation
+from ..annotations import Annotation, annotations_by_document
 from ..errors import NewsmarkError
 from ..labels import LabelScheme
 from .project import Project
@@ -50,7 +50,7 @@ def pull_annotations(project: Project, local: Sequence[Annotation], scheme: Labe
     """Pull annotations and merge them with the local ones.
 
     An annotation is known by its document and annotator. Incremental: only tasks changed since an hour before the newest local
-    annotation are asked for.
+    annotation are asked for, whatever ``annotate labels`` changed since (``Annotation.relabelled_at``).
 
     Args:
         project: the project.
@@ -115,7 +115,7 @@ def _renamed(readings: Sequence[Reading], ours: Iterable[Annotation]) -> list[Re
 
     They are known by their time or by what they say. Where one is found under another name, what is new or changed gets a name that nothing has.
     """
-    local = {(one.document_id, one.annotator): one for one in ours}
+    local = annotations_by_document(ours)
     groups: dict[tuple[str | None, User], list[int]] = {}
     for number, reading in enumerate(readings):
         if not reading.deleted:
@@ -123,7 +123,7 @@ def _renamed(readings: Sequence[Reading], ours: Iterable[Annotation]) -> list[Re
     renamed = list(readings)
     for (document, _), own in groups.items():
         first = readings[own[0]].annotator
-        known = {name: one for (of, name), one in local.items() if of == document and re.fullmatch(rf"{re.escape(first)}(?: \(\d+\))?", name)}
+        known = {one.annotator: one for one in local.get(str(document), ()) if re.fullmatch(rf"{re.escape(first)}(?: \(\d+\))?", one.annotator)}
         names: dict[int, str] = {}
         for number in own:
             given, found = readings[number].annotator, readings[number].annotation
@@ -140,7 +140,7 @@ def _renamed(readings: Sequence[Reading], ours: Iterable[Annotation]) -> list[Re
 
 
 def _is_same(local: Annotation, remote: Annotation) -> bool:
-    same_time = local.updated_at is not None and local.updated_at == remote.updated_at
+    same_time = remote.updated_at is not None and remote.updated_at in {local.updated_at, local.relabelled_at}
     return local.task_url == remote.task_url and (same_time or _content(replace(local, annotator=remote.annotator)) == _content(remote))
 
 
@@ -161,11 +161,13 @@ def _with_one_truth(readings: Iterable[Reading], local: dict[Key, Annotation]) -
 def _same(local: Annotation, remote: Annotation) -> bool:
     """Whether the annotator said the same, at whatever time and in whatever task.
 
-    Labels that the interface offers by now count only where the annotator has submitted again: then they were judged, too. Times of two
-    tasks say nothing about that: a decision has one in the project of adjudications, and another where its star is.
+    Labels that the interface offers by now count only where the annotator has submitted again: then they were judged, too. To rename a
+    label is no submission. Times of two tasks say nothing about that: a decision has one in the project of adjudications, and another where
+    its star is.
     """
-    times = {local.updated_at, remote.updated_at}
-    again = local.task_url == remote.task_url and None not in times and _moment(local.updated_at) != _moment(remote.updated_at)
+    known = None not in {local.updated_at, remote.updated_at}
+    times = {_moment(time) for time in (local.updated_at, local.relabelled_at) if time}
+    again = local.task_url == remote.task_url and known and _moment(remote.updated_at) not in times
     return _content(local) == _content(remote) and not (again and set(local.offered or ()) != set(remote.offered or ()))
 
 
@@ -178,7 +180,7 @@ def _as_offered(local: Annotation | None, remote: Annotation) -> Annotation:
 
 
 def _content(one: Annotation) -> Annotation:
-    return replace(one, name="", updated_at=None, task_url=None, offered=None, reviewed=())
+    return replace(one, name="", updated_at=None, relabelled_at=None, task_url=None, offered=None, reviewed=())
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -19,8 +19,9 @@ from ..folders import cache_folder
 from ..suggestions import Suggester
 from .project import Project
 from .reading import with_annotators
+from .records import Task
 from .tasks import BATCH
-from .writing import Row, annotation_row, prediction_row, task_row
+from .writing import Row, annotation_row, task_row
 
 _BATCH_CHARACTERS = 20_000_000
 _SETTLE_SECONDS = 60
@@ -159,59 +160,38 @@ def push_tasks(project: Project, documents: Sequence[T], make: Callable[[T], Row
             yield len(batch)
 
 
-def push_annotations(project: Project, documents: Sequence[Document], annotations: Sequence[Annotation]) -> int:
+@dataclass(frozen=True)
+class Added:
+    """Annotations that were added to tasks that the server has.
+
+    Attributes:
+        count: how many.
+        edited: tasks that got none because their text was changed in Label Studio: offsets mean something else there.
+    """
+
+    count: int
+    edited: tuple[Task, ...]
+
+
+def push_annotations(project: Project, documents: Sequence[Document], annotations: Sequence[Annotation]) -> Added:
     """Give documents that the server has the annotations of annotators who have none there; what is there stays as it is.
 
     Args:
         project: the project.
         documents: documents that it has.
         annotations: existing annotations; those of other documents are passed over.
-
-    Returns:
-        Number of annotations pushed.
     """
     by_id = {document.id: document for document in documents}
     wanted = [one for one in annotations if one.document_id in by_id]
     tasks = project.tasks.find_whole(list({one.document_id: None for one in wanted}))
-    task_of = {task.sha256: task.id for task in tasks}
+    task_of = {task.sha256: task for task in sorted(tasks, key=lambda one: not one.edited)}  # of copies one with the document's text
     present = {(task.sha256, annotator) for task, _, annotator in with_annotators(project, tasks)}
     lacking = [one for one in wanted if one.document_id in task_of and (one.document_id, one.annotator) not in present]
-    for one in lacking:
-        project.tasks.add_annotation(task_of[one.document_id], annotation_row(by_id[one.document_id], one, project.annotators))
-    return len(lacking)
-
-
-def stale_tasks(project: Project, documents: Sequence[Document], version: str) -> list[tuple[int, Document]]:
-    """Find the tasks, with their documents, that have no suggestions of a version.
-
-    Args:
-        project: the project; it has the documents.
-        documents: whose tasks to look at.
-        version: of the suggestions.
-    """
-    if not documents:
-        return []
-    by_id = {document.id: document for document in documents}
-    fresh = {prediction.task for prediction in project.tasks.predictions() if prediction.version == version}
-    return [(task.id, by_id[task.sha256]) for task in project.tasks.find("sha256", list(by_id)) if task.sha256 and task.id not in fresh]
-
-
-def refresh_suggestions(project: Project, documents: Sequence[Document], suggester: Suggester) -> int:
-    """Give the tasks of documents the suggestions of a newer rule set or model (see ``stale_tasks``); annotations stay untouched.
-
-    Args:
-        project: the project; it has the documents.
-        documents: whose tasks to look at.
-        suggester: makes the suggestions.
-
-    Returns:
-        Number of tasks that got one.
-    """
-    stale = stale_tasks(project, documents, suggester.version)
-    for start in range(0, len(stale), BATCH):
-        rows = [{"task": task, **prediction_row(document, suggester.suggest(document))} for task, document in stale[start : start + BATCH]]
-        project.tasks.import_predictions(rows)
-    return len(stale)
+    fitting = [one for one in lacking if not task_of[one.document_id].edited]
+    for one in fitting:
+        project.tasks.add_annotation(task_of[one.document_id].id, annotation_row(by_id[one.document_id], one, project.annotators))
+    others = {one.document_id: task_of[one.document_id] for one in lacking}
+    return Added(len(fitting), tuple(task for task in others.values() if task.edited))
 
 
 def _batches(documents: Sequence[T]) -> Iterator[list[T]]:

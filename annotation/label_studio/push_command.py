@@ -13,7 +13,7 @@ from ..annotations import read_annotations
 from ..commandline import common_options, json_option, print_json, probability, whole_number
 from ..desk_options import add_documents
 from ..documents import Document, read_documents
-from ..errors import UsageError
+from ..errors import PartlyDoneError, UsageError
 from ..labels import LabelScheme, load_labels
 from ..reading.options import PATHS_HELP, options_of, reading_options
 from .options import add_project_options, few, open_project
@@ -48,7 +48,8 @@ def add_push(commands: Any, load_suggester: LoadSuggester | None) -> None:
 
 def _push(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace], None]:
     def run(arguments: argparse.Namespace) -> None:
-        from .push import plan_push, project_lock, stale_tasks
+        from .push import plan_push, project_lock
+        from .renewal import stale_tasks
 
         scheme = load_labels(arguments.labels)
         documents = list(read_documents(arguments.paths, replace(options_of(arguments), furniture=arguments.model is not None)))
@@ -58,7 +59,7 @@ def _push(load_suggester: LoadSuggester | None) -> Callable[[argparse.Namespace]
             suggester = _suggester(arguments, documents, scheme, load_suggester)
             if arguments.dry_run:
                 renewed = bool(plan.unchanged) and project.suggestion_version != suggester.version
-                stale = [document for _, document in stale_tasks(project, plan.unchanged, suggester.version)] if renewed else []
+                stale = [document for _, document in stale_tasks(project, plan.unchanged, suggester.version).tasks] if renewed else []
                 _print_plan(plan, stale, suggester.version, arguments.json)
             else:
                 _push_planned(arguments, project, plan, documents, scheme, suggester)
@@ -88,7 +89,9 @@ def _push_planned(
 ) -> None:
     from tqdm import tqdm
 
-    from .push import plan_push, push_annotations, push_documents, refresh_suggestions, remove_copies
+    from .push import Added, plan_push, push_annotations, push_documents, remove_copies
+    from .reading import EDITED
+    from .renewal import Stale, refresh_suggestions, without_suggestions
 
     annotations = read_annotations(arguments.annotations, documents, scheme, pass_over_others=True) if arguments.annotations else []
     project.ensure(scheme, arguments.overlap)
@@ -98,17 +101,28 @@ def _push_planned(
             bar.update(count)
     as_planned = project.tasks.count == count_before + len(plan.new)  # else an import that had timed out has arrived, too
     remove_copies(project, plan.copied if as_planned else plan_push(project, documents).copied)
-    added = push_annotations(project, plan.unchanged, annotations) if annotations else 0
-    renewed = 0
-    if project.suggestion_version != suggester.version:
+    added = push_annotations(project, plan.unchanged, annotations) if annotations else Added(0, ())
+    renewed, others, shown = Stale((), ()), [], project.suggestion_version
+    if shown != suggester.version:
         renewed = refresh_suggestions(project, plan.unchanged, suggester)
-        if len(documents) >= project.tasks.count:
-            project.suggestion_version = suggester.version
+        others = without_suggestions(project, documents, suggester.version) if shown else []
+        if not others:
+            project.show_suggestions(suggester.version)
     if arguments.json:
-        counts = {**plan.counts, "annotations_added": added, "suggestions_renewed": renewed, "suggestions_version": suggester.version}
-        print_json({"dry_run": False, "url": project.url, **counts})
-    also = f"; {added} annotations added to the unchanged ones" if annotations else ""
-    print(f"pushed to {project.url}: {plan}{also}; suggestions renewed in {renewed}", file=sys.stderr)
+        counts = {**plan.counts, "annotations_added": added.count, "suggestions_renewed": len(renewed.tasks), "suggestions_version": suggester.version}
+        print_json({"dry_run": False, "url": project.url, **counts, "suggestions_shown": project.suggestion_version})
+    also = f"; {added.count} annotations added to the unchanged ones" if annotations else ""
+    print(f"pushed to {project.url}: {plan}{also}; suggestions renewed in {len(renewed.tasks)}", file=sys.stderr)
+    if others:
+        print(
+            f"not shown yet: the suggestions of {suggester.version}; annotators see those of {shown} as long as {few(others, 'other document')} that nobody "
+            "has annotated only have these: push them in the same way, too, or run annotate turn",
+            file=sys.stderr,
+        )
+    if edited := {task.id: task.name for task in (*added.edited, *renewed.edited)}:
+        for task, name in edited.items():
+            print(f"passed over: task {task} ({name}): {EDITED}", file=sys.stderr)
+        raise PartlyDoneError(f"{few(list(edited.values()), 'task')} with another text passed over (see above)")
 
 
 def _suggester(arguments: argparse.Namespace, documents: Sequence[Document], scheme: LabelScheme, load_suggester: LoadSuggester | None) -> Suggester:

@@ -212,7 +212,10 @@ def _without_doubles(results: Sequence[Any], new: str) -> list[Any]:
 
 
 def with_times_of(project: Project, scheme: LabelScheme, change: Relabelling, local: Sequence[Annotation]) -> list[Annotation]:
-    """Take over when the server changed annotations, where it says what the file says: nobody has submitted these again.
+    """Note when the server changed annotations, where it says what the file says: nobody has submitted these again.
+
+    It is noted beside the time of the annotator's own work, from which the next pull counts: what others submitted before the change, and nobody
+    has pulled, is older than the change.
 
     Args:
         project: the project after the change.
@@ -226,6 +229,7 @@ def with_times_of(project: Project, scheme: LabelScheme, change: Relabelling, lo
     def with_time(one: Annotation) -> Annotation:
         there = remote.get((one.document_id, one.annotator))
         same = there and there.task_url == one.task_url and (there.spans, there.topics, there.note) == (one.spans, one.topics, one.note)
-        return replace(one, updated_at=there.updated_at) if there and same and change.new in {span.label for span in one.spans} else one
+        relabelled = there and same and there.updated_at != one.updated_at and change.new in {span.label for span in one.spans}
+        return replace(one, relabelled_at=there.updated_at) if there and relabelled else one
 
     return list(map(with_time, local))

@@ -111,7 +111,7 @@ def push_reviews(project: Project, rows: Mapping[str, Row], documents: Sequence[
     new = [by_id[key].document for key in plan.new]
     for _ in push_tasks(project, new, lambda document: rows[document.id]):
         pass
-    project.suggestion_version = AGREED
+    project.show_suggestions(AGREED)
     if new:  # two crossed requests can leave a task twice
         project.tasks.delete(_plan(project.tasks.export(only_annotated=False), rows, by_id, free).outdated)
     return Pushed(len(plan.new), len(plan.unchanged), len(plan.waiting), len(plan.over))

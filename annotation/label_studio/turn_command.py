@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..commandline import common_options, json_option, print_json, whole_number
+from ..commandline import common_options, json_option, one_line, print_json, whole_number
 from ..desk_options import add_annotations, add_documents
 from ..errors import NewsmarkError, UsageError
 from ..labels import LabelScheme, load_labels
@@ -116,10 +116,10 @@ def _turn(take_turn: TakeTurn | None) -> Callable[[argparse.Namespace], None]:
         while True:
             try:
                 _take_one(arguments, take_turn)
-            except NewsmarkError as error:
-                if arguments.every is None:
+            except (NewsmarkError, OSError) as error:
+                if arguments.every is None or isinstance(error, BrokenPipeError):  # nobody reads the answers any more
                     raise
-                print(f"annotate: error: {error}", file=sys.stderr)
+                print(f"annotate: error: {one_line(error)}", file=sys.stderr)
             if arguments.every is None:
                 return
             print(f"the next turn begins in {arguments.every} min", file=sys.stderr)
@@ -141,7 +141,7 @@ def _take_one(arguments: argparse.Namespace, take_turn: TakeTurn) -> None:
             outcome = take_turn(given, lambda line: print(line, file=sys.stderr, flush=True))
     except (NewsmarkError, OSError) as error:
         if arguments.notify:
-            notify(arguments.notify, {"project": project.title, "error": str(error)})
+            notify(arguments.notify, {"project": project.title, "error": one_line(error)})
         raise
     answer = {**vars(outcome), "left_out": list(map(str, outcome.left_out)), "dry_run": arguments.dry_run, "url": project.url if project.id else None}
     if arguments.json:

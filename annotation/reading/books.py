@@ -6,10 +6,11 @@ import io
 import posixpath
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import unquote
 
 from ..errors import NewsmarkError
-from .html import html_text
+from .html import read_page
 from .sources import Entry, ReadingOptions, Source
 
 _CONTAINER = "{urn:oasis:names:tc:opendocument:xmlns:container}"
@@ -17,11 +18,11 @@ _PACKAGE = "{http://www.idpf.org/2007/opf}"
 _DUBLIN = "{http://purl.org/dc/elements/1.1/}"
 
 
-def read_epub_file(source: Source, _: ReadingOptions) -> Iterator[Entry]:
-    """Read the chapters of a book in reading order; those without text are passed over.
+def read_epub_file(source: Source, options: ReadingOptions) -> Iterator[Entry]:
+    """Read the chapters of a book in reading order, each as a page; those without text are passed over.
 
     Raises:
-        NewsmarkError: none of them has a text.
+        NewsmarkError: none of them has a text, or one is damaged or in an encoding that can't be found out.
     """
     from lxml import etree
 
@@ -36,7 +37,7 @@ def read_epub_file(source: Source, _: ReadingOptions) -> Iterator[Entry]:
         count = 0
         for chapter in package.iter(f"{_PACKAGE}itemref"):
             member = posixpath.normpath(posixpath.join(posixpath.dirname(path), unquote(files[chapter.get("idref")])))
-            text = html_text(packed.read(member).decode("utf-8", "replace"))
+            text = read_page(packed.read(member), f"{source.name}/{member}", replace(options, furniture=False)).text
             if text:
                 count += 1
                 row = {"text": text, "name": f"{source.short}, chapter {count}"} | {name: value for name, value in said.items() if value}

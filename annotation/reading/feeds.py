@@ -45,7 +45,7 @@ def read_feed_file(source: Source, _: ReadingOptions) -> Iterator[Entry]:
             "title": " ".join(title.split()),
             "url": one.get("link", ""),
             "author": one.get("author", ""),
-            "date": strftime("%Y-%m-%dT%H:%M:%SZ", date) if date else "",
+            "date": strftime("%Y-%m-%dT%H:%M:%SZ", date) if date and date.tm_year > 0 else "",  # feedparser makes a date of 0000-00-00, too
             "source": feed.feed.get("title", ""),
         }
         text = "\n".join(part for part in (title, content) if part)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ..errors import NewsmarkError
 from .lines import join_lines, unwrap
-from .sources import Entry, ReadingOptions, Source, article
+from .sources import Entry, ReadingOptions, Source, article, day_of
 
 
 def read_pdf_file(source: Source, _: ReadingOptions) -> Iterator[Entry]:
@@ -28,5 +28,4 @@ def read_pdf_file(source: Source, _: ReadingOptions) -> Iterator[Entry]:
     if not text:
         raise NewsmarkError(f"{source.name}: there is no text in this PDF, perhaps only pictures of it; let a program recognise the text first (OCR)")
     said = reader.metadata
-    date = said.creation_date.date().isoformat() if said and said.creation_date else ""
-    yield article(source, text, {"title": said.title, "author": said.author, "date": date} if said else {})
+    yield article(source, text, {"title": said.title, "author": said.author, "date": day_of(lambda: said.creation_date)} if said else {})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -114,6 +116,14 @@ class Entry(NamedTuple):
     line: str = ""
     short: str = ""
     furniture: tuple[float, ...] = ()
+
+
+def day_of(read: Callable[[], datetime | None]) -> str:
+    """The day of a time that a library reads (ISO 8601); empty where the file has none, or one that the library does not understand."""
+    with suppress(ValueError, TypeError, OverflowError):
+        if time := read():
+            return time.date().isoformat()
+    return ""
 
 
 def article(source: Source, text: str, said: Mapping[str, str | None] | None = None) -> Entry:

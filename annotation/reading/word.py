@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import NewsmarkError
 from .lines import CELL, join_lines
-from .sources import Entry, ReadingOptions, Source, article
+from .sources import Entry, ReadingOptions, Source, article, day_of
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
@@ -31,9 +31,8 @@ def read_docx_file(source: Source, _: ReadingOptions) -> Iterator[Entry]:
     _accept_changes(document.element.body)
     said = document.core_properties
     author = "" if said.author == "python-docx" else said.author
-    date = said.created.date().isoformat() if said.created else ""
     text = join_lines(_blocks(document))
-    yield article(source, _seen(text, source), {"title": said.title, "author": author, "date": date})
+    yield article(source, _seen(text, source), {"title": said.title, "author": author, "date": day_of(lambda: said.created)})
 
 
 def _accept_changes(body: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...annotation.documents import Document, identify_language
 from ...annotation.errors import NewsmarkError
+from ...annotation.language_codes import language_code
 from ...annotation.splitting.passages import Passage, split_passages
 from ...annotation.suggestions import SuggestedSpan, moved
 from ..context import PassageInContext, in_reading_order
@@ -97,7 +98,7 @@ def predict_articles(
     for article in articles:
         check_deadline()
         text, language = article if isinstance(article, tuple) else (article.text, article.language)
-        split.append(split_passages(text, language or identify_language(text)))
+        split.append(split_passages(text, language_code(language) or identify_language(text)))
         known = article.furniture_at(passage.start for passage in split[-1]) if isinstance(article, Document) else None
         contexts += in_reading_order([passage.text for passage in split[-1]], furniture=known)
         count += len(split[-1])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...annotation.documents import Document, document_of, row_is_passage
 from ...annotation.errors import NewsmarkError, printable
 from ...annotation.files import text_of
+from ...annotation.language_codes import read_language
 from ...annotation.reading.finding import find_sources
 from ...annotation.reading.kinds import read_source
 from ...annotation.reading.sources import DEFAULTS, Entry, ReadingOptions
@@ -173,7 +174,7 @@ def _passage(row: Mapping[str, Any], text: str, fields: str, source: str) -> Row
         None if document is None or document == "" else (source, str(document) if isinstance(document, list | dict) else document),
         before if isinstance(before, str) else "",
         after if isinstance(after, str) else "",
-        language=language if isinstance(language := row.get("lang"), str) else "",
+        language=read_language(said if isinstance(said := row.get("lang"), str) else None) or "",
     )
 
 

@@ -14,7 +14,8 @@ from newsmark.annotation.documents import Document
 from newsmark.annotation.label_studio.connection import Connection
 from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.pull import pull_annotations
-from newsmark.annotation.label_studio.push import plan_push, push_documents, refresh_suggestions
+from newsmark.annotation.label_studio.push import plan_push, push_documents
+from newsmark.annotation.label_studio.renewal import refresh_suggestions
 from newsmark.annotation.label_studio.server import start_server
 from newsmark.annotation.label_studio.tasks import BATCH
 from newsmark.annotation.label_studio.writing import prediction_row, task_data, to_results

@@ -154,6 +154,31 @@ def test_another_web_server_is_told_from_label_studio(annotate, label_studio, tm
     assert _error(done, label_studio.token) == f"{url} does not answer as Label Studio does; check LABEL_STUDIO_URL"
 
 
+@pytest.mark.parametrize(("methods", "asked"), [({"GET", "POST"}, ("status",)), ({"POST"}, ("push", "seeds"))], ids=["all", "changes"])
+def test_a_server_that_redirects_is_one_line(annotate, label_studio, methods, asked):
+    class Redirecting(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(301 if self.command in methods else 200)
+            body = b"" if self.command in methods else b'{"count": 0, "next": null, "previous": null, "results": []}'
+            for key, value in (("Location", f"{label_studio.url}{self.path}"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))):
+                self.send_header(key, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - the name that http.server calls
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Redirecting) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{other.server_port}"
+        done = annotate(*asked, env={"LABEL_STUDIO_URL": url})
+        other.shutdown()
+    said = f"{url} redirects to {label_studio.url}; set LABEL_STUDIO_URL to the address at which Label Studio itself answers"
+    assert _error(done, label_studio.token) == said
+
+
 def test_a_project_deleted_between_commands_is_made_anew(annotate, project, tmp_path):
     assert annotate("push", "seeds").returncode == 0
     project.connection.sdk.projects.delete(id=project.required_id())

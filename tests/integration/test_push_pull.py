@@ -106,6 +106,13 @@ def test_each_document_is_pushed_once(project, annotate):
     assert project.connection.sdk.projects.get(id=project.required_id()).task_number == 5
 
 
+def test_a_table_without_rows_makes_an_empty_project(project, annotate, tmp_path):
+    (tmp_path / "empty.csv").write_text("text\n", encoding="utf-8")
+    for _ in range(2):
+        assert ": 0 new, 0 unchanged" in annotate("push", tmp_path / "empty.csv", "--project", project.title).stderr
+    assert (project.tasks.count, project.suggestion_version) == (0, "")
+
+
 def test_a_personal_access_token_serves_as_well(project, label_studio, command, tmp_path):
     request = urllib.request.Request(
         f"{label_studio.url}/api/token/", b"{}", {"Authorization": f"Token {label_studio.token}", "Content-Type": "application/json"}
@@ -398,6 +405,31 @@ def test_what_predict_wrote_is_suggested(project, annotate, predictions, tmp_pat
     assert [(one["value"]["text"], one["value"]["labels"], one["score"]) for one in stored["result"]] == [("De lovar mer.", ["commitment"], 0.8)]
 
 
+def test_suggestions_of_another_version_are_shown_once_all_that_wait_have_them(project, two, annotate, predictions, tmp_path):
+    (tmp_path / "c.txt").write_text("Près de 200 pays.", encoding="utf-8")
+    sure = "--min-score", "0.5", "--project", project.title
+    said = annotate("push", tmp_path / "c.txt", *sure).stderr
+    assert "not shown yet: the suggestions of rules-1 from 0.5; annotators see those of rules-1 as long as 2 other documents (a.txt, b.txt) that nobody" in said
+    assert project.suggestion_version == "rules-1"
+    project.connection.sdk.annotations.create(id=two["a.txt"].id, result=[])
+    project.tasks.import_rows([{"data": {"text": "Somebody's own."}}])
+    (tmp_path / "own" / "b.txt").write_text("Comments (0)", encoding="utf-8")
+    assert "not shown" not in annotate("push", tmp_path / "own" / "b.txt", *sure).stderr  # the task of its former text waits for nobody
+    assert project.suggestion_version == "rules-1 from 0.5"
+    assert _versions(predictions())[two["b.txt"].id] == ["rules-1"]
+
+
+def test_a_text_that_was_changed_there_gets_no_marks_and_is_named(project, two, annotate, tmp_path):
+    project.tasks.set_data(two["a.txt"].id, {**task_data(next(iter(read_documents([tmp_path / "own" / "a.txt"])))), "text": "Changed."})
+    own = tmp_path / "own.jsonl"
+    write_annotations(own, [Annotation(one.id, one.name, "Bo", False, (), ()) for one in read_documents([tmp_path / "own"])])
+    push = "push", tmp_path / "own", "--annotations", own, "--min-score", "0.5", "--project", project.title
+    said = annotate(*push, code=3).stderr
+    assert "1 annotations added to the unchanged ones; suggestions renewed in 1\n" in said
+    assert f"passed over: task {two['a.txt'].id} (a.txt): the text in Label Studio is not the one that was pushed" in said
+    assert [task.name for task in project.tasks.export(only_annotated=True)] == ["b.txt"]
+
+
 @pytest.mark.usefixtures("two")
 def test_with_json_the_answer_is_one_object(project, annotate, label_studio, tmp_path):
     common = "--project", project.title, "--json"
@@ -412,7 +444,7 @@ def test_with_json_the_answer_is_one_object(project, annotate, label_studio, tmp
     pushed = answer("push", tmp_path / "own")
     assert pushed == {
         "dry_run": False, "url": project.url, "new": 1, "unchanged": 2, "changed": 0, "annotations_added": 0, "suggestions_renewed": 0,
-        "suggestions_version": "rules-1",
+        "suggestions_version": "rules-1", "suggestions_shown": "rules-1",
     }  # fmt: skip
     for task in project.tasks.export(only_annotated=False):
         project.connection.sdk.annotations.create(id=task.id, result=[])

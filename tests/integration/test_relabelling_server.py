@@ -8,7 +8,9 @@ from itertools import islice
 
 import pytest
 from newsmark.annotation.cli import main
+from newsmark.annotation.label_studio import labels_command
 from newsmark.annotation.label_studio.interface import SPAN, offered_in
+from newsmark.annotation.label_studio.labels_command import _change_server
 from newsmark.annotation.label_studio.project import Project
 from newsmark.annotation.label_studio.relabelling import relabel_project
 from newsmark.annotation.labels import DEFAULT_LABELS, load_labels
@@ -86,6 +88,39 @@ def test_a_renamed_label_is_renamed_everywhere_and_a_run_that_was_killed_is_fini
     assert annotate("pull", "--annotations", own, "--labels", labels, "--all") == f"{own}: 0 new, 0 changed, 1 in all\n"
     (draft,) = project.tasks.export_rows(only_annotated=False)[0]["drafts"]
     assert draft["user"].endswith("@annotators.invalid")  # it is Åsa's still
+
+
+def test_a_change_of_the_server_that_follows_that_of_the_files_is_no_submission(annotate, desk):
+    labels, own = desk
+    (row,) = map(json.loads, own.read_text(encoding="utf-8").splitlines())
+    own.write_text(json.dumps({**row, "offered": ["statistic", "quote"]}) + "\n", encoding="utf-8")  # the other labels came later
+    rename = "labels", "rename", "quote", "speech", "--annotations", own, "--labels", labels
+    annotate(*rename, "--offline")
+    assert "1 annotation, 1 draft, 1 prediction" in annotate(*rename)
+    (renamed,) = map(json.loads, own.read_text(encoding="utf-8").splitlines())
+    assert renamed["updated_at"] == row["updated_at"] < renamed["relabelled_at"]
+    assert annotate("pull", "--annotations", own, "--labels", labels) == f"{own}: 0 new, 0 changed, 1 in all\n"
+    assert json.loads(own.read_text(encoding="utf-8"))["offered"] == ["statistic", "speech"]
+
+
+def test_what_a_pull_wrote_meanwhile_stays_and_the_same_command_continues(annotate, desk, monkeypatch):
+    labels, own = desk
+    (row,) = map(json.loads, own.read_text(encoding="utf-8").splitlines())
+    rename = "labels", "rename", "quote", "speech", "--annotations", own, "--labels", labels
+
+    def change_server(*arguments, **options):
+        own.write_text("".join(json.dumps(one) + "\n" for one in (row, {**row, "annotator": "Åsa"})), encoding="utf-8")
+        _change_server(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(labels_command, "_change_server", change_server)
+        said = annotate(*rename, code=1)
+    assert f"{own}: another program wrote this file meanwhile, and nothing was written over it; run the command again" in said
+    assert "quote" in labels.read_text(encoding="utf-8")
+    annotate(*rename)
+    rows = [json.loads(line) for line in own.read_text(encoding="utf-8").splitlines()]
+    labels_of = {one["annotator"]: [span["label"] for span in one["spans"]] for one in rows}
+    assert labels_of == {row["annotator"]: ["statistic", "speech"], "Åsa": ["statistic", "speech"]}
 
 
 def test_a_merge_reaches_disputes(project, annotate, desk, label_studio, tmp_path):

@@ -6,12 +6,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from browsing import TEXT_AREA, button, click_mark, mark, open_task, regions
 from mlflow import MlflowClient
 from newsmark.annotation.documents import read_documents
+from newsmark.annotation.labels import load_labels
 from newsmark.annotation.reading.sources import ReadingOptions
+from newsmark.annotation.suggestions import RuleSuggester
+from newsmark.training.turn import _renew
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -95,7 +99,7 @@ def desk(project, label_studio, command, tmp_path):
             return [run for run in found if "mlflow.parentRunId" not in run.data.tags]
 
     made = Desk()
-    pushed = command("annotation", "push", str(articles), "--project", project.title, env=env)
+    pushed = command("annotation", "push", str(articles), "--recursive", "--project", project.title, env=env)
     assert pushed.returncode == 0, pushed.stderr
     return made
 
@@ -190,6 +194,13 @@ def test_an_annotator_submits_and_the_next_article_opens_with_what_the_next_cham
     (task,) = [one for one in project.tasks.export(only_annotated=False) if one.name == f"{last}.txt"]
     open_task(browser, project.task_url(task.id), "av raden")
     assert newest[-6:] in browser.execute_script("return document.body.innerText")  # the stream's page does not show the version
+
+
+def test_where_everything_is_annotated_nothing_is_suggested_anew(desk, project):
+    desk.annotate(0, 1, 2, 3, 4)
+    newer = RuleSuggester(load_labels(), "newer")
+    assert _renew(SimpleNamespace(project=project, dry_run=False), list(desk.documents), newer, print) == ()
+    assert project.suggestion_version == "rules-1"  # Label Studio refuses a version of which the project has no suggestions
 
 
 def test_a_failure_is_one_line_and_is_notified(desk, tmp_path):
