@@ -154,6 +154,11 @@ def test_an_annotator_submits_and_the_next_article_opens_with_what_the_next_cham
     assert json.loads(first.stdout)["champion"] == "1"
     start_backend(env={"MLFLOW_TRACKING_URI": desk.store})
 
+    def connected_version():
+        return project.connection.get("api/ml/", {"project": project.required_id()})[0]["title"]
+
+    former = connected_version()
+
     def next_article():
         """Open what the label stream gives: its number, and the words and the label of each mark in it."""
         open_task(browser, f"{project.url}/data?labeling=1", "av raden")
@@ -186,8 +191,8 @@ def test_an_annotator_submits_and_the_next_article_opens_with_what_the_next_cham
     pulled = next(row for row in map(json.loads, (tmp_path / "own.jsonl").read_text().splitlines()) if row["name"] == f"{number}.txt")
     assert sum(span.get("accepted", False) for span in pulled["spans"]) == len(pulled["spans"]) - 1 == there - 1
 
+    wait_until(lambda: connected_version() == project.suggestion_version != former)  # the backend follows the champion some seconds later
     newest = project.suggestion_version  # of the tasks that nobody annotated
-    wait_until(lambda: project.connection.get("api/ml/", {"project": project.required_id()})[0]["title"] == newest)
     last, marks = next_article()
     assert {number, last} == {3, 4}
     assert (promise.replace(str(number + 3), str(last + 3)), "commitment") in marks
